@@ -1,0 +1,1 @@
+"""Plugins: the hooks, the loader, and the guard around every call."""

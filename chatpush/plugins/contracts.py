@@ -1,0 +1,122 @@
+"""What a plugin hands to chatpush: tools, rankers and delivery channels.
+
+These are the only Protocols a plugin author implements; everything built in
+enters by the same door.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from chatpush.domain import Event, Identity, Item, ItemId, OutgoingMessage, Source, TenantId, User
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A filter's verdict that something must not go on, with the reason people will read."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool found.
+
+    ``text`` by locale is a finished answer in Markdown, ``facts`` the values in
+    it (numbers in a model's answer must be among them), ``follow`` the event
+    that would change the answer: the assistant offers to tell the user then.
+    """
+
+    text: Mapping[str, str]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    sources: tuple[Source, ...] = ()
+    follow: "Follow | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """An event worth a promise: its type, what must match in its properties, the offer by locale.
+
+    ``done`` says what the assistant writes when the event comes; a Jinja2-free
+    ``str.format`` text over the event's properties.
+    """
+
+    event_type: str
+    match: Mapping[str, Any]
+    offer: Mapping[str, str]
+    done: Mapping[str, str]
+
+
+class Tool(Protocol):
+    """Something the assistant can look up or do for the signed-in user.
+
+    ``questions`` are example questions by locale (they make the tool findable
+    without a model), ``parameters`` a JSON Schema of its arguments. ``slots``
+    maps an argument to a regular expression that finds it in a question.
+    """
+
+    name: str
+    description: str
+    questions: Mapping[str, list[str]]
+    parameters: Mapping[str, Any]
+    slots: Mapping[str, str]
+
+    async def call(self, identity: Identity, arguments: Mapping[str, Any]) -> ToolResult:
+        """Do it as this identity and nobody else.
+
+        Raises:
+            NotFound: this user has no such thing.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RankingRequest:
+    """Whom to rank for: a user (or nobody), their recent events, candidates' limit."""
+
+    tenant: TenantId
+    user: User | None
+    events: tuple[Event, ...]
+    limit: int
+    locale: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An item proposed by a ranker: a score in 0..1 and why, as a reason code."""
+
+    item: ItemId
+    score: float
+    reason_code: str
+    reason_values: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Ranker(Protocol):
+    """A source of candidates. ``weight`` scales its scores in the blend."""
+
+    name: str
+    weight: float
+
+    async def rank(self, request: RankingRequest, items: Mapping[ItemId, Item]) -> list[Candidate]:
+        """Return at most ``request.limit`` candidates, best first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A channel's word that a provider took the message; ``reference`` is its id there."""
+
+    reference: str = ""
+
+
+class Channel(Protocol):
+    """A way to reach users who are away, such as email or a chat webhook.
+
+    Raises from ``send``: ``Unavailable`` to try again later, anything else is final.
+    """
+
+    name: str
+
+    async def send(self, message: OutgoingMessage, address: str) -> Sent:
+        """Hand one message to the provider."""
+        ...

@@ -1,0 +1,54 @@
+"""The hook specifications: what a plugin may implement.
+
+The prefix is the contract. ``register_*`` runs at start and stops it when it
+fails. ``filter_*`` may change or drop a thing with a reason, within a time
+budget. ``on_*`` runs after the commit, isolated. Mark implementations with
+``@chatpush.plugins.hooks.hook``; functions may be ``async``, and plain ones
+run in a worker thread so that they can't stop the loop.
+"""
+
+from typing import Any
+
+import pluggy
+
+from chatpush.domain import Event, OutgoingMessage, Receipt
+from chatpush.plugins.contracts import Channel, Drop, Ranker, Tool
+
+PROJECT = "chatpush"
+spec = pluggy.HookspecMarker(PROJECT)
+hook = pluggy.HookimplMarker(PROJECT)
+
+
+@spec
+def register_tools(settings: dict[str, Any]) -> list[Tool]:  # type: ignore[empty-body]
+    """Return tools for the assistant. ``settings`` is the plugin's own section."""
+
+
+@spec
+def register_rankers(settings: dict[str, Any]) -> list[Ranker]:  # type: ignore[empty-body]
+    """Return rankers whose candidates join the blend."""
+
+
+@spec
+def register_channels(settings: dict[str, Any]) -> list[Channel]:  # type: ignore[empty-body]
+    """Return delivery channels for users who are away."""
+
+
+@spec
+def filter_message(message: OutgoingMessage, settings: dict[str, Any]) -> OutgoingMessage | Drop | None:
+    """Change (return a new one), drop (return ``Drop``) or keep (None) a message before it is queued."""
+
+
+@spec
+def filter_publication(channel: str, data: bytes, user: str, settings: dict[str, Any]) -> bytes | Drop | None:
+    """Change, drop or keep what a client publishes to a channel."""
+
+
+@spec
+def on_event(event: Event, settings: dict[str, Any]) -> None:
+    """React to an event after it is stored."""
+
+
+@spec
+def on_receipt(receipt: Receipt, settings: dict[str, Any]) -> None:
+    """React to a receipt after it is stored."""

@@ -1,0 +1,364 @@
+"""Every setting of chatpush: one tree of names, defaults and help.
+
+Read from ``chatpush.toml`` and then from ``CHATPUSH_…`` variables: the path of
+a setting in capitals joined by underscores (``client.token.hmac_secret_key`` is
+``CHATPUSH_CLIENT_TOKEN_HMAC_SECRET_KEY``); lists and tables are given as JSON.
+An unknown key or a wrong value stops the start with an ``InvalidSettings`` that
+names the key, the problem and the nearest valid name. Units stand in names.
+"""
+
+import difflib
+import json
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from chatpush.errors import InvalidSettings
+
+PREFIX = "CHATPUSH_"
+
+
+class Section(BaseModel):
+    """A part of the tree; refuses names it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HttpServer(Section):
+    """Where the server listens."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    public_url: str = Field(
+        "",
+        description="Address that browsers use, such as https://push.example.com; empty: derived from the request.",
+    )
+    max_body_bytes: int = Field(2_097_152, ge=1024, description="Largest HTTP request body.")
+    drain_seconds: float = Field(10.0, ge=0, description="Longest wait for clients to leave on shutdown.")
+    trusted_proxies: list[str] = Field(
+        default_factory=list, description="Addresses whose X-Forwarded-For is believed."
+    )
+
+
+class ClientToken(Section):
+    """How browser tokens are checked."""
+
+    hmac_secret_key: str = Field("", description="Secret of HS256 user tokens of the default tenant.")
+    audience: str = Field("", description="Required aud claim; empty: not checked.")
+    issuer: str = Field("", description="Required iss claim; empty: not checked.")
+
+
+class Client(Section):
+    """Rules for browser connections."""
+
+    insecure: bool = Field(False, description="Accept connections without a token. For development only.")
+    allowed_origins: list[str] = Field(
+        default_factory=list,
+        description="Origins (scheme://host:port, exact) whose pages may connect; '*' allows all.",
+    )
+    token: ClientToken = Field(default_factory=ClientToken, description="User tokens.")
+    ping_interval_seconds: float = Field(25.0, gt=0, description="Seconds between server pings.")
+    pong_timeout_seconds: float = Field(8.0, gt=0, description="Seconds to wait for the pong.")
+    connect_timeout_seconds: float = Field(10.0, gt=0, description="Seconds for the first connect command.")
+    max_message_bytes: int = Field(65_536, ge=256, description="Largest frame a client may send.")
+    max_channels: int = Field(128, ge=1, description="Subscriptions of one connection.")
+    max_connections: int = Field(15_000, ge=1, description="Connections of this node; above it 503.")
+    max_connections_per_user: int = Field(50, ge=1, description="Connections of one user.")
+    commands_per_second: float = Field(
+        50.0, gt=0, description="Commands of one connection, with a burst of twice that."
+    )
+    slow_buffer_bytes: int = Field(
+        1_048_576, ge=4096, description="Unsent bytes after which a reader is slow."
+    )
+
+
+class ChannelOptions(Section):
+    """What may be done in a namespace's channels."""
+
+    durability: Literal["disk", "memory"] = Field("disk", description="Where publications live.")
+    presence: bool = Field(False, description="Keep who is subscribed.")
+    join_leave: bool = Field(False, description="Send joins and leaves.")
+    force_push_join_leave: bool = Field(
+        False, description="Send joins and leaves to all subscribers unasked."
+    )
+    history_size: int = Field(0, ge=0, description="Publications kept; 0: none.")
+    history_ttl_seconds: int = Field(0, ge=0, description="How long publications are kept; 0: for ever.")
+    force_recovery: bool = Field(False, description="Recover missed publications unasked.")
+    force_positioning: bool = Field(False, description="Give every subscriber a position.")
+    force_recovery_mode: Literal["stream", "cache"] = Field(
+        "stream", description="All missed, or only the latest."
+    )
+    allow_subscribe_for_client: bool = Field(False, description="Any user may subscribe without a token.")
+    allow_subscribe_for_anonymous: bool = Field(False, description="Nameless clients may, too.")
+    allow_publish_for_client: bool = Field(False, description="Any user may publish.")
+    allow_publish_for_subscriber: bool = Field(False, description="Subscribers may publish.")
+    allow_publish_for_anonymous: bool = Field(False, description="Nameless clients may publish.")
+    allow_history_for_client: bool = Field(False, description="Any user may read history.")
+    allow_history_for_subscriber: bool = Field(False, description="Subscribers may read history.")
+    allow_presence_for_client: bool = Field(False, description="Any user may read presence.")
+    allow_presence_for_subscriber: bool = Field(False, description="Subscribers may read presence.")
+    slow: Literal["recover", "latest", "disconnect"] = Field(
+        "recover", description="What a slow reader gets."
+    )
+
+
+class Namespace(ChannelOptions):
+    """A named set of channels: ``name:…``."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z][a-zA-Z0-9_-]{0,63}$")] = Field(
+        description="The part of the channel's name before the colon."
+    )
+
+
+def _built_in_namespaces() -> list[Namespace]:
+    """Channels that chatpush itself uses; the same names in the file replace them."""
+    return [
+        Namespace(
+            name="user", history_size=100, history_ttl_seconds=604_800, force_recovery=True,
+            allow_history_for_subscriber=True,
+        ),
+        Namespace(
+            name="conversation", history_size=300, history_ttl_seconds=604_800, force_recovery=True,
+            allow_history_for_subscriber=True, presence=True,
+        ),
+        Namespace(name="console", durability="memory", history_size=50, history_ttl_seconds=600),
+    ]  # fmt: skip
+
+
+class Channel(Section):
+    """Channel rules by namespace."""
+
+    without_namespace: ChannelOptions = Field(
+        default_factory=ChannelOptions, description="Rules of channels whose name has no colon."
+    )
+    namespaces: list[Namespace] = Field(default_factory=list, description="Rules by namespace.")
+    max_name_length: int = Field(255, ge=1, description="Longest channel name.")
+
+    def options(self, channel: str) -> ChannelOptions | None:
+        """Return the rules of a channel, or None if its namespace is unknown."""
+        if ":" not in channel:
+            return self.without_namespace
+        name = channel.split(":", 1)[0]
+        return self.by_name().get(name)
+
+    def by_name(self) -> dict[str, ChannelOptions]:
+        """Return all namespaces, the built-in ones included."""
+        return {space.name: space for space in [*_built_in_namespaces(), *self.namespaces]}
+
+
+class HttpApi(Section):
+    """The realtime server API, ``/api/…``."""
+
+    key: str = Field("", description="A key for /api/* beside the sk_ keys; empty: only those.")
+
+
+class Notify(Section):
+    """The notification pipeline."""
+
+    templates_dir: str = Field("", description="Directory of <name>.toml templates, loaded at start.")
+    max_inline_recipients: int = Field(1000, ge=1, description="Recipients named in one request.")
+    page_size: int = Field(500, ge=1, le=10_000, description="Users fanned out in one transaction.")
+    marketing_cap: int = Field(3, ge=0, description="Marketing messages a user gets per window; 0: no cap.")
+    marketing_cap_hours: int = Field(24, ge=1, description="The window of marketing_cap.")
+    marketing_needs_consent: bool = Field(True, description="Marketing only to users who consented.")
+    default_quiet_hours: str = Field(
+        "", description="Quiet hours of users without their own, 22:00-08:00; empty: none."
+    )
+    inbox_size: int = Field(200, ge=10, description="Messages kept in a user's inbox.")
+    max_attempts: int = Field(5, ge=1, description="Attempts on one channel before a delivery fails.")
+    render_seconds: float = Field(2.0, gt=0, description="Longest rendering of one template.")
+    render_max_bytes: int = Field(65_536, ge=1024, description="Largest rendered text.")
+
+
+class Support(Section):
+    """The assistant and its people."""
+
+    assistant_name: str = Field("Assistant", description="What the assistant calls itself.")
+    greeting: dict[str, str] = Field(default_factory=dict, description="First words by locale.")
+    confidence: float = Field(0.55, ge=0, le=1, description="From here on an answer is given.")
+    clarify_confidence: float = Field(0.25, ge=0, le=1, description="From here on the assistant asks once.")
+    promise_days: int = Field(30, ge=1, description="How long a promise lives.")
+    max_turn_chars: int = Field(4000, ge=100, description="Longest turn a user may say.")
+
+
+class Writer(Section):
+    """The language model; without base_url or api_key the embedded assistant answers."""
+
+    base_url: str = Field("", description="An OpenAI-compatible endpoint (or OPENAI_BASE_URL).")
+    api_key: str = Field("", description="Its key (or OPENAI_API_KEY).")
+    model: str = Field("gpt-5-mini", description="The model's name (or OPENAI_MODEL).")
+    first_token_seconds: float = Field(10.0, gt=0, description="Longest wait for the first token.")
+    stall_seconds: float = Field(10.0, gt=0, description="Longest silence within a stream.")
+    total_seconds: float = Field(60.0, gt=0, description="Longest whole answer.")
+    max_tokens: int = Field(800, ge=16, description="Longest answer in tokens.")
+    max_tool_rounds: int = Field(4, ge=0, description="Tool calls in a row for one answer.")
+    daily_tokens_per_user: int = Field(50_000, ge=0, description="Token budget of a user and day; 0: none.")
+
+    @property
+    def enabled(self) -> bool:
+        """Whether a model is configured."""
+        return bool(self.base_url or self.api_key)
+
+
+class Recommend(Section):
+    """The recommender."""
+
+    max_items: int = Field(200_000, ge=1, description="Items considered.")
+    refit_seconds: float = Field(900.0, gt=0, description="Seconds between refits when there are new events.")
+    exploration: float = Field(0.1, ge=0, le=1, description="Share of picks given to new or untried items.")
+    retention_days: int = Field(730, ge=1, description="How long events are kept.")
+
+
+class Plugins(Section):
+    """Plugins and their own settings."""
+
+    directory: str = Field("", description="Directory of single-file plugins.")
+    enabled: list[str] = Field(
+        default_factory=list, description="First-party plugins to load, by name; entry points always load."
+    )
+    budget_milliseconds: float = Field(250.0, gt=0, description="Longest time of one hook call.")
+    failures_before_cut_off: int = Field(5, ge=1, description="Failures in a row that cut a plugin off.")
+    cut_off_seconds: float = Field(30.0, gt=0, description="How long a failing plugin stays cut off.")
+    settings: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Own settings of each plugin: [plugins.settings.NAME]."
+    )
+
+
+class Store(Section):
+    """Records and sealing."""
+
+    database: str = Field("chatpush.db", description="A file below data_dir, or postgresql://…")
+    synchronous: Literal["FULL", "NORMAL"] = Field("FULL", description="SQLite's promise at power loss.")
+    master_key_file: str = Field("master.key", description="The master key, below data_dir; mode 600.")
+    write_queue: int = Field(10_000, ge=10, description="Writes that may wait for the writer thread.")
+
+
+class Plan(Section):
+    """What the default tenant pays."""
+
+    name: Literal["trial", "payg", "monthly", "yearly"] = Field("trial", description="The plan.")
+    enforce: bool = Field(False, description="Refuse beyond the plan's quota.")
+
+
+class Settings(Section):
+    """The whole tree."""
+
+    data_dir: str = Field(".", description="Where databases and keys live, relative to the file.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+    log_json: bool = Field(True, description="JSON lines; false: readable text.")
+    server: HttpServer = Field(default_factory=HttpServer, description="The HTTP server.")
+    client: Client = Field(default_factory=Client, description="Browser connections.")
+    channel: Channel = Field(default_factory=Channel, description="Channels.")
+    http_api: HttpApi = Field(default_factory=HttpApi, description="The realtime server API.")
+    store: Store = Field(default_factory=Store, description="Records.")
+    notify: Notify = Field(default_factory=Notify, description="Notifications.")
+    support: Support = Field(default_factory=Support, description="Customer service.")
+    writer: Writer = Field(default_factory=Writer, description="The language model.")
+    recommend: Recommend = Field(default_factory=Recommend, description="Recommendations.")
+    plugins: Plugins = Field(default_factory=Plugins, description="Plugins.")
+    plan: Plan = Field(default_factory=Plan, description="The bill.")
+
+    def path(self, name: str) -> Path:
+        """Return a file's place below ``data_dir``."""
+        return Path(self.data_dir) / name
+
+
+def load(path: Path | None, env: Mapping[str, str]) -> Settings:
+    """Read the file (if any), then the variables, and check everything.
+
+    Raises:
+        InvalidSettings: the file can't be read, or a key or value is wrong.
+    """
+    tree = _read(path) if path else {}
+    if path:
+        tree["data_dir"] = str((path.parent / tree.get("data_dir", ".")).resolve())
+    for name, key in (
+        ("OPENAI_BASE_URL", "base_url"),
+        ("OPENAI_API_KEY", "api_key"),
+        ("OPENAI_MODEL", "model"),
+    ):
+        if env.get(name):
+            tree.setdefault("writer", {}).setdefault(key, env[name])
+    _overlay(tree, env)
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        raise InvalidSettings(_explain(error)) from error
+
+
+def table() -> Iterator[tuple[str, Any, str]]:
+    """Yield (dotted name, default, help) of every setting, for docs and ``doctor``."""
+    for dotted, (info, _) in _leaves(Settings).items():
+        default = info.get_default(call_default_factory=True)
+        yield dotted, default, info.description or ""
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InvalidSettings(f"{path}: no such file; `chatpush init` writes one") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise InvalidSettings(f"{path}: {error}") from error
+
+
+def _leaves(model: type[BaseModel], above: str = "") -> dict[str, tuple[Any, Any]]:
+    """Return dotted name → (field, annotation) of every leaf below a section."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for name, info in model.model_fields.items():
+        annotation = info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, Section):
+            found |= _leaves(annotation, f"{above}{name}.")
+        else:
+            found[above + name] = (info, annotation)
+    return found
+
+
+def _overlay(tree: dict[str, Any], env: Mapping[str, str]) -> None:
+    leaves = {
+        PREFIX + name.upper().replace(".", "_"): (name, kind) for name, (_, kind) in _leaves(Settings).items()
+    }
+    for variable, text in env.items():
+        if not variable.startswith(PREFIX) or variable == PREFIX + "CONFIG":
+            continue
+        if variable not in leaves:
+            raise InvalidSettings(f"{variable}: no such setting{_nearest(variable, leaves)}")
+        dotted, kind = leaves[variable]
+        *sections, last = dotted.split(".")
+        branch = tree
+        for section in sections:
+            branch = branch.setdefault(section, {})
+        branch[last] = _decode(variable, text, kind)
+
+
+def _decode(variable: str, text: str, kind: Any) -> Any:
+    if (typing.get_origin(kind) or kind) not in (list, dict, types.GenericAlias):
+        return text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InvalidSettings(f"{variable}: must be JSON ({error})") from error
+
+
+def _nearest(name: str, valid: typing.Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _explain(error: ValidationError) -> str:
+    """Return one line per problem: the dotted key, what is wrong, the nearest name."""
+    lines = []
+    for problem in error.errors():
+        dotted = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"{dotted}: no such setting{_nearest(dotted, _leaves(Settings))}")
+        else:
+            message = re.sub(r"^Input should be", "must be", problem["msg"])
+            lines.append(f"{dotted}: {message} (got {problem['input']!r})")
+    return "\n".join(lines)

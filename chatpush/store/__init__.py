@@ -1,0 +1,1 @@
+"""Records: transactions on SQLite or PostgreSQL, numbered migrations, sealing."""

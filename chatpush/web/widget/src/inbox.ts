@@ -1,0 +1,182 @@
+// What the user has been sent: the list, its unread count, and what was done with each item.
+
+import type { Api } from './api';
+import type { Receipts } from './receipts';
+import type { InboxItem } from './types';
+
+const PAGE = 20;
+const KEEP = 200;
+
+export type Loading = 'idle' | 'loading' | 'ready' | 'failed';
+
+interface Arrival extends InboxItem {
+  type: string;
+  unread?: number;
+}
+
+export class Inbox {
+  items: InboxItem[] = [];
+  unread = 0;
+  hasMore = false;
+  loading: Loading = 'idle';
+  loadingMore = false;
+  onChange: () => void = () => undefined;
+  onArrival: (item: InboxItem) => void = () => undefined;
+  private again = false;
+
+  constructor(
+    private api: Api,
+    private receipts: Receipts,
+  ) {}
+
+  get(delivery: string): InboxItem | undefined {
+    return this.items.find((item) => item.delivery === delivery);
+  }
+
+  // Fetch the newest page and lay it over what we have. Asked during a fetch, it fetches once more.
+  async load(): Promise<void> {
+    if (this.loading === 'loading') {
+      this.again = true;
+      return;
+    }
+    const first = this.loading === 'idle' || this.loading === 'failed';
+    this.loading = 'loading';
+    if (first) this.onChange();
+    try {
+      const page = await this.api.inbox(PAGE);
+      this.merge(page.data);
+      if (first || this.items.length <= PAGE) this.hasMore = page.has_more;
+      this.unread = page.unread;
+      this.loading = 'ready';
+    } catch {
+      this.loading = first && this.items.length === 0 ? 'failed' : 'ready';
+    }
+    this.onChange();
+    if (this.again) {
+      this.again = false;
+      await this.load();
+    }
+  }
+
+  async more(): Promise<void> {
+    const last = this.items[this.items.length - 1];
+    if (!last || this.loadingMore) return;
+    this.loadingMore = true;
+    this.onChange();
+    try {
+      const page = await this.api.inbox(PAGE, last.delivery);
+      this.merge(page.data);
+      this.hasMore = page.has_more;
+    } catch {
+      // The button stays, and can be pressed again.
+    }
+    this.loadingMore = false;
+    this.onChange();
+  }
+
+  // Take one publication of the personal channel; says whether it was about the inbox.
+  apply(data: unknown): boolean {
+    const arrival = data as Arrival;
+    switch (arrival?.type) {
+      case 'message':
+        this.arrive(arrival);
+        break;
+      case 'message.updated':
+        this.update(arrival);
+        break;
+      case 'message.deleted':
+        this.items = this.items.filter((item) => item.delivery !== arrival.delivery);
+        break;
+      case 'unread':
+        break;
+      default:
+        return false;
+    }
+    if (typeof arrival.unread === 'number') this.unread = arrival.unread;
+    this.onChange();
+    return true;
+  }
+
+  seen(delivery: string): void {
+    const item = this.get(delivery);
+    if (!item || item.seen) return;
+    item.seen = true;
+    this.unread = Math.max(0, this.unread - 1);
+    this.receipts.add(delivery, 'seen');
+    this.onChange();
+  }
+
+  clicked(delivery: string): void {
+    const item = this.get(delivery);
+    if (item && !item.seen) {
+      item.seen = true;
+      this.unread = Math.max(0, this.unread - 1);
+    }
+    if (item) item.clicked = true;
+    this.receipts.add(delivery, 'clicked', true);
+    this.onChange();
+  }
+
+  dismiss(delivery: string): void {
+    const item = this.get(delivery);
+    if (!item) return;
+    if (!item.seen) this.unread = Math.max(0, this.unread - 1);
+    this.items = this.items.filter((other) => other !== item);
+    this.receipts.add(delivery, 'dismissed');
+    this.onChange();
+  }
+
+  async readAll(): Promise<void> {
+    const unread = this.items.filter((item) => !item.seen);
+    const count = this.unread;
+    for (const item of unread) item.seen = true;
+    this.unread = 0;
+    this.onChange();
+    try {
+      this.setUnread((await this.api.readAll()).unread);
+    } catch (error) {
+      for (const item of unread) item.seen = false;
+      this.setUnread(count);
+      throw error;
+    }
+  }
+
+  setUnread(count: number): void {
+    if (this.unread === count) return;
+    this.unread = count;
+    this.onChange();
+  }
+
+  private arrive(arrival: Arrival): void {
+    const known = this.get(arrival.delivery);
+    this.receipts.add(arrival.delivery, 'delivered');
+    if (known) {
+      Object.assign(known, arrival);
+      return;
+    }
+    const { collapse_key: key } = arrival;
+    if (key) this.items = this.items.filter((item) => item.collapse_key !== key);
+    const item: InboxItem = { seen: false, ...arrival };
+    this.items = [item, ...this.items].slice(0, KEEP);
+    this.onArrival(item);
+  }
+
+  private update(arrival: Arrival): void {
+    const known = this.get(arrival.delivery);
+    if (known) Object.assign(known, arrival);
+  }
+
+  private merge(page: InboxItem[]): void {
+    const byDelivery = new Map(this.items.map((item) => [item.delivery, item]));
+    for (const item of page) {
+      const known = byDelivery.get(item.delivery);
+      if (!item.seen) this.receipts.add(item.delivery, 'delivered');
+      // What was seen here a moment ago may not have reached the server yet.
+      byDelivery.set(item.delivery, { ...item, seen: item.seen || known?.seen, clicked: item.clicked || known?.clicked });
+    }
+    this.items = [...byDelivery.values()]
+      .filter((item) => !item.dismissed)
+      .sort((a, b) => Date.parse(b.at) - Date.parse(a.at))
+      .slice(0, KEEP);
+  }
+}

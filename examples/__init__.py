@@ -1,0 +1,1 @@
+"""Programs that show chatpush at work; each runs as it stands."""

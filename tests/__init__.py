@@ -1,0 +1,1 @@
+"""Tests of chatpush: through the front door wherever a user would come in."""
