@@ -137,9 +137,27 @@ BY_ID = {kind.id: kind for kind in (*KINDS, GIFT)}
 _FESTIVE = re.compile(r"CHRISTMAS|XMAS|SANTA|ADVENT|REINDEER|BAUBLE|NOEL|SNOWFLAKE|SNOWMAN")
 
 
+# Where the first matching word would mislead.
+_PARTICULAR = (
+    (re.compile(r"HEART OF WICKER|HEART DECORATION|WICKER HEART|HEART .*TRELLIS|FILIGREE HEART"), "heart"),
+    (re.compile(r"CAKE TINS?|SPICE TINS|HERB TINS|KEEPSAKE|SEWING BOX|TRINKET BOX|JEWELLERY BOX|IN TIN "), "tin"),
+    (re.compile(r"POCKET WARMER"), "mitten"),
+    (re.compile(r"METAL SIGN|CHALKBOARD|DOORMAT"), "sign"),
+    (re.compile(r"DRAWER KNOB|COAT (?:RACK|HANGER)|CLOTHES PEGS|DOLLY PEGS"), "hook"),
+    (re.compile(r"MIRROR"), "frame"),
+    (re.compile(r"HEART FILIGREE DOVE"), "bird"),
+    (re.compile(r"FELTCRAFT (?:PRINCESS|DOLL)|BABUSHKA NESTING"), "doll"),
+    (re.compile(r"FELTCRAFT CUSHION"), "cushion"),
+    (re.compile(r"CARD HOLDER"), "purse"),
+)
+
+
 def kind_of(description: str) -> Kind:
     """Return the kind of a described item."""
     upper = description.upper()
+    for words, name in _PARTICULAR:
+        if words.search(upper):
+            return BY_ID[name]
     return next((kind for kind in KINDS if kind.words.search(upper)), GIFT)
 
 
