@@ -1,0 +1,1 @@
+"""HTTP: transports, API, OpenAPI, console and the static widget."""
