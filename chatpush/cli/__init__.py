@@ -1,0 +1,1 @@
+"""The ``chatpush`` command: a file per group."""

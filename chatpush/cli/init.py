@@ -1,0 +1,97 @@
+"""``chatpush init``: a configuration, a master key, a first key pair, an administrator."""
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from chatpush.app import Chatpush
+from chatpush.domain import DEFAULT_TENANT, Role
+from chatpush.errors import InvalidSettings
+from chatpush.settings import load
+from chatpush.store.vault import create_master_key
+
+TEMPLATE = """\
+# chatpush's configuration. Every setting: docs/reference/settings.md
+# Any of them can be a variable instead: client.allowed_origins is CHATPUSH_CLIENT_ALLOWED_ORIGINS.
+
+data_dir = "data"
+log_json = false
+
+[server]
+host = "127.0.0.1"
+port = 8000
+
+[client]
+# The pages that may connect, exactly: scheme://host:port
+allowed_origins = {origins}
+
+[client.token]
+# Your backend signs user tokens (JWT, HS256) with this. Keep it off the browser.
+hmac_secret_key = "{secret}"
+
+# [writer]            # a language model for the assistant; without one the embedded assistant answers
+# base_url = "https://…/v1"
+# api_key = "…"
+# model = "…"
+
+# [plugins]
+# enabled = ["order_lookup", "content_filter", "promotion_strategy"]
+# directory = "plugins"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstKeys:
+    """What init shows once and never again."""
+
+    secret: str
+    publishable: str
+    email: str
+    password: str
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False), default=".")
+@click.option("--email", default="admin@example.com", show_default=True, help="The administrator's address.")
+@click.option("--origin", "origins", multiple=True, help="A page that may connect; may be repeated.")
+def init(directory: Path, email: str, origins: tuple[str, ...]) -> None:
+    """Write a configuration, a master key, a first key pair and an administrator."""
+    keys = asyncio.run(create(directory, email, origins))
+    table = Table(title="Shown once; keep them safe", show_header=False)
+    table.add_row("secret key (your backend)", keys.secret)
+    table.add_row("publishable key (your pages)", keys.publishable)
+    table.add_row("console sign-in", f"{keys.email}  {keys.password}")
+    console = Console()
+    console.print(f"wrote {directory / 'chatpush.toml'} and {directory / 'data'}")
+    console.print(table)
+    console.print(f"start with: chatpush --config {directory / 'chatpush.toml'} serve")
+
+
+async def create(directory: Path, email: str, origins: tuple[str, ...] = ()) -> FirstKeys:
+    """Write everything below a directory and return what is shown once.
+
+    Raises:
+        InvalidSettings: there is a configuration already; it is never replaced.
+    """
+    path = directory / "chatpush.toml"
+    if path.exists():
+        raise InvalidSettings(f"{path} exists already; remove it or choose another directory")
+    directory.mkdir(parents=True, exist_ok=True)
+    quoted = "[" + ", ".join(f'"{origin}"' for origin in origins) + "]"
+    path.write_text(TEMPLATE.format(origins=quoted, secret=secrets.token_urlsafe(32)), encoding="utf-8")
+    path.chmod(0o600)
+    settings = load(path, {})
+    master = settings.path(settings.store.master_key_file)
+    if not master.exists():
+        create_master_key(master)
+    password = secrets.token_urlsafe(12)
+    async with Chatpush(settings).records() as chatpush:
+        secret = await chatpush.keys.issue(DEFAULT_TENANT, "first secret key", ["*"])
+        publishable = await chatpush.keys.issue(DEFAULT_TENANT, "first publishable key", [])
+        await chatpush.people.add(DEFAULT_TENANT, email, "Administrator", password, Role.ADMIN)
+    return FirstKeys(secret.plaintext, publishable.plaintext, email, password)

@@ -1,0 +1,55 @@
+"""What a page needs before anybody has signed in: a visitor's token and the widget's texts."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from chatpush.domain import VISITOR_PREFIX, UserId, new_id
+from chatpush.notify.users import Users
+from chatpush.realtime.tokens import Tokens
+from chatpush.settings import Settings
+from chatpush.web.doors import Door
+from chatpush.web.operations import Body, Call, Operations
+
+VISITOR_SECONDS = 30 * 24 * 3600
+routes = Operations("browser")
+
+
+class VisitorIn(Body):
+    """What the page knows of its visitor."""
+
+    locale: str = Field("en", max_length=35)
+    timezone: str = Field("UTC", max_length=64)
+
+
+class Visitor(BaseModel):
+    """An anonymous visitor's id and the token that proves it."""
+
+    user: str
+    token: str
+
+
+class WidgetConfig(BaseModel):
+    """What the widget shows before it connects."""
+
+    name: str
+    greeting: dict[str, str]
+    poll: bool = True
+
+
+@routes.post("/v1/visitors", door=Door(publishable=True, user=True), status=201)
+async def make_visitor(call: Call, body: VisitorIn) -> Visitor:
+    """Give an anonymous visitor an identity of their own."""
+    tenant = call.identity.tenant
+    user = UserId(VISITOR_PREFIX + new_id("v").removeprefix("v_"))
+    known: dict[str, Any] = {"locale": body.locale, "timezone": body.timezone}
+    await call.need(Users).put(tenant, user, **known)
+    token = await call.need(Tokens).issue_connection(tenant, user, VISITOR_SECONDS)
+    return Visitor(user=user, token=token)
+
+
+@routes.get("/v1/widget/config", door=Door(anyone=True))
+async def widget_config(call: Call) -> WidgetConfig:
+    """Return the widget's name and greeting."""
+    support = call.need(Settings).support
+    return WidgetConfig(name=support.assistant_name, greeting=support.greeting)
