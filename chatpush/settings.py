@@ -226,14 +226,14 @@ class Plugins(Section):
     failures_before_cut_off: int = Field(5, ge=1, description="Failures in a row that cut a plugin off.")
     cut_off_seconds: float = Field(30.0, gt=0, description="How long a failing plugin stays cut off.")
     settings: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="Own settings of each plugin: [plugins.settings.NAME]."
+        default_factory=dict, description="Own settings of each plugin, by its name."
     )
 
 
 class Store(Section):
     """Records and sealing."""
 
-    database: str = Field("chatpush.db", description="A file below data_dir, or postgresql://…")
+    database: str = Field("chatpush.db", description="A file below data_dir, or a postgresql:// address.")
     synchronous: Literal["FULL", "NORMAL"] = Field("FULL", description="SQLite's promise at power loss.")
     master_key_file: str = Field("master.key", description="The master key, below data_dir; mode 600.")
     write_queue: int = Field(10_000, ge=10, description="Writes that may wait for the writer thread.")

@@ -12,7 +12,7 @@ from rich.table import Table
 from chatpush.app import Chatpush
 from chatpush.domain import DEFAULT_TENANT, Role
 from chatpush.errors import InvalidSettings
-from chatpush.settings import load
+from chatpush.settings import Settings, load
 from chatpush.store.vault import create_master_key
 
 TEMPLATE = """\
@@ -78,20 +78,25 @@ async def create(directory: Path, email: str, origins: tuple[str, ...] = ()) -> 
     Raises:
         InvalidSettings: there is a configuration already; it is never replaced.
     """
-    path = directory / "chatpush.toml"
-    if path.exists():
-        raise InvalidSettings(f"{path} exists already; remove it or choose another directory")
-    directory.mkdir(parents=True, exist_ok=True)
-    quoted = "[" + ", ".join(f'"{origin}"' for origin in origins) + "]"
-    path.write_text(TEMPLATE.format(origins=quoted, secret=secrets.token_urlsafe(32)), encoding="utf-8")
-    path.chmod(0o600)
-    settings = load(path, {})
-    master = settings.path(settings.store.master_key_file)
-    if not master.exists():
-        create_master_key(master)
+    settings = _write_files(directory, origins)
     password = secrets.token_urlsafe(12)
     async with Chatpush(settings).records() as chatpush:
         secret = await chatpush.keys.issue(DEFAULT_TENANT, "first secret key", ["*"])
         publishable = await chatpush.keys.issue(DEFAULT_TENANT, "first publishable key", [])
         await chatpush.people.add(DEFAULT_TENANT, email, "Administrator", password, Role.ADMIN)
     return FirstKeys(secret.plaintext, publishable.plaintext, email, password)
+
+
+def _write_files(directory: Path, origins: tuple[str, ...]) -> Settings:
+    path = directory / "chatpush.toml"
+    if path.exists():
+        raise InvalidSettings(f"{path} exists already; remove it or choose another directory")
+    directory.mkdir(parents=True, exist_ok=True)
+    quoted = "[" + ", ".join(f'"{origin}"' for origin in origins) + "]"
+    path.touch(mode=0o600)
+    path.write_text(TEMPLATE.format(origins=quoted, secret=secrets.token_urlsafe(32)), encoding="utf-8")
+    settings = load(path, {})
+    master = settings.path(settings.store.master_key_file)
+    if not master.exists():
+        create_master_key(master)
+    return settings
