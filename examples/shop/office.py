@@ -21,7 +21,6 @@ from examples.shop.storefront import show
 log = logging.getLogger(__name__)
 routes = web.RouteTableDef()
 WEEKLY_PICKS = "Weekly picks"
-PROMOTION_ENDS = {"en": "Sunday", "zh-CN": "本周日"}
 
 
 @routes.get("/office")
@@ -50,24 +49,22 @@ async def advance(request: web.Request) -> web.Response:
 @routes.post("/office/promotion")
 async def promotion(request: web.Request) -> web.Response:
     """Send the promotion to everybody; chatpush leaves out who did not consent."""
-    catalogue = request.app[CATALOGUE]
-    star = catalogue.by_department["light"][0]
+    stars = request.app[CATALOGUE].by_department["light"][:3]
     address = request.app[SETTINGS].address
-    now = datetime.now(UTC)
     body = {
         "template": "promotion",
         "to": [{"all": True}],
         "category": "marketing",
         "data": {
-            "percent": 15,
-            "shelf": star.department.name,
-            "ends": PROMOTION_ENDS,
+            "shelf": stars[0].department.name,
+            "titles": [item.title for item in stars],
             "url": f"{address}/shelves/light",
-            "image": f"{address}/images/{star.id}.svg",
+            "image": f"{address}/images/{stars[0].id}.svg",
         },
         "collapse_key": "promotion",
         "quiet_hours": "defer",
     }
+    now = datetime.now(UTC)
     return await _send(request, body, f"promotion-{now:%Y%m%d%H%M%S}", "promotion sent")
 
 
