@@ -1,0 +1,73 @@
+"""Sign in and out.
+
+Guessing is slowed by ``People`` itself; here the answer only has to be said.
+A successful sign-in goes on to the page that was asked for, never elsewhere.
+"""
+
+from datetime import timedelta
+
+from aiohttp import web
+
+from chatpush.account.people import SESSION_LIFE, People
+from chatpush.errors import TooMany, Unauthenticated
+from chatpush.settings import Settings
+from chatpush.web.console.pages import SESSION_COOKIE, Pages, Visit, set_session, visit_text
+from chatpush.web.doors import Door
+from chatpush.domain import DEFAULT_TENANT, Role
+
+pages = Pages()
+
+
+@pages.get("/console/sign-in", door=Door(anyone=True))
+async def sign_in_page(visit: Visit) -> web.StreamResponse:
+    """Show the form."""
+    if visit.shell.role:
+        return visit.go("/console")
+    return visit.draw("signin.html", email="", problem="", next=_own(visit.query("next")))
+
+
+@pages.post("/console/sign-in", door=Door(anyone=True))
+async def sign_in(visit: Visit) -> web.StreamResponse:
+    """Open a session."""
+    people, email = visit.need(People), visit.form.get("email", "")
+    after = _own(visit.form.get("next", ""))
+    tenant = visit.identity.tenant or DEFAULT_TENANT
+    try:
+        opened = await people.sign_in(tenant, email, visit.form.get("password", ""), address_of(visit))
+    except (Unauthenticated, TooMany) as error:
+        throttled = isinstance(error, TooMany)
+        problem = visit_text(
+            visit,
+            "signin.throttled" if throttled else "signin.wrong",
+            minutes=-(-error.retry_after_seconds // 60) if isinstance(error, TooMany) else 0,
+        )
+        status = 429 if throttled else 401
+        return visit.draw("signin.html", status=status, email=email[:254], problem=problem, next=after)
+    response = visit.go(after)
+    set_session(visit, response, opened.token, int(SESSION_LIFE / timedelta(seconds=1)))
+    return response
+
+
+@pages.post("/console/sign-out", door=Door(role=Role.VIEWER))
+async def sign_out(visit: Visit) -> web.StreamResponse:
+    """End the session."""
+    await visit.need(People).sign_out(visit.request.cookies.get(SESSION_COOKIE, ""))
+    response = visit.go("/console/sign-in")
+    response.del_cookie(SESSION_COOKIE, path="/")
+    return response
+
+
+def address_of(visit: Visit) -> str:
+    """Return where the request comes from; a forwarded address only from a trusted proxy."""
+    peer = visit.request.remote or ""
+    settings = visit.find(Settings)
+    if settings and peer in settings.server.trusted_proxies:
+        forwarded = visit.request.headers.get("X-Forwarded-For", "")
+        return forwarded.rpartition(",")[2].strip() or peer
+    return peer
+
+
+def _own(address: str) -> str:
+    """Return the address if it is a page of this console, else the first page."""
+    own = address == "/console" or address.startswith(("/console/", "/console?"))
+    return address if own and address.isprintable() and "\\" not in address else "/console"

@@ -1,0 +1,70 @@
+// The console in the browser: live fragments, notices, menu, shortcuts. Pages work by plain links and forms;
+// this keeps them fresh and makes them quick.
+
+import { startCharts } from "./chart.js";
+import { startDesk } from "./desk.js";
+import { morph } from "./morph.js";
+import { localiseTimes } from "./times.js";
+
+const frame = document.getElementById("frame");
+const toast = document.getElementById("toast");
+let toastTimer = 0;
+
+export function say(text) {
+  toast.textContent = text;
+  toast.hidden = false;
+  clearTimeout(toastTimer);
+  toastTimer = setTimeout(() => (toast.hidden = true), 6000);
+}
+
+function live(working) {
+  for (const element of document.querySelectorAll("[data-live]")) element.classList.toggle("lost", !working);
+}
+
+document.body.addEventListener("htmx:beforeSwap", (event) => {
+  const { target, xhr, requestConfig } = event.detail;
+  if (requestConfig.verb !== "get" || !event.detail.shouldSwap) return;
+  event.detail.shouldSwap = false;
+  const page = new DOMParser().parseFromString(xhr.responseText, "text/html");
+  localiseTimes(page.body);
+  for (const element of morph(target, document.adoptNode(page.body))) window.htmx.process(element);
+  target.dispatchEvent(new CustomEvent("fresh", { bubbles: true }));
+  live(true);
+});
+
+document.body.addEventListener("htmx:responseError", (event) => {
+  const { xhr, requestConfig } = event.detail;
+  if (requestConfig.verb === "get") live(false);
+  else say(xhr.getResponseHeader("Content-Type")?.startsWith("text/plain") ? xhr.responseText : xhr.statusText);
+});
+
+for (const lost of ["htmx:sendError", "htmx:timeout"]) {
+  document.body.addEventListener(lost, (event) => {
+    live(false);
+    if (event.detail.requestConfig.verb !== "get") say(toast.dataset.offline);
+  });
+}
+
+document.addEventListener("click", (event) => {
+  const pressed = event.target.closest("[data-menu], [data-open], [data-copy], tr[data-href]");
+  if (!pressed) return;
+  if ("menu" in pressed.dataset) frame.dataset.menu = frame.dataset.menu === "open" ? "" : "open";
+  else if (pressed.dataset.open) document.getElementById(pressed.dataset.open).showModal();
+  else if (pressed.dataset.copy) navigator.clipboard?.writeText(document.getElementById(pressed.dataset.copy).textContent);
+  else if (pressed.dataset.href && !event.target.closest("a, button, input, form")) location.assign(pressed.dataset.href);
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && frame.dataset.menu === "open") frame.dataset.menu = "";
+  const typing = event.target.closest("input, textarea, select, dialog[open]");
+  if (event.key === "?" && !typing) document.getElementById("shortcuts").showModal();
+});
+
+document.addEventListener("submit", (event) => {
+  const question = event.target.dataset?.confirm;
+  if (question && !window.confirm(question)) event.preventDefault();
+}, true);
+
+localiseTimes(document);
+startCharts();
+startDesk();
