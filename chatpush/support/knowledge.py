@@ -1,0 +1,259 @@
+"""Keep what the assistant may say: articles, split into sections, sealed at rest.
+
+An article that did not change is not stored again; one that did replaces its
+sections whole. Every change gives the tenant's knowledge a new version, which
+is how an index (on this node or another) learns what to read again.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from chatpush.clock import Clock
+from chatpush.domain import TenantId, from_ms, to_ms
+from chatpush.errors import InvalidKnowledge, NotFound
+from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.vault import Vault
+from chatpush.support.language import base
+from chatpush.support.reading import Chunk, Draft, split
+
+ARTICLES_PER_WRITE = 50
+MAX_ID = 200
+MAX_TITLE = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """A stored article without its text."""
+
+    id: str
+    title: str
+    language: str
+    url: str
+    tags: tuple[str, ...]
+    questions: tuple[str, ...]
+    chunks: int
+    version: int
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one article of an import."""
+
+    id: str
+    status: str  # added, updated, unchanged
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What an index has to read: changed articles with their sections, and ids that are gone."""
+
+    version: int
+    changed: tuple[tuple[Article, tuple[Chunk, ...]], ...]
+    gone: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """An article ready to be written."""
+
+    draft: Draft
+    fingerprint: str
+    head: bytes
+    body: bytes
+    rows: list[dict[str, Any]]
+
+
+class Knowledge:
+    """The articles of every tenant."""
+
+    def __init__(self, database: Database, vault: Vault, clock: Clock) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+
+    async def put(self, tenant: TenantId, drafts: Sequence[Draft]) -> list[Outcome]:
+        """Store articles; the same id replaces, the same content is left alone.
+
+        Raises:
+            InvalidKnowledge: one has no id, title or text; none is stored then.
+        """
+        await self._vault.ready(tenant)
+        prepared = [self._prepare(tenant, draft) for draft in drafts]
+        outcomes: list[Outcome] = []
+        for start in range(0, len(prepared), ARTICLES_PER_WRITE):
+            group = prepared[start : start + ARTICLES_PER_WRITE]
+            outcomes += await self._database.write(lambda tx, group=group: self._store(tx, tenant, group))  # type: ignore[misc]
+        return outcomes
+
+    async def delete(self, tenant: TenantId, article: str) -> None:
+        """Forget an article.
+
+        Raises:
+            NotFound: there is none with this id.
+        """
+
+        def forget(tx: Transaction) -> int:
+            tx.execute("DELETE FROM knowledge_chunk WHERE tenant = :t AND article = :a", t=tenant, a=article)
+            gone = tx.execute(
+                "DELETE FROM knowledge_article WHERE tenant = :t AND id = :a", t=tenant, a=article
+            )
+            if gone:
+                _next_version(tx, tenant)
+            return gone
+
+        if not await self._database.write(forget):
+            raise NotFound(f"no knowledge article {article!r}")
+
+    async def page(self, tenant: TenantId, limit: int, starting_after: str = "") -> list[Article]:
+        """Return articles by id."""
+        await self._vault.ready(tenant)
+        rows = await self._database.read(
+            "SELECT id, language, version, chunks, head_sealed, updated_at FROM knowledge_article "
+            "WHERE tenant = :t AND id > :a ORDER BY id LIMIT :n",
+            t=tenant, a=starting_after, n=limit,
+        )  # fmt: skip
+        return [self._article(tenant, row) for row in rows]
+
+    async def text(self, tenant: TenantId, article: str) -> tuple[Article, str]:
+        """Return an article with its Markdown.
+
+        Raises:
+            NotFound: there is none with this id.
+        """
+        await self._vault.ready(tenant)
+        rows = await self._database.read(
+            "SELECT * FROM knowledge_article WHERE tenant = :t AND id = :a", t=tenant, a=article
+        )
+        if not rows:
+            raise NotFound(f"no knowledge article {article!r}")
+        body = self._vault.open_text(
+            tenant, "", "knowledge_article", "body_sealed", article, rows[0]["body_sealed"]
+        )
+        return self._article(tenant, rows[0]), body
+
+    async def version(self, tenant: TenantId) -> int:
+        """Return the number that grows with every change."""
+        rows = await self._database.read("SELECT version FROM knowledge_version WHERE tenant = :t", t=tenant)
+        return rows[0]["version"] if rows else 0
+
+    async def changes(self, tenant: TenantId, known: Mapping[str, int]) -> Changes:
+        """Return what differs from the article versions an index knows."""
+        await self._vault.ready(tenant)
+        version = await self.version(tenant)
+        rows = await self._database.read(
+            "SELECT id, language, version, chunks, head_sealed, updated_at FROM knowledge_article "
+            "WHERE tenant = :t ORDER BY id",
+            t=tenant,
+        )
+        changed = [
+            (self._article(tenant, row), await self._chunks(tenant, row["id"]))
+            for row in rows
+            if known.get(row["id"]) != row["version"]
+        ]
+        return Changes(version, tuple(changed), frozenset(known) - {row["id"] for row in rows})
+
+    def _prepare(self, tenant: TenantId, draft: Draft) -> _Prepared:
+        if not draft.id or len(draft.id) > MAX_ID:
+            raise InvalidKnowledge(f"an article id has 1 to {MAX_ID} characters", param="id")
+        title = draft.title.strip()
+        if not title or len(title) > MAX_TITLE:
+            raise InvalidKnowledge(
+                f"article {draft.id}: a title has 1 to {MAX_TITLE} characters", param="title"
+            )
+        chunks = split(draft.text)
+        if not chunks:
+            raise InvalidKnowledge(f"article {draft.id}: there is no text", param="text")
+        vault = self._vault
+        head = {"title": title, "url": draft.url, "tags": draft.tags, "questions": draft.questions}
+        rows = []
+        for position, chunk in enumerate(chunks):
+            place, content = f"{draft.id}\x00{position}", [chunk.heading, chunk.text]
+            sealed = vault.seal_json(tenant, "", "knowledge_chunk", "content_sealed", place, content)
+            rows.append(
+                {"tenant": tenant, "article": draft.id, "position": position, "content_sealed": sealed}
+            )
+        whole = json.dumps(asdict(draft), sort_keys=True, ensure_ascii=False)
+        return _Prepared(
+            draft=draft,
+            fingerprint=vault.blind(tenant, "knowledge", whole),
+            head=vault.seal_json(tenant, "", "knowledge_article", "head_sealed", draft.id, head),
+            body=vault.seal_text(tenant, "", "knowledge_article", "body_sealed", draft.id, draft.text),
+            rows=rows,
+        )
+
+    def _store(self, tx: Transaction, tenant: TenantId, group: Iterable[_Prepared]) -> list[Outcome]:
+        outcomes = []
+        version = 0
+        for one in group:
+            found = tx.query(
+                "SELECT fingerprint FROM knowledge_article WHERE tenant = :t AND id = :a",
+                t=tenant, a=one.draft.id,
+            )  # fmt: skip
+            if found and found[0]["fingerprint"] == one.fingerprint:
+                outcomes.append(Outcome(one.draft.id, "unchanged", len(one.rows)))
+                continue
+            version = version or _next_version(tx, tenant)
+            tx.execute(
+                "DELETE FROM knowledge_chunk WHERE tenant = :t AND article = :a", t=tenant, a=one.draft.id
+            )
+            tx.execute(
+                "DELETE FROM knowledge_article WHERE tenant = :t AND id = :a", t=tenant, a=one.draft.id
+            )
+            tx.insert(
+                "knowledge_article",
+                {
+                    "tenant": tenant, "id": one.draft.id, "language": base(one.draft.language),
+                    "fingerprint": one.fingerprint, "version": version, "chunks": len(one.rows),
+                    "head_sealed": one.head, "body_sealed": one.body,
+                    "updated_at": to_ms(self._clock.now()),
+                },
+            )  # fmt: skip
+            tx.insert_many("knowledge_chunk", one.rows)
+            outcomes.append(Outcome(one.draft.id, "updated" if found else "added", len(one.rows)))
+        return outcomes
+
+    async def _chunks(self, tenant: TenantId, article: str) -> tuple[Chunk, ...]:
+        rows = await self._database.read(
+            "SELECT position, content_sealed FROM knowledge_chunk "
+            "WHERE tenant = :t AND article = :a ORDER BY position",
+            t=tenant, a=article,
+        )  # fmt: skip
+        chunks = []
+        for row in rows:
+            place = f"{article}\x00{row['position']}"
+            heading, text = self._vault.open_json(
+                tenant, "", "knowledge_chunk", "content_sealed", place, row["content_sealed"]
+            )
+            chunks.append(Chunk(heading, text))
+        return tuple(chunks)
+
+    def _article(self, tenant: TenantId, row: Row) -> Article:
+        head = self._vault.open_json(
+            tenant, "", "knowledge_article", "head_sealed", row["id"], row["head_sealed"]
+        )
+        return Article(
+            id=row["id"],
+            title=head["title"],
+            language=row["language"],
+            url=head["url"],
+            tags=tuple(head["tags"]),
+            questions=tuple(head["questions"]),
+            chunks=row["chunks"],
+            version=row["version"],
+            updated_at=from_ms(row["updated_at"]),
+        )
+
+
+def _next_version(tx: Transaction, tenant: TenantId) -> int:
+    rows = tx.query(
+        "INSERT INTO knowledge_version (tenant, version) VALUES (:t, 1) "
+        "ON CONFLICT (tenant) DO UPDATE SET version = knowledge_version.version + 1 RETURNING version",
+        t=tenant,
+    )
+    version: int = rows[0]["version"]
+    return version

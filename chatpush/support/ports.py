@@ -1,0 +1,70 @@
+"""What customer service asks of the rest of the house, as the shapes it calls.
+
+``app.py`` hands in the real ones: the hub, the token issuer, the catalogue and
+the inbox. Tests hand in recorders.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from chatpush.domain import ConversationId, DeliveryId, ItemId, Json, PromiseId, TenantId, UserId
+
+
+class Publisher(Protocol):
+    """A way to publish into a channel; the same idempotency key publishes once."""
+
+    async def publish(
+        self,
+        tenant: TenantId,
+        channel: str,
+        data: Json,
+        *,
+        idempotency_key: str = "",
+        tags: dict[str, str] | None = None,
+    ) -> Any:
+        """Append to the channel's log and wake its subscribers."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """The item or message a conversation is about, in words the assistant may use."""
+
+    kind: str  # item, delivery
+    id: str
+    title: str
+    text: str = ""
+    price: str = ""
+    currency: str = ""
+    url: str = ""
+    image: str = ""
+    reason: str = ""
+
+    def card(self) -> dict[str, Any]:
+        """Return it as a turn's card."""
+        return {
+            "id": self.id, "title": self.title, "price": self.price, "currency": self.currency,
+            "image": self.image, "url": self.url, "reason": self.reason,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A kept promise on its way to the user's inbox and badge."""
+
+    tenant: TenantId
+    user: UserId
+    conversation: ConversationId
+    promise: PromiseId
+    locale: str
+    title: str
+    text: str
+
+
+IssueSubscription = Callable[[TenantId, UserId, str], str | Awaitable[str]]
+DescribeItem = Callable[[TenantId, ItemId], Awaitable[Described | None]]
+DescribeDelivery = Callable[[TenantId, UserId, DeliveryId], Awaitable[Described | None]]
+LocaleOf = Callable[[TenantId, UserId], Awaitable[str]]
+Notify = Callable[[Notice], Awaitable[None]]
+"""Called at least once per kept promise; ``notice.promise`` is the idempotency key."""

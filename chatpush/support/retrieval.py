@@ -1,0 +1,146 @@
+"""Find the passages that answer a question, and say how sure that is.
+
+One index per tenant lives in memory, built from the store and kept in step
+with it by version: after a change only the changed articles are read and split
+again, in a worker thread. Passages in the asker's language come first; another
+language is looked at only when that one has no answer.
+"""
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from chatpush.domain import TenantId
+from chatpush.support.confidence import confidence
+from chatpush.support.knowledge import Article, Changes, Knowledge
+from chatpush.support.language import base
+from chatpush.support.reading import Chunk
+from chatpush.support.retrieval_index import Document, Index, Ranking, Vocabulary, document
+
+CACHED_TENANTS = 200
+LOOKED_AT = 40
+POOR = 0.25  # below this, other languages are looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A section found for a question."""
+
+    article: str
+    position: int
+    title: str
+    heading: str
+    text: str
+    url: str
+    language: str
+    score: float
+
+    @property
+    def name(self) -> str:
+        """What to call the passage in a list: the heading says more than the article's title."""
+        return f"{self.title} › {self.heading}" if self.heading else self.title
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Passages, best first, and the probability that the first answers the question."""
+
+    passages: tuple[Passage, ...]
+    confidence: float
+
+
+NOTHING = Found((), 0.0)
+
+
+@dataclass(slots=True)
+class _Held:
+    """One tenant's index and what it was built from."""
+
+    vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    articles: dict[str, tuple[Article, tuple[Chunk, ...]]] = field(default_factory=dict)
+    documents: dict[str, list[Document]] = field(default_factory=dict)
+    index: Index | None = None
+    version: int = -1
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Retrieval:
+    """Search over every tenant's knowledge."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self._knowledge = knowledge
+        self._tenants: OrderedDict[TenantId, _Held] = OrderedDict()
+
+    async def search(self, tenant: TenantId, question: str, locale: str, limit: int = 5) -> Found:
+        """Return the best passages for a question."""
+        held = await self._fresh(tenant)
+        if held.index is None:
+            return NOTHING
+        own = held.index.rank(question, base(locale), LOOKED_AT)
+        sure = confidence(own)
+        if sure < POOR:
+            every = held.index.rank(question, None, LOOKED_AT)
+            if confidence(every) > sure:
+                own, sure = every, confidence(every)
+        return Found(tuple(self._passages(held, own, limit)), sure)
+
+    async def index(self, tenant: TenantId) -> Index | None:
+        """Return the tenant's index as it is now, for its word weights."""
+        return (await self._fresh(tenant)).index
+
+    def _passages(self, held: _Held, ranking: Ranking, limit: int) -> list[Passage]:
+        found: dict[tuple[str, int], Passage] = {}
+        for scored in ranking.best:
+            place = (scored.document.article, scored.document.position)
+            if place in found:
+                continue
+            article, chunks = held.articles[place[0]]
+            chunk = chunks[place[1]]
+            found[place] = Passage(
+                article.id, place[1], article.title, chunk.heading, chunk.text,
+                article.url, article.language, scored.score,
+            )  # fmt: skip
+            if len(found) == limit:
+                break
+        return list(found.values())
+
+    async def _fresh(self, tenant: TenantId) -> _Held:
+        """Return the tenant's index, brought up to the store's version."""
+        held = self._tenants.setdefault(tenant, _Held())
+        self._tenants.move_to_end(tenant)
+        while len(self._tenants) > CACHED_TENANTS:
+            self._tenants.popitem(last=False)
+        if await self._knowledge.version(tenant) == held.version:
+            return held
+        async with held.lock:
+            if await self._knowledge.version(tenant) != held.version:
+                known = {article.id: article.version for article, _ in held.articles.values()}
+                changes = await self._knowledge.changes(tenant, known)
+                await asyncio.to_thread(_apply, held, changes)
+        return held
+
+
+def _apply(held: _Held, changes: Changes) -> None:
+    """Take changes in and build the index anew; the old one serves until then."""
+    articles, documents = dict(held.articles), dict(held.documents)
+    for gone in changes.gone:
+        articles.pop(gone, None)
+        documents.pop(gone, None)
+    for article, chunks in changes.changed:
+        articles[article.id] = (article, chunks)
+        documents[article.id] = _documents(held.vocabulary, article, chunks)
+    every = [entry for name in sorted(documents) for entry in documents[name]]
+    index = Index(held.vocabulary, every) if every else None
+    held.articles, held.documents, held.index, held.version = articles, documents, index, changes.version
+
+
+def _documents(vocabulary: Vocabulary, article: Article, chunks: tuple[Chunk, ...]) -> list[Document]:
+    """A document per section, and one per similar question that leads to the first section."""
+    language = base(article.language)
+    tags = " ".join(article.tags)
+    found = [
+        document(vocabulary, article.id, i, language, f"{article.title} {chunk.heading} {tags}", chunk.text)
+        for i, chunk in enumerate(chunks)
+    ]
+    found += [document(vocabulary, article.id, 0, language, "", question) for question in article.questions]
+    return found
