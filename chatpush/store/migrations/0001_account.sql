@@ -13,10 +13,12 @@ CREATE TABLE tenant (
     name TEXT NOT NULL,
     region TEXT NOT NULL DEFAULT 'home',
     plan TEXT NOT NULL DEFAULT 'trial',
-    token_secret_sealed BYTES,
+    plan_since_at BIGINT NOT NULL,
+    token_secret_sealed BYTES NOT NULL,
     created_at BIGINT NOT NULL
 );
 
+-- The hash is looked up before the tenant is known: it is what tells the tenant.
 CREATE TABLE api_key (
     tenant TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -53,6 +55,17 @@ CREATE TABLE person_session (
     expires_at BIGINT NOT NULL,
     PRIMARY KEY (tenant, hash)
 );
+CREATE UNIQUE INDEX person_session_hash ON person_session (hash);
+CREATE INDEX person_session_person ON person_session (tenant, person);
+
+-- One row for each account and each address that someone tries to sign in with.
+CREATE TABLE sign_in_attempt (
+    tenant TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    attempts BIGINT NOT NULL,
+    since_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant, subject)
+);
 
 CREATE TABLE usage_event (
     tenant TEXT NOT NULL,
@@ -64,7 +77,21 @@ CREATE TABLE usage_event (
     at BIGINT NOT NULL,
     PRIMARY KEY (tenant, id)
 );
-CREATE INDEX usage_event_day ON usage_event (tenant, day, kind);
+CREATE INDEX usage_event_day ON usage_event (tenant, day, kind, quantity);
+
+-- Days that are over, summed up; `through` is the last day that is.
+CREATE TABLE usage_day (
+    tenant TEXT NOT NULL,
+    day TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    quantity BIGINT NOT NULL,
+    PRIMARY KEY (tenant, day, kind)
+);
+
+CREATE TABLE usage_fold (
+    tenant TEXT PRIMARY KEY,
+    through TEXT NOT NULL
+);
 
 CREATE TABLE audit_entry (
     tenant TEXT NOT NULL,

@@ -1,0 +1,1 @@
+"""Tests of tenants, keys, people, usage and plans."""
