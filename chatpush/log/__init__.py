@@ -1,0 +1,1 @@
+"""The log: append to a channel, read after a cursor, hear of every append."""

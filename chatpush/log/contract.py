@@ -1,0 +1,117 @@
+"""What every log promises, whichever engine keeps it.
+
+A channel's publications are numbered from 1 without holes within one epoch.
+An append is acknowledged once it is as durable as the channel's retention
+says; watchers hear of it, in order, before its caller does. Reading twice
+after the same cursor gives the same answer, and whoever asks for what
+retention has dropped is told so: never a silent gap.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from chatpush.domain import ClientInfo, Cursor, Publication, TenantId
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How much of a channel is kept, and where. ``ttl_seconds`` 0 keeps for ever."""
+
+    size: int
+    ttl_seconds: int
+    durable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is to be appended.
+
+    The same ``idempotency_key`` within five minutes appends once. A ``version``
+    (above 0) not newer than the channel's, in the same ``version_epoch``, is
+    not appended. ``key`` names what the publication is the latest state of.
+    """
+
+    data: bytes
+    info: ClientInfo | None = None
+    tags: dict[str, str] | None = None
+    key: str = ""
+    idempotency_key: str = ""
+    version: int = 0
+    version_epoch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Consecutive publications and where the channel stands (``top``)."""
+
+    epoch: str
+    top: int
+    publications: tuple[Publication, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """How data is sealed at rest.
+
+    ``ready`` loads the keys of a channel; then ``seal`` and ``open`` work in
+    any thread: (tenant, channel, place, bytes) → bytes.
+    """
+
+    ready: Callable[[TenantId, str], Awaitable[None]]
+    seal: Callable[[TenantId, str, str, bytes], bytes]
+    open: Callable[[TenantId, str, str, bytes], bytes]
+
+
+Rules = Callable[[str], Retention]
+Watcher = Callable[[TenantId, str, str, Publication], None]
+
+
+class Log(Protocol):
+    """Where publications live."""
+
+    async def start(self) -> None:
+        """Open the log; what was acknowledged before is there."""
+        ...
+
+    async def stop(self) -> None:
+        """Finish what waits and close."""
+        ...
+
+    def watch(self, watcher: Watcher) -> None:
+        """Call ``watcher(tenant, channel, epoch, publication)`` on every append, in order."""
+        ...
+
+    async def append(self, tenant: TenantId, channel: str, draft: Draft) -> Cursor:
+        """Append and return its position; a repeated or stale draft gets the one it is covered by.
+
+        Raises:
+            Unavailable: too many appends are waiting, or the disk refuses.
+        """
+        ...
+
+    async def top(self, tenant: TenantId, channel: str) -> Cursor:
+        """Return where the channel stands now."""
+        ...
+
+    async def after(self, tenant: TenantId, channel: str, cursor: Cursor, limit: int) -> Slice:
+        """Return at most ``limit`` publications newer than the cursor, oldest first.
+
+        Raises:
+            CursorLost: another epoch, or retention has passed this cursor.
+        """
+        ...
+
+    async def history(
+        self, tenant: TenantId, channel: str, limit: int, since: Cursor | None = None, reverse: bool = False
+    ) -> Slice:
+        """Return retained publications after ``since`` (before it, newest first, if ``reverse``).
+
+        Raises:
+            CursorLost: ``since`` is of another epoch.
+        """
+        ...
+
+    async def remove(self, tenant: TenantId, channel: str) -> None:
+        """Drop a channel's publications; its position stays."""
+        ...

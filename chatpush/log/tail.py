@@ -1,0 +1,81 @@
+"""The newest publications of one channel in memory: a contiguous end of its log.
+
+Holds everything after ``start`` up to ``top``; what is older is on disk or
+gone. Knows nothing of clocks, threads or files.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from itertools import islice
+
+from chatpush.domain import Publication
+
+TAIL_BYTES = 1_048_576
+
+
+class Tail:
+    """A bounded window over the newest publications."""
+
+    __slots__ = ("_bytes", "entries", "epoch", "keys", "start", "top", "version", "version_epoch")
+
+    def __init__(self, epoch: str, top: int) -> None:
+        self.epoch = epoch
+        self.top = top
+        self.start = top
+        self.entries: deque[Publication] = deque()
+        self.version = 0
+        self.version_epoch = ""
+        # idempotency key -> (offset, forgotten at); only memory channels use it
+        self.keys: dict[str, tuple[int, int]] = {}
+        self._bytes = 0
+
+    def add(self, publication: Publication, size: int) -> None:
+        """Take the next publication; one already covered is ignored, a jump starts anew."""
+        if publication.offset <= self.top:
+            return
+        if publication.offset != self.top + 1:
+            self.clear()
+            self.start = publication.offset - 1
+        self.entries.append(publication)
+        self.top = publication.offset
+        self._bytes += len(publication.data)
+        while len(self.entries) > size or (self._bytes > TAIL_BYTES and len(self.entries) > 1):
+            self._drop_oldest()
+
+    def expire(self, born_before_ms: int) -> None:
+        """Drop what is older than its time to live."""
+        while self.entries and self.entries[0].time_ms <= born_before_ms:
+            self._drop_oldest()
+
+    def clear(self) -> None:
+        """Forget the entries but not the position."""
+        self.entries.clear()
+        self.start = self.top
+        self._bytes = 0
+
+    def covers(self, offset: int) -> bool:
+        """Return whether everything after the offset is here."""
+        return self.start <= offset <= self.top
+
+    def after(self, offset: int, limit: int) -> tuple[Publication, ...]:
+        """Return what follows an offset it covers, or the oldest it has."""
+        skipped = max(0, offset - self.start)
+        if len(self.entries) - skipped > skipped:
+            return tuple(islice(self.entries, skipped, skipped + limit))
+        missing = len(self.entries) - skipped
+        newest = list(islice(reversed(self.entries), max(0, missing)))
+        newest.reverse()
+        return tuple(newest[:limit])
+
+    def before(self, offset: int, limit: int) -> tuple[Publication, ...]:
+        """Return what precedes an offset, newest first."""
+        return tuple(islice(_older_than(offset, reversed(self.entries)), limit))
+
+    def _drop_oldest(self) -> None:
+        oldest = self.entries.popleft()
+        self.start = oldest.offset
+        self._bytes -= len(oldest.data)
+
+
+def _older_than(offset: int, newest_first: Iterable[Publication]) -> Iterable[Publication]:
+    return (publication for publication in newest_first if publication.offset < offset)

@@ -1,0 +1,1 @@
+"""Every Protocol over all its implementations."""
