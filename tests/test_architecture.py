@@ -19,7 +19,8 @@ FLOORS = [
     {"support"},
     {"schedule"},
     {"web"},
-    {"app", "cli"},
+    {"app"},
+    {"cli", "__main__"},
 ]
 ROOMS = {
     "aiohttp": {"web", "app"},

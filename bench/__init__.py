@@ -1,0 +1,1 @@
+"""Measure chatpush against baselines in the same run; `python -m bench`."""
