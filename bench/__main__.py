@@ -9,6 +9,7 @@ differ and this one may be busy: read the ratios.
 import argparse
 import asyncio
 import datetime
+import functools
 import os
 import platform
 import statistics
@@ -30,7 +31,9 @@ async def measure(rounds: int, tell: Callable[[str], None]) -> list[Row]:
     """Return (what, chatpush, baseline, ratio) rows."""
     rows: list[Row] = []
     for subscribers in (1000, 5000):
-        ours, theirs = await _pair(rounds, tell, lambda s, n=subscribers: scenarios.fan_out(s, n), "fan-out")
+        ours, theirs = await _pair(
+            rounds, tell, functools.partial(scenarios.fan_out, subscribers=subscribers), "fan-out"
+        )
         rows.append(_rate(f"deliveries/s to {subscribers:,} subscribers of one channel", ours, theirs))
     tell("latency")
     async with chatpush() as server:
