@@ -29,6 +29,7 @@ CURRENCY = "GBP"
 _GOODS = re.compile(r"^\d{5}[A-Z]{0,2}$")
 _OUT_OF_STOCK = 3
 _SCARCE = 12
+_BESTSELLER = 40
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,9 @@ class Line:
     @property
     def is_sale(self) -> bool:
         """Whether a known customer bought and kept it."""
-        return self.is_goods and self.quantity > 0 and bool(self.customer) and not self.invoice.startswith("C")
+        return (
+            self.is_goods and self.quantity > 0 and bool(self.customer) and not self.invoice.startswith("C")
+        )
 
 
 @dataclass(frozen=True)
@@ -209,15 +212,15 @@ def _items(lines: Iterable[Line], sales: Iterable[Line]) -> Iterator[Item]:
             kind=kind,
             department=department_of(description, kind),
             colour=colour_of(code, description),
-            stock=_stock(code),
+            stock=_stock(code, len(buyers[code])),
             buyers=len(buyers[code]),
             countries=len(lands[code]),
         )
 
 
-def _stock(code: str) -> int:
-    """Simulate a stock level: about 3% sold out, 9% nearly so, the rest plentiful."""
-    draw = number(code, "stock") % 100
+def _stock(code: str, buyers: int) -> int:
+    """Simulate a stock level: about 3% sold out, 9% nearly so, the rest and what everybody buys plentiful."""
+    draw = number(code, "stock") % 100 if buyers < _BESTSELLER else 100
     if draw < _OUT_OF_STOCK:
         return 0
     return 1 + draw % 5 if draw < _SCARCE else 12 + number(code, "shelf") % 220

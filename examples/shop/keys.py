@@ -6,6 +6,7 @@ from pathlib import Path
 from aiohttp import web
 
 from examples.shop.catalogue import Catalogue
+from examples.shop.help import Help
 from examples.shop.orders import Orders
 from examples.shop.push import Push
 from examples.shop.rendering import Rendering
@@ -27,6 +28,7 @@ class ShopSettings:
 
 
 SETTINGS = web.AppKey("settings", ShopSettings)
+HELP = web.AppKey("help", Help)
 CATALOGUE = web.AppKey("catalogue", Catalogue)
 ORDERS = web.AppKey("orders", Orders)
 PUSH = web.AppKey("push", Push)

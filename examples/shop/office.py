@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from aiohttp import web
 from yarl import URL
 
-from examples.shop.keys import CATALOGUE, ORDERS, PUSH, REPORTS, SETTINGS
+from examples.shop.catalogue import CURRENCY
+from examples.shop.keys import CATALOGUE, ORDERS, PUSH, RENDERING, REPORTS, SETTINGS, VISIT
 from examples.shop.orders import STEPS, WrongStep
 from examples.shop.people import CUSTOMERS
-from examples.shop.push import PushError
+from examples.shop.push import Json, PushError
 from examples.shop.storefront import show
 
 log = logging.getLogger(__name__)
@@ -29,10 +30,16 @@ async def office(request: web.Request) -> web.Response:
     catalogue = request.app[CATALOGUE]
     sold_out = [item for item in catalogue.items.values() if not item.stock]
     return show(
-        request, "office", orders=request.app[ORDERS].latest(), people=CUSTOMERS, waiting=request.app[REPORTS].waiting(),
-        sold_out=sorted(sold_out, key=lambda item: -item.buyers)[:12], done=request.query.get("done", ""),
-        problem=request.query.get("problem", ""), steps=STEPS,
-    )  # fmt: skip
+        request,
+        "office",
+        orders=request.app[ORDERS].latest(),
+        people=CUSTOMERS,
+        waiting=request.app[REPORTS].waiting(),
+        sold_out=sorted(sold_out, key=lambda item: -item.buyers)[:12],
+        done=request.query.get("done", ""),
+        problem=request.query.get("problem", ""),
+        steps=STEPS,
+    )
 
 
 @routes.post("/office/orders/{order}/{step}")
@@ -43,7 +50,8 @@ async def advance(request: web.Request) -> web.Response:
         request.app[ORDERS].advance(order, step)
     except WrongStep as error:
         raise _back(problem=str(error)) from error
-    raise _back(done=f"{order}: {step}")
+    said = request.app[RENDERING].words.say(request[VISIT].locale, f"orders.{step}")
+    raise _back(done=f"{order}: {said}")
 
 
 @routes.post("/office/promotion")
@@ -51,7 +59,7 @@ async def promotion(request: web.Request) -> web.Response:
     """Send the promotion to everybody; chatpush leaves out who did not consent."""
     stars = request.app[CATALOGUE].by_department["light"][:3]
     address = request.app[SETTINGS].address
-    body = {
+    body: Json = {
         "template": "promotion",
         "to": [{"all": True}],
         "category": "marketing",
@@ -77,7 +85,7 @@ async def back_in_stock(request: web.Request) -> web.Response:
     if item is None or customer not in CUSTOMERS:
         raise _back(problem="choose an item and a customer")
     address = request.app[SETTINGS].address
-    body = {
+    body: Json = {
         "template": "back_in_stock",
         "to": [{"user": customer}],
         "category": "alert",
@@ -85,6 +93,7 @@ async def back_in_stock(request: web.Request) -> web.Response:
             "item": item.id,
             "title": item.title,
             "price": str(item.price),
+            "currency": CURRENCY,
             "url": f"{address}/items/{item.id}",
             "image": f"{address}/images/{item.id}.svg",
         },
@@ -118,10 +127,12 @@ async def orders_for_the_assistant(request: web.Request) -> web.Response:
     customer = request.query.get("user", "")
     if not customer:
         return web.json_response({"error": "user is missing"}, status=400)
-    return web.json_response({"orders": [order.as_json() for order in request.app[ORDERS].of_customer(customer)]})
+    return web.json_response(
+        {"orders": [order.as_json() for order in request.app[ORDERS].of_customer(customer)]}
+    )
 
 
-async def _send(request: web.Request, body: dict[str, object], key: str, done: str) -> web.Response:
+async def _send(request: web.Request, body: Json, key: str, done: str) -> web.Response:
     try:
         message = await request.app[PUSH].message(body, key)
     except PushError as error:

@@ -10,6 +10,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import pairwise
 from sqlite3 import Row
 from typing import Any
 
@@ -69,7 +70,7 @@ class Order:
     @property
     def next_step(self) -> str | None:
         """What can happen next."""
-        return dict(zip(STEPS, STEPS[1:], strict=False)).get(self.status)
+        return dict(pairwise(STEPS)).get(self.status)
 
     def when(self, step: str) -> datetime | None:
         """When the order took a step, if it has."""
@@ -115,7 +116,9 @@ class Orders:
         Raises:
             WrongStep: the basket is empty.
         """
-        lines = [self._line(item, quantity) for item, quantity in basket.items() if item in self._catalogue.items]
+        lines = [
+            self._line(item, quantity) for item, quantity in basket.items() if item in self._catalogue.items
+        ]
         if not lines:
             raise WrongStep("an empty basket can't be ordered")
         goods = sum((line.total for line in lines), Decimal(0))
@@ -168,7 +171,11 @@ class Orders:
         if step == "shipped":
             route = route_to(order.country)
             tracking = f"{route.prefix}{secrets.randbelow(10**9):09d}"
-            changes |= {"carrier": route.carrier, "tracking_number": tracking, "eta": route.expected(now).isoformat()}
+            changes |= {
+                "carrier": route.carrier,
+                "tracking_number": tracking,
+                "eta": route.expected(now).isoformat(),
+            }
         columns = ", ".join(f"{name} = ?" for name in changes)
         self._storage.run(f"UPDATE orders SET {columns} WHERE id = ?", *changes.values(), order_id)
         changed = self.find(order_id)
@@ -198,8 +205,27 @@ def _pack(lines: list[OrderLine]) -> str:
 
 
 def _order(row: Row) -> Order:
-    lines = [OrderLine(item, name, quantity, Decimal(price)) for item, name, quantity, price in json.loads(row["lines"])]
-    moments = ("placed_at", "paid_at", "shipped_at", "delivered_at", "eta")
-    told = {name: datetime.fromisoformat(row[name]) if row[name] else None for name in moments}
-    plain = {name: row[name] for name in ("id", "customer", "country", "status", "carrier", "tracking_number")}
-    return Order(**plain, **told, lines=lines, goods=Decimal(row["goods"]), delivery=Decimal(row["delivery"]))
+    lines = [
+        OrderLine(item, name, quantity, Decimal(price))
+        for item, name, quantity, price in json.loads(row["lines"])
+    ]
+    return Order(
+        id=row["id"],
+        customer=row["customer"],
+        country=row["country"],
+        lines=lines,
+        goods=Decimal(row["goods"]),
+        delivery=Decimal(row["delivery"]),
+        status=row["status"],
+        carrier=row["carrier"],
+        tracking_number=row["tracking_number"],
+        placed_at=datetime.fromisoformat(row["placed_at"]),
+        paid_at=_moment(row["paid_at"]),
+        shipped_at=_moment(row["shipped_at"]),
+        delivered_at=_moment(row["delivered_at"]),
+        eta=_moment(row["eta"]),
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -29,9 +29,22 @@ class Customer:
 CUSTOMERS = {
     person.id: person
     for person in (
-        Customer("emma", "Emma Clarke", "London", "GB", "en", "Europe/London", marketing=True, stands_for="17069"),
-        Customer("linxiao", "林晓", "上海", "CN", "zh-CN", "Asia/Shanghai", marketing=True, stands_for="15811"),
-        Customer("jonas", "Jonas Becker", "Berlin", "DE", "en", "Europe/Berlin", marketing=False, stands_for="12712"),
+        Customer(
+            "emma", "Emma Clarke", "London", "GB", "en", "Europe/London", marketing=True, stands_for="17069"
+        ),
+        Customer(
+            "linxiao", "林晓", "上海", "CN", "zh-CN", "Asia/Shanghai", marketing=True, stands_for="15811"
+        ),
+        Customer(
+            "jonas",
+            "Jonas Becker",
+            "Berlin",
+            "DE",
+            "en",
+            "Europe/Berlin",
+            marketing=False,
+            stands_for="12712",
+        ),
         Customer("zhouning", "周宁", "杭州", "CN", "zh-CN", "Asia/Shanghai", marketing=True),
     )
 }

@@ -4,7 +4,6 @@ Every call answers or raises ``PushError`` within its time limit, so that the
 shop stays quick and open when chatpush is not.
 """
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -74,10 +73,17 @@ class Push:
         limit = aiohttp.ClientTimeout(total=seconds)
         try:
             async with self._session.request(
-                method, self._address + path, json=body, params=query, headers=self._headers | (headers or {}), timeout=limit
+                method,
+                self._address + path,
+                json=body,
+                params=query,
+                headers=self._headers | (headers or {}),
+                timeout=limit,
             ) as response:
-                answer = await response.json(content_type=None) if response.status != HTTPStatus.NO_CONTENT else {}
-        except (aiohttp.ClientError, asyncio.TimeoutError, ValueError) as error:
+                answer = (
+                    await response.json(content_type=None) if response.status != HTTPStatus.NO_CONTENT else {}
+                )
+        except (TimeoutError, aiohttp.ClientError, ValueError) as error:
             raise PushError(f"{method} {path}: {error or type(error).__name__}") from error
         if response.status >= HTTPStatus.BAD_REQUEST:
             said = answer.get("detail") or answer.get("title") if isinstance(answer, dict) else answer

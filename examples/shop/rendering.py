@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 PAGES = Path(__file__).parent / "pages"
 LOCALES = ("en", "zh-CN")
@@ -34,9 +35,13 @@ class Rendering:
     def __init__(self) -> None:
         self.words = Words()
         self._pages = Environment(
-            loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+            loader=FileSystemLoader(PAGES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
         )
-        self._pages.filters["money"] = money
+        self._pages.filters |= {"money": money, "pounds": pounds, "typeset": typeset}
 
     def page(self, name: str, locale: str, zone: str = "", **values: Any) -> str:
         """Render one page."""
@@ -47,12 +52,27 @@ class Rendering:
         def day(moment: datetime, *, hours: bool = False) -> str:
             return date(moment, locale, zone or _HOME_ZONE, hours=hours)
 
-        return self._pages.get_template(f"{name}.html").render(say=say, day=day, locale=locale, page=name, **values)
+        return self._pages.get_template(f"{name}.html").render(
+            say=say, day=day, locale=locale, page=name, **values
+        )
 
 
 def money(amount: Decimal) -> str:
     """Return a price as it stands on a label."""
     return f"£{amount:,.2f}"
+
+
+def pounds(amount: Decimal) -> str:
+    """Return a price as one says it: round amounts without pence."""
+    return money(amount).removesuffix(".00")
+
+
+def typeset(title: str) -> Markup:
+    """Keep hyphenated words together, so that no line ends in ``T-``."""
+    return Markup(" ").join(
+        Markup('<span class="nobr">{}</span>').format(word) if "-" in word else escape(word)
+        for word in title.split()
+    )
 
 
 def date(moment: datetime, locale: str, zone: str, *, hours: bool = False) -> str:

@@ -31,17 +31,28 @@ class Reports:
 
     def behaviour(self, customer: str, kind: str, item: str) -> None:
         """Report a ``view`` or a ``cart``."""
-        self._write({"id": f"shop-{uuid.uuid4()}", "user": customer, "type": kind, "item": item}, datetime.now(UTC))
+        self._write(
+            {"id": f"shop-{uuid.uuid4()}", "user": customer, "type": kind, "item": item}, datetime.now(UTC)
+        )
 
     def purchase(self, customer: str, order: str, item: str, quantity: int, price: Decimal) -> None:
         """Report that an order holds an item."""
         properties = {"quantity": quantity, "price": str(price), "currency": CURRENCY, "order": order}
-        event = {"id": f"{order}-{item}", "user": customer, "type": "purchase", "item": item, "properties": properties}
+        event = {
+            "id": f"{order}-{item}",
+            "user": customer,
+            "type": "purchase",
+            "item": item,
+            "properties": properties,
+        }
         self._write(event, datetime.now(UTC))
 
     def order(self, customer: str, kind: str, properties: dict[str, Any], at: datetime) -> None:
         """Report a step of an order, such as ``order.shipped``."""
-        self._write({"id": f"{properties['order']}-{kind}", "user": customer, "type": kind, "properties": properties}, at)
+        self._write(
+            {"id": f"{properties['order']}-{kind}", "user": customer, "type": kind, "properties": properties},
+            at,
+        )
 
     def waiting(self) -> int:
         """Return how many events chatpush has not confirmed."""

@@ -19,7 +19,19 @@ from aiohttp import web
 
 from examples.shop import office, storefront
 from examples.shop.catalogue import Catalogue, load
-from examples.shop.keys import CATALOGUE, ORDERS, PUSH, RENDERING, REPORTS, SETTINGS, VISIT, VISITS, ShopSettings
+from examples.shop.help import Help
+from examples.shop.keys import (
+    CATALOGUE,
+    HELP,
+    ORDERS,
+    PUSH,
+    RENDERING,
+    REPORTS,
+    SETTINGS,
+    VISIT,
+    VISITS,
+    ShopSettings,
+)
 from examples.shop.orders import Orders
 from examples.shop.push import Push
 from examples.shop.rendering import Rendering
@@ -45,6 +57,7 @@ def build(settings: ShopSettings, catalogue: Catalogue | None = None) -> web.App
     app[ORDERS] = Orders(storage, catalogue, reports, settings.address)
     app[VISITS] = Visits(storage)
     app[RENDERING] = Rendering()
+    app[HELP] = Help()
     app.cleanup_ctx.append(_line_to_chatpush)
     app.on_cleanup.append(_closing(storage))
     app.add_routes(storefront.routes)
@@ -83,12 +96,16 @@ async def _visiting(request: web.Request, handler: Handler) -> web.StreamRespons
     try:
         response = await handler(request)
     except web.HTTPRedirection as redirection:
-        response = web.Response(status=redirection.status, headers={"Location": redirection.headers["Location"]})
+        response = web.Response(
+            status=redirection.status, headers={"Location": redirection.headers["Location"]}
+        )
     except web.HTTPNotFound:
         response = storefront.not_found(request)
     visits.keep(visit)
     # Lax keeps other sites from posting our forms in the visitor's name.
-    response.set_cookie(_COOKIE, visit.id, max_age=_COOKIE_DAYS * 86_400, httponly=True, samesite="Lax", path="/")
+    response.set_cookie(
+        _COOKIE, visit.id, max_age=_COOKIE_DAYS * 86_400, httponly=True, samesite="Lax", path="/"
+    )
     return response
 
 

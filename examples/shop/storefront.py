@@ -9,7 +9,7 @@ from aiohttp import web
 
 from examples.shop.catalogue import Item
 from examples.shop.drawing import draw
-from examples.shop.keys import CATALOGUE, ORDERS, PUSH, RENDERING, REPORTS, SETTINGS, VISIT
+from examples.shop.keys import CATALOGUE, HELP, ORDERS, PUSH, RENDERING, REPORTS, SETTINGS, VISIT
 from examples.shop.kinds import DEPARTMENTS
 from examples.shop.orders import Order, WrongStep
 from examples.shop.people import CUSTOMERS
@@ -39,7 +39,9 @@ def show(request: web.Request, name: str, status: int = 200, **values: Any) -> w
         visit=visit, person=person, boot=boot, nonce=request[NONCE], chatpush=settings.chatpush,
         departments=DEPARTMENTS, route=route, path=request.path_qs, **values,
     )  # fmt: skip
-    return web.Response(text=text, content_type="text/html", status=status, headers={"Cache-Control": "no-store"})
+    return web.Response(
+        text=text, content_type="text/html", status=status, headers={"Cache-Control": "no-store"}
+    )
 
 
 def not_found(request: web.Request) -> web.Response:
@@ -54,7 +56,9 @@ async def home(request: web.Request) -> web.Response:
     picks = await _picks(request)
     shelves = [(shelf, catalogue.by_department.get(shelf.id, [])) for shelf in DEPARTMENTS.values()]
     hero = [catalogue.items[code] for code in _HERO]
-    return show(request, "home", picks=picks, shelves=shelves, hero=hero, loved=_variety(catalogue.popular, 10))
+    return show(
+        request, "home", picks=picks, shelves=shelves, hero=hero, loved=_variety(catalogue.popular, 10)
+    )
 
 
 @routes.get("/shelves/{department}")
@@ -87,7 +91,10 @@ async def item_page(request: web.Request) -> web.Response:
 @routes.get("/images/{item}.svg")
 async def image(request: web.Request) -> web.Response:
     """An item's picture."""
-    headers = {"Cache-Control": "public, max-age=86400", "Content-Security-Policy": "style-src 'unsafe-inline'"}
+    headers = {
+        "Cache-Control": "public, max-age=86400",
+        "Content-Security-Policy": "style-src 'unsafe-inline'",
+    }
     return web.Response(text=draw(_item(request)), content_type="image/svg+xml", headers=headers)
 
 
@@ -96,14 +103,21 @@ async def basket(request: web.Request) -> web.Response:
     """What the customer is about to buy."""
     visit: Visit = request[VISIT]
     catalogue = request.app[CATALOGUE]
-    lines = [(catalogue.items[code], count) for code, count in visit.basket.items() if code in catalogue.items]
+    lines = [
+        (catalogue.items[code], count) for code, count in visit.basket.items() if code in catalogue.items
+    ]
     goods = sum((item.price * count for item, count in lines), Decimal(0))
     route = route_to(visit.customer.country) if visit.customer else UNITED_KINGDOM
     last = lines[-1][0] if lines else catalogue.popular[0]
     return show(
-        request, "basket", lines=lines, goods=goods, delivery=route.price(goods), missing=max(route.free_from - goods, Decimal(0)),
+        request,
+        "basket",
+        lines=lines,
+        goods=goods,
+        delivery=route.price(goods),
+        missing=max(route.free_from - goods, Decimal(0)),
         others=[other for other in catalogue.bought_with(last, 8) if other.id not in visit.basket][:_PICKS],
-    )  # fmt: skip
+    )
 
 
 @routes.post("/basket")
@@ -154,13 +168,43 @@ async def order_page(request: web.Request) -> web.Response:
     order = request.app[ORDERS].find(request.match_info["order"])
     if order is None or order.customer != visit.customer.id:
         raise web.HTTPNotFound
-    return show(request, "order", order=order, thanks="thanks" in request.query, suggestions=_after(request, order))
+    return show(
+        request, "order", order=order, thanks="thanks" in request.query, suggestions=_after(request, order)
+    )
+
+
+@routes.get("/help")
+async def help_topics(request: web.Request) -> web.Response:
+    """What the shop explains."""
+    return show(request, "help", articles=request.app[HELP].in_language(request[VISIT].locale))
+
+
+@routes.get("/help/{language}/{topic}")
+async def help_article(request: web.Request) -> web.Response:
+    """One article; the assistant's sources lead here."""
+    article = request.app[HELP].find(request.match_info["language"], request.match_info["topic"])
+    if article is None:
+        raise web.HTTPNotFound
+    return show(request, "article", article=article)
+
+
+@routes.get("/chatpush-token")
+async def fresh_token(request: web.Request) -> web.Response:
+    """Sign a new token for the widget when its old one has run out."""
+    person, secret = request[VISIT].customer, request.app[SETTINGS].token_secret
+    if person is None or not secret:
+        return web.Response(status=401, text="")
+    return web.Response(
+        text=customer_token(person.id, person.name, secret), headers={"Cache-Control": "no-store"}
+    )
 
 
 @routes.get("/sign-in")
 async def sign_in(request: web.Request) -> web.Response:
     """Choose who you are."""
-    return show(request, "sign_in", people=list(CUSTOMERS.values()), onward=_inside(request.query.get("next", "/")))
+    return show(
+        request, "sign_in", people=list(CUSTOMERS.values()), onward=_inside(request.query.get("next", "/"))
+    )
 
 
 @routes.post("/sign-in")
@@ -203,7 +247,9 @@ async def _picks(request: web.Request) -> list[tuple[Item, str]]:
     except PushError as error:
         log.warning("no picks: %s", error)
         answered = []
-    known = [(catalogue.items.get(pick["item"]["id"]), pick.get("reason", {}).get("text", "")) for pick in answered]
+    known = [
+        (catalogue.items.get(pick["item"]["id"]), pick.get("reason", {}).get("text", "")) for pick in answered
+    ]
     picks = [(item, reason) for item, reason in known if item]
     return picks or [(item, "") for item in _variety(catalogue.popular[10:], _PICKS)]
 

@@ -51,7 +51,9 @@ class Visits:
         if rows:
             row = rows[0]
             return Visit(row["id"], row["customer"], row["locale"], json.loads(row["basket"]))
-        return Visit(secrets.token_urlsafe(24), locale="zh-CN" if languages.lower().startswith("zh") else "en")
+        return Visit(
+            secrets.token_urlsafe(24), locale="zh-CN" if languages.lower().startswith("zh") else "en"
+        )
 
     def keep(self, visit: Visit) -> None:
         """Remember the visit as it is now."""

@@ -11,10 +11,17 @@ document.addEventListener("click", (event) => {
   }
   const ask = event.target.closest("[data-ask-item], [data-ask-order]");
   if (ask) {
-    const { askItem, askOrder } = ask.dataset;
-    window.chatpush("open", { view: "chat", about: askItem ? { item: askItem } : { order: askOrder } });
+    // The real chatpush has a version; before it has loaded there is only a queue.
+    if (!window.chatpush.version) return sayAway();
+    if (ask.dataset.askItem) window.chatpush("openConversation", { about: { item: ask.dataset.askItem } });
+    else window.chatpush("open", "chat");
   }
 });
+function sayAway() {
+  const hint = document.querySelector(".hint");
+  hint.hidden = false;
+  setTimeout(() => (hint.hidden = true), 5000);
+}
 document.addEventListener("change", (event) => {
   if (event.target.closest(".stepper[data-submit]")) event.target.form.requestSubmit();
 });
