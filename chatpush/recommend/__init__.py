@@ -1,0 +1,1 @@
+"""The right item, in the right words, at the right hour, and why."""

@@ -1,0 +1,200 @@
+"""Remember what users did, once each, and see to it that somebody reacts.
+
+An event is stored together with one ``reaction`` row in the same transaction,
+so nothing that must follow from it can be lost; ``bell`` is set after the
+commit and the reactor takes the rows. Sending an event again under its id
+changes nothing. Properties may say anything about a user, so they are sealed
+under that user's key.
+"""
+
+import asyncio
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from chatpush.clock import Clock
+from chatpush.domain import Event, EventId, ItemId, TenantId, UserId, from_ms, new_id, to_ms
+from chatpush.errors import VaultError
+from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.vault import Vault
+
+PASSIVE = frozenset({"view", "impression"})
+"""Types that a reload or a crawler produces by the thousand."""
+REPEAT_MILLISECONDS = 1000
+REPEATS_REMEMBERED = 20_000
+BOT = re.compile(r"bot\b|crawl|spider|slurp|headless|lighthouse|preview|monitor", re.IGNORECASE)
+LASTING = ("purchase", "dismiss", "mute")
+"""Types that forbid items long after they happened."""
+RECENT_EVENTS = 200
+LASTING_EVENTS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a batch: stored, known before, or dropped as noise."""
+
+    accepted: int
+    duplicates: int
+    dropped: int
+
+
+class Behaviour:
+    """The events of all tenants. ``bell`` is set whenever there is something to react to."""
+
+    def __init__(self, database: Database, vault: Vault, clock: Clock) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+        self._versions: dict[TenantId, int] = {}
+        self._repeats: OrderedDict[tuple[str, ...], int] = OrderedDict()
+        self.bell = asyncio.Event()
+
+    def version(self, tenant: TenantId) -> int:
+        """Return a number that grows with every batch recorded on this node."""
+        return self._versions.get(tenant, 0)
+
+    async def record(self, tenant: TenantId, events: Sequence[Event]) -> Recorded:
+        """Store events; each is followed by exactly one reaction.
+
+        A time in the future is taken as now: clocks of browsers are wrong.
+        """
+        now = self._clock.now()
+        passed: dict[tuple[str, ...], int] = {}
+        wanted = [event for event in events if not self._is_noise(event, passed)]
+        timely = [replace(event, at=min(event.at, now)) for event in wanted]
+        await self._vault.ready_many(tenant, [event.user for event in timely if event.properties])
+        rows = [self._row(tenant, event, to_ms(now)) for event in timely]
+
+        def store(tx: Transaction) -> int:
+            accepted = 0
+            for row in rows:
+                if tx.insert("event", row, "(tenant, id) DO NOTHING"):
+                    accepted += 1
+                    tx.insert(
+                        "reaction",
+                        {"tenant": tenant, "id": new_id("rct"), "event": row["id"], "due_at": to_ms(now)},
+                    )
+            return accepted
+
+        accepted = await self._database.write(store) if rows else 0
+        self._remember(passed)
+        if accepted:
+            self._versions[tenant] = self.version(tenant) + 1
+            self.bell.set()
+        return Recorded(accepted, len(rows) - accepted, len(events) - len(rows))
+
+    async def get(self, tenant: TenantId, event: EventId) -> Event | None:
+        """Return one event with its properties, or None if it is gone."""
+        rows = await self._database.read(
+            "SELECT * FROM event WHERE tenant = :t AND id = :e", t=tenant, e=event
+        )
+        return (await self._open(tenant, rows))[0] if rows else None
+
+    async def recent(self, tenant: TenantId, user: UserId) -> tuple[Event, ...]:
+        """Return what matters about a user now, newest first.
+
+        The last ``RECENT_EVENTS``, and older purchases, dismissals and mutes,
+        because these still forbid items.
+        """
+        rows = await self._database.read(
+            """SELECT * FROM (SELECT * FROM event WHERE tenant = :t AND user_id = :u
+                              ORDER BY at DESC LIMIT :recent) AS latest
+               UNION SELECT * FROM (SELECT * FROM event WHERE tenant = :t AND user_id = :u
+                   AND type IN ('purchase', 'dismiss', 'mute') ORDER BY at DESC LIMIT :lasting) AS lasting
+               ORDER BY at DESC, id DESC""",
+            t=tenant, u=user, recent=RECENT_EVENTS, lasting=LASTING_EVENTS,
+        )  # fmt: skip
+        return tuple(await self._open(tenant, rows))
+
+    async def erase(self, tenant: TenantId, user: UserId) -> int:
+        """Delete all events of a user and return how many there were."""
+
+        def erase(tx: Transaction) -> int:
+            tx.execute(
+                """DELETE FROM reaction WHERE tenant = :t AND event IN
+                   (SELECT id FROM event WHERE tenant = :t AND user_id = :u)""",
+                t=tenant, u=user,
+            )  # fmt: skip
+            return tx.execute("DELETE FROM event WHERE tenant = :t AND user_id = :u", t=tenant, u=user)
+
+        deleted = await self._database.write(erase)
+        self._versions[tenant] = self.version(tenant) + 1
+        return deleted
+
+    async def forget(self, keep: timedelta) -> int:
+        """Delete events received longer ago than that, once nothing reacts to them any more."""
+        before = to_ms(self._clock.now() - keep)
+        return await self._database.write(
+            lambda tx: tx.execute(
+                """DELETE FROM event WHERE received_at < :b AND NOT EXISTS (SELECT 1 FROM reaction
+                   WHERE reaction.tenant = event.tenant AND reaction.event = event.id)""",
+                b=before,
+            )
+        )
+
+    def _is_noise(self, event: Event, passed: dict[tuple[str, ...], int]) -> bool:
+        """Return whether a crawler or a double click sent this; only for passive types.
+
+        ``passed`` collects what got through; it is remembered only once it is
+        stored, so that a batch sent again after a failure is not taken for noise.
+        """
+        if event.type not in PASSIVE:
+            return False
+        if BOT.search(str(event.properties.get("user_agent", ""))):
+            return True
+        key = (event.tenant, event.user, event.type, event.item or "")
+        at = to_ms(event.at)
+        before = passed.get(key, self._repeats.get(key))
+        passed[key] = at
+        return before is not None and abs(at - before) < REPEAT_MILLISECONDS
+
+    def _remember(self, passed: dict[tuple[str, ...], int]) -> None:
+        self._repeats.update(passed)
+        while len(self._repeats) > REPEATS_REMEMBERED:
+            self._repeats.popitem(last=False)
+
+    def _row(self, tenant: TenantId, event: Event, now: int) -> Row:
+        sealed = None
+        if event.properties:
+            sealed = self._vault.seal_json(
+                tenant, event.user, "event", "properties", event.id, event.properties
+            )
+        return {
+            "tenant": tenant, "id": event.id, "user_id": event.user, "type": event.type, "item": event.item,
+            "at": to_ms(event.at), "received_at": now, "properties_sealed": sealed,
+        }  # fmt: skip
+
+    async def _open(self, tenant: TenantId, rows: list[Row]) -> list[Event]:
+        owners = [row["user_id"] for row in rows if row["properties_sealed"] is not None]
+        if owners:
+            await self._vault.ready_many(tenant, owners)
+        return [self._event(row) for row in rows]
+
+    def _event(self, row: Row) -> Event:
+        tenant, user = TenantId(row["tenant"]), UserId(row["user_id"])
+        properties: dict[str, Any] = {}
+        if row["properties_sealed"] is not None:
+            try:
+                properties = self._vault.open_json(
+                    tenant, user, "event", "properties", row["id"], row["properties_sealed"]
+                )
+            except VaultError:
+                properties = {}  # the user was erased; what is left says nothing about them
+        item = None if row["item"] is None else ItemId(row["item"])
+        return Event(tenant, EventId(row["id"]), user, row["type"], from_ms(row["at"]), item, properties)
+
+
+def event(
+    tenant: TenantId,
+    user: UserId,
+    kind: str,
+    at: datetime,
+    item: ItemId | None = None,
+    properties: dict[str, Any] | None = None,
+    event_id: str = "",
+) -> Event:
+    """Make an event with an id of its own where the caller has none."""
+    return Event(tenant, EventId(event_id or new_id("evt")), user, kind, at, item, properties or {})

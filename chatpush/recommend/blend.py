@@ -1,0 +1,167 @@
+"""Make one list of what several rankers propose: rules only, nothing waits here.
+
+Scores are added by the rankers' weights, forbidden items are left out, many of
+one kind are spread, and a share of the slots goes to items nobody had a chance
+to like yet. The same user gets the same list all day.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from random import Random
+from typing import Any
+
+from chatpush.domain import Event, Item, ItemId, TenantId
+from chatpush.plugins.contracts import Candidate
+
+BOUGHT_AGAIN = timedelta(days=90)
+"""What was bought is left alone this long."""
+DISMISSED = timedelta(days=180)
+SAME_KIND = 0.85
+"""Each further item of one kind counts this much less."""
+SPREAD_OVER = 4
+"""Candidates per slot that take part in the spreading."""
+NEW_FOR = timedelta(days=14)
+UNTRIED_USERS = 2
+ARRIVAL = 0.5
+"""What being new is worth in the draw."""
+DRAWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An item with its blended score and the reason that weighed most."""
+
+    item: ItemId
+    score: float
+    reason_code: str
+    reason_values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Forbidden:
+    """What must not be shown to this user now."""
+
+    items: frozenset[ItemId] = frozenset()
+    tags: frozenset[str] = frozenset()
+    brands: frozenset[str] = frozenset()
+
+    def allows(self, item: Item) -> bool:
+        """Return whether the item may be shown: in stock and not forbidden."""
+        if item.id in self.items or (item.stock is not None and item.stock <= 0):
+            return False
+        if self.tags and any(tag.lower() in self.tags for tag in item.tags):
+            return False
+        return not (self.brands and str(item.attributes.get("brand", "")).lower() in self.brands)
+
+
+def forbidden(events: Sequence[Event], now: datetime) -> Forbidden:
+    """Read from a user's events what they bought lately, dismissed, or asked not to see.
+
+    A ``mute`` event holds until it is undone by an ``unmute`` of the same thing.
+    """
+    items: set[ItemId] = set()
+    tags: set[str] = set()
+    brands: set[str] = set()
+    for event in sorted(events, key=lambda one: one.at):
+        age = now - event.at
+        if event.item and (
+            (event.type == "purchase" and age < BOUGHT_AGAIN)
+            or (event.type == "dismiss" and age < DISMISSED)
+            or event.type == "mute"
+        ):
+            items.add(event.item)
+        if event.type == "unmute" and event.item:
+            items.discard(event.item)
+        if event.type in ("mute", "unmute"):
+            for known, name in ((tags, "tag"), (brands, "brand")):
+                value = str(event.properties.get(name, "")).lower()
+                if value:
+                    (known.add if event.type == "mute" else known.discard)(value)
+    return Forbidden(frozenset(items), frozenset(tags), frozenset(brands))
+
+
+def merged(proposals: Iterable[tuple[float, Sequence[Candidate]]]) -> list[Proposal]:
+    """Add up the rankers' weighed scores per item, best first, with the heaviest reason."""
+    total: dict[ItemId, float] = {}
+    heaviest: dict[ItemId, tuple[float, Candidate]] = {}
+    for weight, candidates in proposals:
+        for candidate in candidates:
+            gain = weight * min(max(candidate.score, 0.0), 1.0)
+            total[candidate.item] = total.get(candidate.item, 0.0) + gain
+            if candidate.item not in heaviest or gain > heaviest[candidate.item][0]:
+                heaviest[candidate.item] = (gain, candidate)
+    order = sorted(total, key=lambda item: (-total[item], item))
+    return [
+        Proposal(item, total[item], heaviest[item][1].reason_code, heaviest[item][1].reason_values)
+        for item in order
+    ]
+
+
+def spread(proposals: Sequence[Proposal], items: Mapping[ItemId, Item], limit: int) -> list[Proposal]:
+    """Take the best, each further one of a kind (its first tag) counting less."""
+    waiting = list(proposals[: limit * SPREAD_OVER])
+    taken: list[Proposal] = []
+    seen: Counter[str] = Counter()
+    while waiting and len(taken) < limit:
+        best = max(
+            range(len(waiting)),
+            key=lambda n: (waiting[n].score * SAME_KIND ** seen[_kind(items, waiting[n].item)], -n),
+        )
+        chosen = waiting.pop(best)
+        taken.append(chosen)
+        if kind := _kind(items, chosen.item):
+            seen[kind] += 1
+    return taken
+
+
+def _kind(items: Mapping[ItemId, Item], item: ItemId) -> str:
+    return items[item].tags[0] if item in items and items[item].tags else ""
+
+
+def chance(tenant: TenantId, user: str, day: date, purpose: str) -> Random:
+    """Return chance that falls the same way for a user all day, on every node."""
+    seed = hashlib.sha256(f"{tenant}\x00{user}\x00{day.isoformat()}\x00{purpose}".encode()).digest()
+    return Random(seed)
+
+
+def explore_slots(limit: int, share: float, luck: Random) -> int:
+    """Return how many of the slots explore; the fraction left over is drawn."""
+    whole, fraction = divmod(limit * share, 1.0)
+    return min(int(whole) + (luck.random() < fraction), max(limit - 1, 0))
+
+
+def new_arrivals(created_ms: Mapping[ItemId, int], now_ms: int) -> frozenset[ItemId]:
+    """Return what came in lately and after the first day of the catalogue (then all would be new)."""
+    opened = min(created_ms.values(), default=0) + 86_400_000
+    newest = now_ms - int(NEW_FOR.total_seconds() * 1000)
+    return frozenset(item for item, born in created_ms.items() if born >= newest and born > opened)
+
+
+def pool(
+    untried: Sequence[ItemId], arrivals: frozenset[ItemId], like: Sequence[Candidate], luck: Random
+) -> dict[ItemId, Proposal]:
+    """Return untried items worth a slot: what is like the user's taste, new arrivals, some others."""
+    chances = set(untried)
+    drawn = luck.sample(untried, min(len(untried), DRAWN))
+    found = {item: Proposal(item, 0.0, "discovery") for item in drawn}
+    for candidate in like:
+        if candidate.item in chances:
+            found[candidate.item] = Proposal(
+                candidate.item, candidate.score, candidate.reason_code, candidate.reason_values
+            )
+    for item in sorted(arrivals & chances)[:DRAWN]:
+        before = found.get(item)
+        found[item] = Proposal(item, ARRIVAL + (before.score if before else 0.0), "new_arrival")
+    return found
+
+
+def explored(candidates: Sequence[Proposal], count: int, luck: Random) -> list[Proposal]:
+    """Draw some, better ones more often (weighted sampling without replacement)."""
+    draws = {
+        one.item: luck.random() ** (1.0 / (0.05 + one.score))
+        for one in sorted(candidates, key=lambda one: one.item)
+    }
+    return sorted(candidates, key=lambda one: (-draws[one.item], one.item))[:count]

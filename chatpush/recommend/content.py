@@ -1,0 +1,110 @@
+"""Pick what reads like the things the user likes.
+
+Words and tags weighed by how rare they are (tf-idf), Chinese by pairs of
+characters. It needs no other user, so a new item is found at once and one view
+is enough to start from.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from chatpush.domain import Item, ItemId, TenantId
+from chatpush.plugins.contracts import Candidate, RankingRequest
+from chatpush.recommend.footprints import Floats, History, history, top
+
+WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|[一-鿿]+", re.IGNORECASE)
+TEXT_CHARACTERS = 2000
+"""More of a description than this tells more about its author than about the item."""
+TASTE_ITEMS = 30
+"""A user's heaviest items; more of them blur into the average of everything."""
+LEAST_LIKENESS = 0.05
+
+
+def words(item: Item) -> Iterator[str]:
+    """Yield what tells an item apart: words of its title and text, and its tags."""
+    for text in (item.title, item.text[:TEXT_CHARACTERS]):
+        for found in WORD.findall(text.lower()):
+            if ord(found[0]) < 0x4E00:
+                yield found
+            else:
+                yield from (found[i : i + 2] for i in range(max(len(found) - 1, 1)))
+    for tag in item.tags:
+        yield f"tag:{tag.lower()}"
+
+
+@dataclass(frozen=True)
+class Wording:
+    """All items as weighed words: items × words, and the same by word."""
+
+    items: tuple[ItemId, ...]
+    index: Mapping[ItemId, int]
+    by_item: sparse.csr_matrix[np.float32]
+    by_word: sparse.csr_matrix[np.float32]
+
+    def scores(self, taste: History) -> Floats:
+        """Return how much each item reads like these."""
+        profile = sparse.csr_matrix(taste.weights[:TASTE_ITEMS]) @ self.by_item[taste.items[:TASTE_ITEMS]]
+        return np.asarray((profile @ self.by_word).toarray(), dtype=np.float32).ravel()
+
+    def because(self, taste: History, targets: Sequence[int]) -> list[int]:
+        """Return, for each target, the position in the history that reads most like it."""
+        if not targets:
+            return []
+        rows = self.by_item[taste.items[:TASTE_ITEMS]]
+        likeness = (rows @ self.by_item[np.asarray(targets, dtype=np.int64)].T).toarray()
+        return [int(position) for position in likeness.argmax(axis=0)]
+
+
+def wording(items: Sequence[Item]) -> Wording:
+    """Weigh the words of all items; items without words stay at zero."""
+    ids = tuple(item.id for item in items)
+    vectorizer = TfidfVectorizer(analyzer=lambda item: list(words(item)), sublinear_tf=True, dtype=np.float32)
+    try:
+        matrix = vectorizer.fit_transform(items).tocsr()
+    except ValueError:  # no item has a single word
+        matrix = sparse.csr_matrix(np.zeros((len(items), 1), dtype=np.float32))
+    return Wording(ids, {item: n for n, item in enumerate(ids)}, matrix, matrix.T.tocsr())
+
+
+class ContentRanker:
+    """Candidates by likeness of words and tags."""
+
+    name = "content"
+    weight = 0.2
+
+    def __init__(self) -> None:
+        self._fitted: dict[TenantId, Wording] = {}
+
+    def fit_items(self, tenant: TenantId, items: Sequence[Item]) -> None:
+        """Replace the tenant's wording; runs in a thread."""
+        self._fitted[tenant] = wording(items)
+
+    async def rank(self, request: RankingRequest, items: Mapping[ItemId, Item]) -> list[Candidate]:
+        fitted = self._fitted.get(request.tenant)
+        if fitted is None or not request.events:
+            return []
+        return await asyncio.to_thread(_candidates, fitted, request, items)
+
+
+def _candidates(fitted: Wording, request: RankingRequest, items: Mapping[ItemId, Item]) -> list[Candidate]:
+    taste = history(request.events, fitted.index)
+    if not taste.items.size:
+        return []
+    best = [
+        (n, score)
+        for n, score in top(fitted.scores(taste), request.limit, taste.items)
+        if score > LEAST_LIKENESS
+    ]
+    causes = fitted.because(taste, [number for number, _ in best])
+    candidates = []
+    for (number, score), cause in zip(best, causes, strict=True):
+        like = items.get(fitted.items[taste.items[cause]])
+        values = {"title": like.title} if like else {}
+        candidates.append(Candidate(fitted.items[number], score, "similar", values))
+    return candidates

@@ -1,0 +1,185 @@
+"""What all users did with all items, as arrays a ranker can be fitted on.
+
+``Footprints`` is one moment of one tenant: it never changes, so a fit in a
+thread sees a consistent world. ``Ledger`` reads events page by page as they
+come in and hands out footprints; it keeps nothing about a user but a number.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from chatpush.domain import Event, ItemId, TenantId, to_ms
+from chatpush.store.database import Database, Row
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+WEIGHTS: Mapping[str, float] = {
+    "purchase": 1.0,
+    "rating": 0.8,
+    "cart": 0.7,
+    "wishlist": 0.6,
+    "click": 0.4,
+    "view": 0.3,
+}
+"""How much an event says about taste. What isn't here says nothing good."""
+KINDS = tuple(WEIGHTS)
+PURCHASE = KINDS.index("purchase")
+KIND_WEIGHTS = np.array([WEIGHTS[kind] for kind in KINDS], dtype=np.float32)
+TASTE_DAYS = 180.0
+"""Half-life of taste."""
+DAY_MILLISECONDS = 86_400_000
+PAIR_LIMIT = 1.5
+"""However often a user comes back to an item, it counts at most this much."""
+PAGE = 20_000
+
+
+@dataclass(frozen=True)
+class Footprints:
+    """Who touched what, how and when: four parallel columns over numbered users and items."""
+
+    items: tuple[ItemId, ...]
+    users: int
+    user: Ints
+    item: Ints
+    kind: Ints
+    at: Ints
+
+    @cached_property
+    def index(self) -> dict[ItemId, int]:
+        """Item id → its number."""
+        return {item: number for number, item in enumerate(self.items)}
+
+    @cached_property
+    def newest_ms(self) -> int:
+        """When the last event happened: ages count from here, so old data are not all dust."""
+        return int(self.at.max()) if self.at.size else 0
+
+    def ages_in_days(self) -> Floats:
+        """Return each event's age."""
+        ages: Floats = np.subtract(self.newest_ms, self.at).astype(np.float32)
+        return ages / np.float32(DAY_MILLISECONDS)
+
+    def weights(self, half_life_days: float) -> Floats:
+        """Return each event's weight by type and age."""
+        fading = np.exp2(-self.ages_in_days() / np.float32(half_life_days))
+        return (KIND_WEIGHTS[self.kind] * fading).astype(np.float32)
+
+    def matrix(self, half_life_days: float = TASTE_DAYS) -> sparse.csr_matrix[np.float32]:
+        """Return users × items, one bounded weight per pair."""
+        shape = (max(self.users, 1), max(len(self.items), 1))
+        pairs = sparse.coo_matrix((self.weights(half_life_days), (self.user, self.item)), shape=shape).tocsr()
+        np.minimum(pairs.data, PAIR_LIMIT, out=pairs.data)
+        return pairs
+
+
+@dataclass(frozen=True)
+class History:
+    """One user's own items, as numbers with weights; heaviest first, with the best-weighing type."""
+
+    items: Ints
+    weights: Floats
+    kinds: tuple[str, ...]
+
+
+def history(
+    events: Sequence[Event], index: Mapping[ItemId, int], kinds: frozenset[str] | None = None
+) -> History:
+    """Weigh a user's events (newest first) as the fit weighs everybody's."""
+    weight: dict[int, float] = {}
+    best: dict[int, str] = {}
+    newest = max((to_ms(event.at) for event in events), default=0)
+    for event in events:
+        number = index.get(event.item) if event.item else None
+        if number is None or event.type not in WEIGHTS or (kinds and event.type not in kinds):
+            continue
+        age = (newest - to_ms(event.at)) / DAY_MILLISECONDS
+        weight[number] = weight.get(number, 0.0) + WEIGHTS[event.type] * 2.0 ** (-age / TASTE_DAYS)
+        if WEIGHTS[event.type] > WEIGHTS.get(best.get(number, ""), 0.0):
+            best[number] = event.type
+    order = sorted(weight, key=lambda number: (-weight[number], number))
+    return History(
+        np.array(order, dtype=np.int64),
+        np.array([min(weight[number], PAIR_LIMIT) for number in order], dtype=np.float32),
+        tuple(best[number] for number in order),
+    )
+
+
+class Ledger:
+    """The columns of one tenant, growing with its events."""
+
+    def __init__(self, tenant: TenantId, database: Database) -> None:
+        self._tenant = tenant
+        self._database = database
+        self._users: dict[str, int] = {}
+        self._items: dict[str, int] = {}
+        self._pages: list[tuple[Ints, Ints, Ints, Ints]] = []
+        self._received = -1
+        self._last = ""
+
+    async def read_on(self) -> int:
+        """Read the events received since the last time and return how many."""
+        total = 0
+        while True:
+            rows = await self._database.read(
+                """SELECT id, user_id, type, item, at, received_at FROM event
+                   WHERE tenant = :t AND received_at >= :r AND (received_at > :r OR id > :i)
+                   ORDER BY received_at, id LIMIT :n""",
+                t=self._tenant, r=self._received, i=self._last, n=PAGE,
+            )  # fmt: skip
+            if not rows:
+                return total
+            await asyncio.to_thread(self._take, rows)
+            self._received, self._last = rows[-1]["received_at"], rows[-1]["id"]
+            total += len(rows)
+
+    def footprints(self, items: Sequence[ItemId]) -> Footprints:
+        """Return the columns restricted to these items, numbered in their order."""
+        if len(self._pages) > 1:
+            self._pages = [_joined(self._pages)]
+        user, item, kind, at = self._pages[0] if self._pages else (np.zeros(0, dtype=np.int64),) * 4
+        number = {key: position for position, key in enumerate(items)}
+        renumber = np.full(max(len(self._items), 1), -1, dtype=np.int64)
+        for key, ours in self._items.items():
+            renumber[ours] = number.get(ItemId(key), -1)
+        item = renumber[item]
+        known = item >= 0
+        return Footprints(tuple(items), len(self._users), user[known], item[known], kind[known], at[known])
+
+    def _take(self, rows: list[Row]) -> None:
+        telling = [row for row in rows if row["item"] is not None and row["type"] in WEIGHTS]
+        users, items = self._users, self._items
+        self._pages.append(
+            (
+                np.array([users.setdefault(row["user_id"], len(users)) for row in telling], dtype=np.int64),
+                np.array([items.setdefault(row["item"], len(items)) for row in telling], dtype=np.int64),
+                np.array([KINDS.index(row["type"]) for row in telling], dtype=np.int64),
+                np.array([row["at"] for row in telling], dtype=np.int64),
+            )
+        )
+
+
+def _joined(pages: list[tuple[Ints, Ints, Ints, Ints]]) -> tuple[Ints, Ints, Ints, Ints]:
+    user, item, kind, at = (np.concatenate(column) for column in zip(*pages, strict=True))
+    return user, item, kind, at
+
+
+def top(scores: Floats, limit: int, without: Ints | None = None) -> list[tuple[int, float]]:
+    """Return the best (number, score in 0..1), best first; nothing that scored zero."""
+    if without is not None and without.size:
+        scores[without] = 0.0
+    limit = min(limit, scores.size)
+    if limit <= 0:
+        return []
+    best = np.argpartition(scores, -limit)[-limit:]
+    best = best[np.lexsort((best, -scores[best]))]
+    highest = float(scores[best[0]])
+    if highest <= 0.0:
+        return []
+    return [(int(number), float(scores[number]) / highest) for number in best if scores[number] > 0.0]

@@ -1,0 +1,67 @@
+"""Items come in whole, and what changed about them is told."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from chatpush.domain import ItemId, TenantId
+from chatpush.errors import NotFound
+from tests.recommend.world import World
+
+
+async def test_an_item_comes_back_as_it_went_in(world: World, tenant: TenantId) -> None:
+    lamp = world.item(
+        "lamp", title="灯 Lamp", text="warm", price=Decimal("12.50"), currency="GBP", stock=3,
+        url="/lamp", image="/lamp.svg", tags=("home", "light"), attributes={"brand": "Lux", "watts": 7},
+    )  # fmt: skip
+    await world.stock(lamp)
+    assert await world.catalogue.get(tenant, ItemId("lamp")) == lamp
+
+
+async def test_the_last_of_one_id_wins(world: World, tenant: TenantId) -> None:
+    imported = await world.catalogue.upsert(
+        tenant, [world.item("a", title="old"), world.item("a", title="new")]
+    )
+    assert imported.items == 1
+    assert (await world.catalogue.get(tenant, ItemId("a"))).title == "new"
+
+
+async def test_changes_of_price_and_stock_are_told(world: World, tenant: TenantId) -> None:
+    await world.stock(world.item("a", price=Decimal(10), stock=0), world.item("b", price=Decimal(1), stock=5))
+    imported = await world.catalogue.upsert(
+        tenant, [world.item("a", price=Decimal("8.5"), stock=4), world.item("b", price=Decimal(1), stock=0)]
+    )
+    assert [(c.item, c.kind, c.before, c.after) for c in imported.changes] == [
+        ("a", "price_drop", "10", "8.5"),
+        ("a", "back_in_stock", "0", "4"),
+        ("b", "sold_out", "5", "0"),
+    ]
+
+
+async def test_other_tenants_see_nothing(world: World) -> None:
+    await world.stock(world.item("a"))
+    with pytest.raises(NotFound, match="no item 'a'"):
+        await world.catalogue.get(TenantId("other"), ItemId("a"))
+    assert not (await world.catalogue.shelf(TenantId("other"))).items
+
+
+async def test_the_shelf_follows_changes_and_old_ones_stay_as_they_were(
+    world: World, tenant: TenantId
+) -> None:
+    await world.stock(world.item("a"))
+    before = await world.catalogue.shelf(tenant)
+    await world.stock(world.item("b"))
+    after = await world.catalogue.shelf(tenant)
+    assert set(before.items) == {"a"}
+    assert set(after.items) == {"a", "b"}
+    assert after.version > before.version
+
+
+async def test_another_nodes_change_is_seen_within_half_a_minute(world: World, tenant: TenantId) -> None:
+    await world.stock(world.item("a"))
+    await world.catalogue.shelf(tenant)
+    other = World(world.catalogue._database, world.behaviour._vault, world.clock, tenant)
+    await other.stock(world.item("b"))
+    world.clock.forward(timedelta(seconds=31))
+    assert set((await world.catalogue.shelf(tenant)).items) == {"a", "b"}
