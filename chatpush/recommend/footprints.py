@@ -31,7 +31,7 @@ WEIGHTS: Mapping[str, float] = {
 """How much an event says about taste. What isn't here says nothing good."""
 KINDS = tuple(WEIGHTS)
 PURCHASE = KINDS.index("purchase")
-KIND_WEIGHTS = np.array([WEIGHTS[kind] for kind in KINDS], dtype=np.float32)
+KIND_WEIGHTS: Floats = np.array([WEIGHTS[kind] for kind in KINDS], dtype=np.float32)
 TASTE_DAYS = 180.0
 """Half-life of taste."""
 DAY_MILLISECONDS = 86_400_000
@@ -63,13 +63,12 @@ class Footprints:
 
     def ages_in_days(self) -> Floats:
         """Return each event's age."""
-        ages: Floats = np.subtract(self.newest_ms, self.at).astype(np.float32)
-        return ages / np.float32(DAY_MILLISECONDS)
+        return ((self.newest_ms - self.at) / DAY_MILLISECONDS).astype(np.float32)
 
     def weights(self, half_life_days: float) -> Floats:
         """Return each event's weight by type and age."""
-        fading = np.exp2(-self.ages_in_days() / np.float32(half_life_days))
-        return (KIND_WEIGHTS[self.kind] * fading).astype(np.float32)
+        fading: Floats = np.exp2(-self.ages_in_days() / np.float32(half_life_days))
+        return KIND_WEIGHTS[self.kind] * fading
 
     def matrix(self, half_life_days: float = TASTE_DAYS) -> sparse.csr_matrix[np.float32]:
         """Return users × items, one bounded weight per pair."""
