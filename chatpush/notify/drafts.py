@@ -1,0 +1,192 @@
+"""What a sender asks for, checked, and as the JSON that is sealed until all have it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from chatpush.domain import CampaignId, Category, Content, UserId, iso
+from chatpush.errors import InvalidInput
+from chatpush.notify.policy import QuietRule, default_quiet_rule
+
+LIVE = "ws"
+INBOX_NAMES = {"ws", "inbox", "live"}
+MARKETING_TTL = timedelta(days=3)
+LONGEST_TTL = timedelta(days=28)
+FURTHEST = timedelta(days=366)
+PAST_TOLERANCE = timedelta(minutes=1)
+
+
+class Priority(StrEnum):
+    """How soon, compared with others that are due."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One of: a user (with data of their own), a topic, a segment, everyone."""
+
+    user: UserId | None = None
+    topic: str | None = None
+    segment: str | None = None
+    everyone: bool = False
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        chosen = [self.user is not None, self.topic is not None, self.segment is not None, self.everyone]
+        if sum(chosen) != 1:
+            raise InvalidInput(
+                'a recipient is one of {"user"}, {"topic"}, {"segment"}, {"all": true}', param="to"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDraft:
+    """A message before it is accepted.
+
+    Either ``template`` (a name, or ``name@version``) with ``data``, or literal
+    ``content``. Only ``items`` and ``public`` of the data travel to the
+    browser. ``send_at`` is an instant; ``send_local`` a naive wall-clock time
+    in each recipient's own zone. ``category`` None takes the template's.
+    """
+
+    to: tuple[Recipient, ...]
+    template: str | None = None
+    content: Content | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    locale: str | None = None
+    channels: tuple[str, ...] = (LIVE,)
+    category: Category | None = None
+    priority: Priority = Priority.NORMAL
+    ttl_seconds: int | None = None
+    collapse_key: str = ""
+    cancel_key: str = ""
+    send_at: datetime | None = None
+    send_local: datetime | None = None
+    quiet_hours: QuietRule | None = None
+    campaign: CampaignId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An accepted message: everything decided that does not depend on the user."""
+
+    template: str
+    content: Content | None
+    data: Mapping[str, Any]
+    locale: str | None
+    channels: tuple[str, ...]
+    category: Category
+    priority: Priority
+    ttl_seconds: int | None
+    collapse_key: str
+    send_at: datetime | None
+    send_local: datetime | None
+    quiet_rule: QuietRule
+    campaign: CampaignId | None
+    to: tuple[Recipient, ...] = ()
+
+    @property
+    def shows(self) -> bool:
+        """Whether it goes to the inbox and open pages."""
+        return not INBOX_NAMES.isdisjoint(self.channels)
+
+    @property
+    def away_channels(self) -> list[str]:
+        """The channels for users who are away."""
+        return [name for name in self.channels if name not in INBOX_NAMES]
+
+    @property
+    def rank(self) -> int:
+        """Lower goes first: what a user waits for is never behind a campaign."""
+        if self.priority is Priority.NORMAL:
+            return 2 if self.category is Category.MARKETING else 1
+        return 0 if self.priority is Priority.HIGH else 3
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON that ``plan_of`` reads."""
+        known = asdict(self)
+        known["send_at"] = iso(self.send_at) if self.send_at else None
+        known["send_local"] = self.send_local.isoformat() if self.send_local else None
+        return known
+
+
+def plan_of(stored: Mapping[str, Any]) -> Plan:
+    """Return the plan of its JSON."""
+    content = stored["content"]
+    return Plan(
+        template=stored["template"],
+        content=Content(**(content | {"actions": tuple(content["actions"])})) if content else None,
+        data=stored["data"],
+        locale=stored["locale"],
+        channels=tuple(stored["channels"]),
+        category=Category(stored["category"]),
+        priority=Priority(stored["priority"]),
+        ttl_seconds=stored["ttl_seconds"],
+        collapse_key=stored["collapse_key"],
+        send_at=datetime.fromisoformat(stored["send_at"]) if stored["send_at"] else None,
+        send_local=datetime.fromisoformat(stored["send_local"]) if stored["send_local"] else None,
+        quiet_rule=QuietRule(stored["quiet_rule"]),
+        campaign=stored["campaign"],
+        to=tuple(Recipient(**one) for one in stored["to"]),
+    )
+
+
+def plan(draft: MessageDraft, template: str, category: Category) -> Plan:
+    """Return the plan of a checked draft with its pinned template and its category."""
+    ttl = draft.ttl_seconds
+    if ttl is None and category is Category.MARKETING:
+        ttl = int(MARKETING_TTL.total_seconds())
+    return Plan(
+        template=template,
+        content=draft.content,
+        data=dict(draft.data),
+        locale=draft.locale,
+        channels=draft.channels or (LIVE,),
+        category=category,
+        priority=draft.priority,
+        ttl_seconds=ttl,
+        collapse_key=draft.collapse_key,
+        send_at=draft.send_at,
+        send_local=draft.send_local,
+        quiet_rule=draft.quiet_hours or default_quiet_rule(category),
+        campaign=draft.campaign,
+        to=draft.to,
+    )
+
+
+def check(draft: MessageDraft, now: datetime, max_recipients: int) -> None:
+    """Check what needs no database.
+
+    Raises:
+        InvalidInput: a part can't be used; ``param`` names it.
+    """
+    if (draft.template is None) == (draft.content is None):
+        raise InvalidInput("give a template's name or content, one of them", param="template")
+    if not draft.to:
+        raise InvalidInput("name at least one recipient", param="to")
+    if len(draft.to) > max_recipients:
+        raise InvalidInput(
+            f"{len(draft.to)} recipients; at most {max_recipients} in one request, or use a topic or a segment",
+            param="to",
+        )
+    if draft.ttl_seconds is not None and not 1 <= draft.ttl_seconds <= LONGEST_TTL.total_seconds():
+        raise InvalidInput(f"ttl is from 1 to {int(LONGEST_TTL.total_seconds())} seconds", param="ttl")
+    if draft.send_at is not None and draft.send_local is not None:
+        raise InvalidInput("send_at is an instant or a local time, not both", param="send_at")
+    if draft.send_at is not None:
+        _check_time(draft.send_at, now, PAST_TOLERANCE)
+    if draft.send_local is not None:
+        # Some zone is up to 14 hours ahead of UTC: there, this hour is long past or still to come.
+        _check_time(draft.send_local.replace(tzinfo=now.tzinfo), now, timedelta(hours=14))
+
+
+def _check_time(moment: datetime, now: datetime, tolerance: timedelta) -> None:
+    if moment < now - tolerance:
+        raise InvalidInput("send_at is in the past", param="send_at")
+    if moment > now + FURTHEST:
+        raise InvalidInput(f"send_at is more than {FURTHEST.days} days ahead", param="send_at")

@@ -1,0 +1,223 @@
+"""Keep templates: versioned, by locale, checked before they are ever used.
+
+Every put makes a new version, unless nothing changed; a queued message keeps
+the version it was accepted with. A locale that is missing falls back: zh-CN →
+zh → en → the template's first.
+
+Where a template comes from decides how far it is trusted. Files of
+``templates_dir`` belong to the operator and render in-process; what came in
+through the API renders in a worker with limits (``sandbox.py``).
+"""
+
+import asyncio
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from chatpush.clock import Clock
+from chatpush.domain import Category, Content, TenantId, User, to_ms
+from chatpush.errors import InvalidInput, InvalidTemplate, NotFound, TooLarge
+from chatpush.notify.listing import Listed, Window, checked_name
+from chatpush.notify.renderers import Renderers
+from chatpush.notify.sandbox import compile_parts, render_parts
+from chatpush.notify.template_source import (
+    LocaleSource,
+    Rendering,
+    Template,
+    check,
+    read_directory,
+    stored,
+    template_of,
+)
+from chatpush.notify.users import checked_locale
+from chatpush.store.database import Database, Row, Transaction
+
+CACHED = 500
+
+
+class Templates:
+    """The templates of every tenant."""
+
+    def __init__(
+        self, database: Database, renderers: Renderers, clock: Clock, *, max_bytes: int = 65_536
+    ) -> None:
+        self._database = database
+        self._renderers = renderers
+        self._clock = clock
+        self._max_bytes = max_bytes
+        self._known: OrderedDict[tuple[TenantId, str, int], Template] = OrderedDict()
+        self._compiled: OrderedDict[str, Any] = OrderedDict()
+
+    async def load_directory(self, tenant: TenantId, directory: Path) -> list[Template]:
+        """Put every ``<name>.toml`` of a directory; unchanged ones make no new version.
+
+        Raises:
+            InvalidTemplate: a file can't be used; the message begins with its name.
+        """
+        loaded = []
+        for file, (category, locales) in (await asyncio.to_thread(read_directory, directory)).items():
+            try:
+                loaded.append(await self.put(tenant, file.stem, locales, category, trusted=True))
+            except (InvalidInput, TooLarge) as error:
+                raise InvalidTemplate(f"{file.name}: {error.message}", param=error.param) from error
+        return loaded
+
+    async def put(
+        self,
+        tenant: TenantId,
+        name: str,
+        locales: Mapping[str, LocaleSource],
+        category: Category = Category.TRANSACTIONAL,
+        *,
+        trusted: bool = False,
+    ) -> Template:
+        """Make a new version, or return the present one if nothing changed.
+
+        Raises:
+            InvalidTemplate: a text does not compile; the message has locale, part and line.
+            TooLarge: the source is too large.
+        """
+        checked_name(name)
+        sources = {checked_locale(locale, "locales"): source for locale, source in locales.items()}
+        check(sources)
+        for locale, source in sources.items():
+            if trusted:
+                compile_parts(source.parts(), locale)
+            else:
+                await self._renderers.check(source.parts(), locale)
+        text = json.dumps({locale: stored(source) for locale, source in sources.items()}, ensure_ascii=False)
+        fingerprint = hashlib.sha256(f"{category} {text}".encode()).hexdigest()
+        row: Row = {
+            "tenant": tenant, "name": name, "category": category.value, "source": text,
+            "fingerprint": fingerprint, "trusted": int(trusted), "created_at": to_ms(self._clock.now()),
+        }  # fmt: skip
+        return template_of(await self._database.write(lambda tx: _insert_version(tx, row)))
+
+    async def get(self, tenant: TenantId, name: str) -> Template:
+        """Return a template by ``name`` (its newest version) or ``name@version``.
+
+        Raises:
+            NotFound: there is none.
+        """
+        plain, _, version = name.partition("@")
+        if version and not version.isdigit():
+            raise NotFound(f"no template {name[:80]!r}; a version is a number", param="template")
+        known = self._known.get((tenant, plain, int(version or 0)))
+        if known is not None:
+            return known
+        rows = await self._database.read(
+            "SELECT * FROM template WHERE tenant = :t AND name = :n"
+            + (" AND version = :v" if version else " ORDER BY version DESC LIMIT 1"),
+            t=tenant, n=plain, **({"v": int(version)} if version else {}),
+        )  # fmt: skip
+        if not rows:
+            raise NotFound(
+                f"no template {name[:80]!r}; PUT /v1/templates/{plain[:64]} makes one", param="template"
+            )
+        return self._remember(template_of(rows[0]))
+
+    async def versions(self, tenant: TenantId, name: str) -> list[Template]:
+        """Return every version, newest first."""
+        rows = await self._database.read(
+            "SELECT * FROM template WHERE tenant = :t AND name = :n ORDER BY version DESC", t=tenant, n=name
+        )
+        return [template_of(row) for row in rows]
+
+    async def preview(
+        self, tenant: TenantId, name: str, user: User, locale: str, data: Mapping[str, Any]
+    ) -> tuple[str, Content]:
+        """Return the locale used and the content a user would get.
+
+        Raises:
+            NotFound: no such template.
+            InvalidTemplate: it can't be rendered with this data.
+        """
+        template = await self.get(tenant, name)
+        (content,) = await self.render(template, [Rendering(user, locale, data)])
+        if isinstance(content, InvalidTemplate):
+            raise content
+        return template.nearest(locale), content
+
+    async def render(
+        self, template: Template, renderings: Sequence[Rendering]
+    ) -> list[Content | InvalidTemplate]:
+        """Return each user's content, or what went wrong with it, in order."""
+        by_locale: dict[str, list[int]] = {}
+        for index, rendering in enumerate(renderings):
+            by_locale.setdefault(template.nearest(rendering.locale), []).append(index)
+        contents: dict[int, Content | InvalidTemplate] = {}
+        for locale, indexes in by_locale.items():
+            contexts = [renderings[index].context(locale) for index in indexes]
+            source = template.locales[locale]
+            for index, texts in zip(indexes, await self._texts(template, locale, contexts), strict=True):
+                contents[index] = _content(source, texts, renderings[index].data)
+        return [contents[index] for index in range(len(renderings))]
+
+    async def _texts(
+        self, template: Template, locale: str, contexts: list[dict[str, Any]]
+    ) -> list[dict[str, str] | InvalidTemplate]:
+        source = template.locales[locale]
+        fingerprint = f"{template.fingerprint} {locale}"
+        if not template.trusted:
+            return await self._renderers.render(source.parts(), fingerprint, contexts, locale)
+        compiled = self._compiled.get(fingerprint)
+        if compiled is None:
+            compiled = self._compiled[fingerprint] = compile_parts(source.parts(), locale)
+            if len(self._compiled) > CACHED:
+                self._compiled.popitem(last=False)
+        texts: list[dict[str, str] | InvalidTemplate] = []
+        for context in contexts:
+            try:
+                texts.append(render_parts(compiled, context, self._max_bytes, locale))
+            except InvalidTemplate as error:
+                texts.append(error)
+        return texts
+
+    def _remember(self, template: Template) -> Template:
+        """Keep a version, which never changes; the newest one is always asked for."""
+        self._known[template.tenant, template.name, template.version] = template
+        if len(self._known) > CACHED:
+            self._known.popitem(last=False)
+        return template
+
+    async def list(self, tenant: TenantId, window: Window) -> Listed[Template]:
+        """Return a page of templates in their newest version, by name, last first."""
+        clause, params = window.clause("name")
+        rows = await self._database.read(
+            "SELECT * FROM template AS newest WHERE tenant = :t AND version = (SELECT MAX(version)"
+            " FROM template AS any_version WHERE any_version.tenant = newest.tenant"
+            f" AND any_version.name = newest.name){clause}",
+            t=tenant, **params,
+        )  # fmt: skip
+        return window.page(rows, template_of)
+
+
+def _content(
+    source: LocaleSource, texts: dict[str, str] | InvalidTemplate, data: Mapping[str, Any]
+) -> Content | InvalidTemplate:
+    if isinstance(texts, InvalidTemplate):
+        return texts
+    try:
+        return source.content(texts, data)
+    except InvalidTemplate as error:
+        return error
+
+
+def _insert_version(tx: Transaction, row: Row) -> Row:
+    """Insert the row as the next version, or return the one it does not differ from.
+
+    A file is compared with the last file of its name, so that a restart does
+    not put it over what people have changed through the API since.
+    """
+    newest = "SELECT * FROM template WHERE tenant = :t AND name = :n{} ORDER BY version DESC LIMIT 1"
+    present = tx.query(newest.format(""), t=row["tenant"], n=row["name"])
+    files = tx.query(newest.format(" AND trusted = 1"), t=row["tenant"], n=row["name"])
+    compared = files if row["trusted"] else present
+    if compared and compared[0]["fingerprint"] == row["fingerprint"]:
+        return compared[0]
+    versioned = row | {"version": (present[0]["version"] if present else 0) + 1}
+    tx.insert("template", versioned)
+    return versioned
