@@ -84,6 +84,13 @@ class Retrieval:
                 own, sure = every, confidence(every)
         return Found(tuple(self._passages(held, own, limit)), sure)
 
+    async def passage(self, tenant: TenantId, article: str, position: int) -> Passage | None:
+        """Return one passage by its place, if it is still there."""
+        articles = (await self._fresh(tenant)).articles
+        if article not in articles or position >= len(articles[article][1]):
+            return None
+        return _passage(*articles[article], position, 0.0)
+
     async def index(self, tenant: TenantId) -> Index | None:
         """Return the tenant's index as it is now, for its word weights."""
         return (await self._fresh(tenant)).index
@@ -94,12 +101,7 @@ class Retrieval:
             place = (scored.document.article, scored.document.position)
             if place in found:
                 continue
-            article, chunks = held.articles[place[0]]
-            chunk = chunks[place[1]]
-            found[place] = Passage(
-                article.id, place[1], article.title, chunk.heading, chunk.text,
-                article.url, article.language, scored.score,
-            )  # fmt: skip
+            found[place] = _passage(*held.articles[place[0]], place[1], scored.score)
             if len(found) == limit:
                 break
         return list(found.values())
@@ -118,6 +120,13 @@ class Retrieval:
                 changes = await self._knowledge.changes(tenant, known)
                 await asyncio.to_thread(_apply, held, changes)
         return held
+
+
+def _passage(article: Article, chunks: tuple[Chunk, ...], position: int, score: float) -> Passage:
+    chunk = chunks[position]
+    return Passage(
+        article.id, position, article.title, chunk.heading, chunk.text, article.url, article.language, score
+    )
 
 
 def _apply(held: _Held, changes: Changes) -> None:

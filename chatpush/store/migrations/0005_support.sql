@@ -49,7 +49,8 @@ CREATE TABLE conversation (
 CREATE INDEX conversation_user ON conversation (tenant, user_id, id);
 CREATE INDEX conversation_state ON conversation (tenant, state, updated_at);
 
--- due = 1: a user's turn the assistant still has to answer; one answer each.
+-- due = 1: a user's turn the assistant still has to answer; one answer each, whose id
+-- (answer) is fixed once streaming begins, so that a restart goes on in the same place.
 CREATE TABLE turn (
     tenant TEXT NOT NULL,
     conversation TEXT NOT NULL,
@@ -58,6 +59,7 @@ CREATE TABLE turn (
     content_sealed BYTES NOT NULL,
     client_id TEXT,
     due BIGINT NOT NULL DEFAULT 0,
+    answer TEXT,
     said_at BIGINT NOT NULL,
     PRIMARY KEY (tenant, conversation, id)
 );
