@@ -68,9 +68,10 @@ export class Chat {
     }
   }
 
-  // Show the conversation going on, or an empty page to begin one.
-  async show(): Promise<void> {
-    if (this.current || this.loading === 'loading') return;
+  // Show the conversation going on, or an empty page to begin one. Once it has been
+  // fetched, or could not be, only `again` fetches anew.
+  async show(again = false): Promise<void> {
+    if (this.loading === 'loading' || (this.loading !== 'idle' && !again)) return;
     this.begin();
     try {
       const { data } = await this.api.conversations();

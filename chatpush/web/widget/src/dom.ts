@@ -68,7 +68,7 @@ export class Keyed<T> {
         }
         element = made;
       }
-      if (element === place) place = place.nextSibling;
+      if (place && element === place) place = place.nextSibling;
       else this.parent.insertBefore(element as HTMLElement, place);
       next.set(key, { element: element as HTMLElement, sign });
     });

@@ -25,6 +25,11 @@ export function exactly(at: string, words: Words): string {
   return show(time, words, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' });
 }
 
+export function date(at: string, words: Words): string {
+  const time = Date.parse(at);
+  return Number.isNaN(time) ? '' : show(time, words, { month: 'long', day: 'numeric' });
+}
+
 export function dayName(at: string, words: Words, now = Date.now()): string {
   const time = Date.parse(at);
   const day = Number.isNaN(time) ? 0 : daysBetween(time, now);
@@ -38,8 +43,23 @@ function daysBetween(time: number, now: number): number {
   return time >= midnight ? 0 : Math.ceil((midnight - time) / DAY);
 }
 
+// The reader's own variety of the language, for its clock and its dates: en-GB, not just en.
+function regional({ locale }: Words): string {
+  const language = locale.split('-')[0];
+  const own = (navigator.languages ?? []).find((name) => name.toLowerCase().split('-')[0] === language);
+  return language === 'en' && own ? own : locale;
+}
+
 function show(time: number, words: Words, parts: Intl.DateTimeFormatOptions): string {
-  return new Intl.DateTimeFormat(words.locale, parts).format(time);
+  return new Intl.DateTimeFormat(regional(words), parts).format(time);
+}
+
+// The time of a turn: the hour alone on the day itself.
+export function clock(at: string, words: Words, now = Date.now()): string {
+  const time = Date.parse(at);
+  if (Number.isNaN(time)) return '';
+  if (daysBetween(time, now) > 0) return exactly(at, words);
+  return show(time, words, { hour: '2-digit', minute: '2-digit' });
 }
 
 export function price(card: Card, words: Words): string {
@@ -49,7 +69,7 @@ export function price(card: Card, words: Words): string {
   if (Number.isNaN(number)) return String(amount);
   try {
     if (currency) {
-      return new Intl.NumberFormat(words.locale, {
+      return new Intl.NumberFormat(regional(words), {
         style: 'currency',
         currency,
         currencyDisplay: 'narrowSymbol',
@@ -58,7 +78,7 @@ export function price(card: Card, words: Words): string {
   } catch {
     // An unknown currency code: the number alone is still true.
   }
-  const text = new Intl.NumberFormat(words.locale, { minimumFractionDigits: 2 }).format(number);
+  const text = new Intl.NumberFormat(regional(words), { minimumFractionDigits: 2 }).format(number);
   return currency ? `${text} ${currency}` : text;
 }
 

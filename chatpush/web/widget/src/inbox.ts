@@ -44,6 +44,7 @@ export class Inbox {
     if (first) this.onChange();
     try {
       const page = await this.api.inbox(PAGE);
+      this.dropGone(page.data, page.has_more);
       this.merge(page.data);
       if (first || this.items.length <= PAGE) this.hasMore = page.has_more;
       this.unread = page.unread;
@@ -164,6 +165,17 @@ export class Inbox {
   private update(arrival: Arrival): void {
     const known = this.get(arrival.delivery);
     if (known) Object.assign(known, arrival);
+  }
+
+  // What lies within the newest page's span but is not on it was taken back meanwhile.
+  private dropGone(page: InboxItem[], hasMore: boolean): void {
+    const listed = new Set(page.map((item) => item.delivery));
+    const newest = page.length ? Date.parse(page[0].at) : 0;
+    const oldest = hasMore && page.length ? Date.parse(page[page.length - 1].at) : 0;
+    this.items = this.items.filter((item) => {
+      const at = Date.parse(item.at);
+      return listed.has(item.delivery) || at > newest || at < oldest;
+    });
   }
 
   private merge(page: InboxItem[]): void {

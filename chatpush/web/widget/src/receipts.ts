@@ -12,23 +12,19 @@ const LAST_BACKOFF_MS = 60_000;
 
 export class Receipts {
   private queue: Receipt[] = [];
-  private told: Set<string>;
+  private told = new Set<string>();
   private timer = 0;
   private sending = false;
   private failures = 0;
-  private memory: string;
+  private memory = '';
+  onUnread: (unread: number) => void = () => undefined;
 
-  constructor(
-    private api: Api,
-    user: string,
-    private onUnread: (unread: number) => void,
-  ) {
-    // What this tab has told already, so that a reload does not tell it again.
+  constructor(private api: Api) {}
+
+  // Recalls what this tab has told already, so that a reload does not tell it again.
+  start(user: string): void {
     this.memory = `told:${user}`;
-    this.told = new Set(recall<string[]>('sessionStorage', this.memory) ?? []);
-  }
-
-  start(): void {
+    for (const fact of recall<string[]>('sessionStorage', this.memory) ?? []) this.told.add(fact);
     window.addEventListener('pagehide', this.leave);
     document.addEventListener('visibilitychange', this.hide);
   }
@@ -52,7 +48,7 @@ export class Receipts {
 
   forget(): void {
     this.told.clear();
-    remember('sessionStorage', this.memory, null);
+    if (this.memory) remember('sessionStorage', this.memory, null);
   }
 
   private leave = (): void => this.flush(true);
@@ -100,6 +96,6 @@ export class Receipts {
   }
 
   private save(): void {
-    remember('sessionStorage', this.memory, [...this.told].slice(-KEEP));
+    if (this.memory) remember('sessionStorage', this.memory, [...this.told].slice(-KEEP));
   }
 }

@@ -62,10 +62,10 @@ export class Session {
   }
 
   // Take a fresh token of the same user; says false when it is somebody else's.
-  accept(token: string): boolean {
-    if (this.current && subject(token) !== this.user) return false;
-    this.credentials.token = token;
-    this.current = token;
+  accept({ token, getToken }: Partial<Credentials>): boolean {
+    if (token && this.current && subject(token) !== this.user) return false;
+    if (getToken) this.credentials.getToken = getToken;
+    if (token) this.credentials.token = this.current = token;
     return true;
   }
 
