@@ -1,6 +1,6 @@
 """Fixtures every room shares: databases, a vault, a still clock."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,8 +8,10 @@ import pytest
 from chatpush.domain import DEFAULT_TENANT, TenantId
 from chatpush.store.database import Database, SqliteDatabase
 from chatpush.store.migrate import migrate
+from chatpush.store.postgres import PostgresDatabase
 from chatpush.store.vault import Vault
 from tests.clocks import StillClock
+from tests.servers import Postgres, postgres
 
 MASTER_KEY = bytes(range(32))
 
@@ -27,6 +29,31 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
     await database.start()
     yield database
     await database.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """A PostgreSQL cluster of this run."""
+    with postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    """A fresh database of each kind, for contract tests."""
+    if request.param == "sqlite":
+        database: Database = SqliteDatabase(tmp_path / "chatpush.db", migrate, synchronous="NORMAL")
+        await database.start()
+        yield database
+        await database.stop()
+        return
+    server: Postgres = request.getfixturevalue("postgres_server")
+    url = server.fresh()
+    database = PostgresDatabase(url, migrate)
+    await database.start()
+    yield database
+    await database.stop()
+    server.drop(url)
 
 
 @pytest.fixture

@@ -77,6 +77,9 @@ class Database(Protocol):
     async def write(self, job: Callable[[Transaction], T]) -> T:
         """Run the job in a transaction and return its result once it is durable.
 
+        A job may be run again after colliding with another node's, so it changes
+        nothing but the database and hands over what it found by returning it.
+
         Raises:
             Unavailable: too many writes are waiting, or the database is stopped.
         """
@@ -181,6 +184,8 @@ class SqliteDatabase:
             connection.close()
 
     async def read(self, sql: str, **params: Any) -> list[Row]:
+        if self._thread is None:
+            raise Unavailable("the database is stopped")
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, sql, params)
 
     async def write(self, job: Callable[[Transaction], T]) -> T:
