@@ -16,6 +16,12 @@ from tests.clocks import StillClock
 
 
 @pytest.fixture
+def database(any_database: Database) -> Database:
+    """Accounts are shared by all nodes: every test of this room runs on both databases."""
+    return any_database
+
+
+@pytest.fixture
 def audit(database: Database, still_clock: StillClock) -> Audit:
     return Audit(database, still_clock)
 
