@@ -16,7 +16,8 @@ from typing import Any, TypeVar, cast
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from chatpush.account.people import People, Session
+from chatpush.account.people import People
+from chatpush.account.sessions import Session
 from chatpush.clock import Clock, SystemClock
 from chatpush.domain import Identity, IdentityKind, Role, TenantId
 from chatpush.errors import ChatpushError, Forbidden, InvalidInput, Unauthenticated
@@ -24,14 +25,13 @@ from chatpush.settings import Settings
 from chatpush.web import problems
 from chatpush.web.console import render, texts
 from chatpush.web.doors import Door
+from chatpush.web.identify import CSRF_HEADER, SESSION_COOKIE
 from chatpush.web.operations import IDENTITY, SERVICES, Operation
 
 T = TypeVar("T")
-SESSION_COOKIE = "chatpush_session"
 GATE_COOKIE = "chatpush_gate"
 LANGUAGE_COOKIE = "chatpush_language"
 THEME_COOKIE = "chatpush_theme"
-CSRF_HEADER = "X-CSRF-Token"
 YEAR_SECONDS = 31_536_000
 LONGEST_FIELD = 100_000
 POLICY = (
@@ -176,7 +176,7 @@ async def _visit(request: web.Request) -> tuple[Visit, Session | None]:
     token = request.cookies.get(SESSION_COOKIE, "")
     session = await people.session(token) if people and token else None
     clock = cast(Clock, services.get(Clock) or services.get(SystemClock) or SystemClock())
-    identity = request[IDENTITY]
+    identity = session.identity if session else request[IDENTITY]
     asked = request.query.get("language", "")
     language = texts.preferred(
         asked or request.cookies.get(LANGUAGE_COOKIE, ""), request.headers.get("Accept-Language", "")

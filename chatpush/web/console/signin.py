@@ -8,12 +8,13 @@ from datetime import timedelta
 
 from aiohttp import web
 
-from chatpush.account.people import SESSION_LIFE, People
+from chatpush.account.people import People
+from chatpush.account.sessions import LIFE
+from chatpush.domain import DEFAULT_TENANT, Role
 from chatpush.errors import TooMany, Unauthenticated
 from chatpush.settings import Settings
 from chatpush.web.console.pages import SESSION_COOKIE, Pages, Visit, set_session, visit_text
 from chatpush.web.doors import Door
-from chatpush.domain import DEFAULT_TENANT, Role
 
 pages = Pages()
 
@@ -44,7 +45,7 @@ async def sign_in(visit: Visit) -> web.StreamResponse:
         status = 429 if throttled else 401
         return visit.draw("signin.html", status=status, email=email[:254], problem=problem, next=after)
     response = visit.go(after)
-    set_session(visit, response, opened.token, int(SESSION_LIFE / timedelta(seconds=1)))
+    set_session(visit, response, opened.token, int(LIFE / timedelta(seconds=1)))
     return response
 
 

@@ -9,14 +9,14 @@ function colour(name) {
 function options(box, width) {
   const stroke = colour("--ink-3");
   const grid = { stroke: colour("--chart-grid"), width: 1 };
-  const axis = { stroke, grid, ticks: { show: false }, font: "11px system-ui, sans-serif" };
+  const axis = { stroke, grid, ticks: { show: false }, font: `11px ${getComputedStyle(document.body).fontFamily}` };
   const line = (label, name, fill) => ({
     label, stroke: colour(name), width: 2, points: { show: false },
     fill: fill ? colour(name) + "1c" : undefined, paths: window.uPlot.paths.spline(),
   });
   const hours = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   return {
-    width, height: 268, padding: [12, 8, 0, 0],
+    width, height: 286, padding: [12, 8, 0, 0],
     cursor: { y: false, points: { size: 7 } },
     legend: { live: true },
     scales: { y: { range: (_, __, most) => [0, Math.max(4, most * 1.15)] } },
@@ -27,7 +27,7 @@ function options(box, width) {
       line(box.dataset.clicked, "--chart-3", false),
     ],
     axes: [
-      { ...axis, space: 72, values: (_, ticks) => ticks.map((at) => hours.format(new Date(at * 1000))) },
+      { ...axis, space: 72, size: 32, values: (_, ticks) => ticks.map((at) => hours.format(new Date(at * 1000))) },
       { ...axis, size: 40, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 100000] },
     ],
   };
@@ -45,7 +45,7 @@ function startChart(box) {
   }
   const timer = setInterval(() => document.hidden || refresh(), EVERY_MS);
   window.addEventListener("pagehide", () => clearInterval(timer));
-  new ResizeObserver(() => plot?.setSize({ width: box.clientWidth, height: 268 })).observe(box);
+  new ResizeObserver(() => plot?.setSize({ width: box.clientWidth, height: 286 })).observe(box);
   for (const choice of document.querySelectorAll("[data-range]")) {
     choice.addEventListener("click", (event) => {
       event.preventDefault();
