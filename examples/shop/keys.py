@@ -11,7 +11,7 @@ from examples.shop.orders import Orders
 from examples.shop.push import Push
 from examples.shop.rendering import Rendering
 from examples.shop.reports import Reports
-from examples.shop.visits import Visits
+from examples.shop.visits import Visit, Visits
 
 
 @dataclass(frozen=True)
@@ -35,4 +35,5 @@ PUSH = web.AppKey("push", Push)
 RENDERING = web.AppKey("rendering", Rendering)
 REPORTS = web.AppKey("reports", Reports)
 VISITS = web.AppKey("visits", Visits)
-VISIT = "visit"
+VISIT = web.RequestKey("visit", Visit)
+NONCE = web.RequestKey("nonce", str)

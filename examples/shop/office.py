@@ -12,16 +12,17 @@ from datetime import UTC, datetime
 from aiohttp import web
 from yarl import URL
 
+from examples.shop.bodies import item_card
 from examples.shop.catalogue import CURRENCY
 from examples.shop.keys import CATALOGUE, ORDERS, PUSH, RENDERING, REPORTS, SETTINGS, VISIT
 from examples.shop.orders import STEPS, WrongStep
 from examples.shop.people import CUSTOMERS
 from examples.shop.push import Json, PushError
+from examples.shop.seeding import WEEKLY_PICKS
 from examples.shop.storefront import show
 
 log = logging.getLogger(__name__)
 routes = web.RouteTableDef()
-WEEKLY_PICKS = "Weekly picks"
 
 
 @routes.get("/office")
@@ -66,6 +67,7 @@ async def promotion(request: web.Request) -> web.Response:
         "data": {
             "shelf": stars[0].department.name,
             "titles": [item.title for item in stars],
+            "items": [item_card(item, address) for item in stars],
             "url": f"{address}/shelves/light",
             "image": f"{address}/images/{stars[0].id}.svg",
         },

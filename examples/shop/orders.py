@@ -14,6 +14,7 @@ from itertools import pairwise
 from sqlite3 import Row
 from typing import Any
 
+from examples.shop.bodies import item_card
 from examples.shop.catalogue import CURRENCY, Catalogue
 from examples.shop.people import CUSTOMERS, Customer
 from examples.shop.reports import Reports
@@ -22,6 +23,7 @@ from examples.shop.storage import Storage
 
 STEPS = ("placed", "paid", "shipped", "delivered")
 FIRST_NUMBER = 20481
+_SHOWN = 3
 
 
 class WrongStep(Exception):
@@ -186,7 +188,9 @@ class Orders:
     def _properties(self, order: Order) -> dict[str, Any]:
         """Return what a message about the order needs to know."""
         first = order.lines[0]
+        cards = [item_card(self._catalogue.items[line.item], self._address) for line in order.lines[:_SHOWN]]
         return order.as_json() | {
+            "items": cards,
             "order": order.id,
             "count": sum(line.quantity for line in order.lines),
             "first_item": first.title,

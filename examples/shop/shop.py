@@ -23,6 +23,7 @@ from examples.shop.help import Help
 from examples.shop.keys import (
     CATALOGUE,
     HELP,
+    NONCE,
     ORDERS,
     PUSH,
     RENDERING,
@@ -115,7 +116,7 @@ async def _cautious(request: web.Request, handler: Handler) -> web.StreamRespons
     response = await handler(request)
     push = request.app[SETTINGS].chatpush
     socket = push.replace("http", "ws", 1)
-    nonce = request.get(storefront.NONCE, "")
+    nonce = request.get(NONCE, "")
     script = f"'self' {push}" + (f" 'nonce-{nonce}'" if nonce else "")
     response.headers.setdefault(
         "Content-Security-Policy",

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from examples.shop.catalogue import Item
 from examples.shop.drawing import draw
-from examples.shop.keys import CATALOGUE, HELP, ORDERS, PUSH, RENDERING, REPORTS, SETTINGS, VISIT
+from examples.shop.keys import CATALOGUE, HELP, NONCE, ORDERS, PUSH, RENDERING, REPORTS, SETTINGS, VISIT
 from examples.shop.kinds import DEPARTMENTS
 from examples.shop.orders import Order, WrongStep
 from examples.shop.people import CUSTOMERS
@@ -19,7 +19,6 @@ from examples.shop.visits import LOCALES, Visit
 
 log = logging.getLogger(__name__)
 routes = web.RouteTableDef()
-NONCE = "nonce"
 _PICKS = 5
 _SHELF = 48
 _HERO = ("85123A", "22423", "22112")
@@ -251,7 +250,7 @@ async def _picks(request: web.Request) -> list[tuple[Item, str]]:
         (catalogue.items.get(pick["item"]["id"]), pick.get("reason", {}).get("text", "")) for pick in answered
     ]
     picks = [(item, reason) for item, reason in known if item]
-    return picks or [(item, "") for item in _variety(catalogue.popular[10:], _PICKS)]
+    return picks or [(item, "") for item in _variety(catalogue.popular[40:], _PICKS)]
 
 
 def _variety(items: list[Item], limit: int) -> list[Item]:

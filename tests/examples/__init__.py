@@ -1,0 +1,1 @@
+"""The example programs, as far as they go without a chatpush server."""
