@@ -196,7 +196,10 @@ class Conversations:
         row, due = await self._database.write(take_in)
         turn = self.rows.turn(tenant, user, row)
         await self.publish_turn(conversation, turn)
-        await self.hint(await self.get(tenant, conversation.id), text)
+        now = await self.get(tenant, conversation.id)
+        if now.state is not conversation.state:
+            await self.publish_state(now)
+        await self.hint(now, text)
         return turn, due
 
     async def due(self, conversation: Conversation) -> list[Turn]:

@@ -97,6 +97,7 @@ WORDS: dict[str, dict[str, str]] = {
     "person_label": {"en": "Talk to a person", "zh": "转人工客服"},
     "person_value": {"en": "Talk to a person", "zh": "转人工"},
     "none_label": {"en": "Something else", "zh": "都不是"},
+    "colleague": {"en": "A colleague said", "zh": "人工客服说"},
     "summary_asked": {"en": "Asked", "zh": "用户问"},
     "summary_answered": {"en": "Assistant answered", "zh": "助手答"},
     "summary_reason": {"en": "Handed over because", "zh": "转接原因"},
@@ -144,7 +145,7 @@ _SMALL = {
 }  # fmt: skip
 
 
-def words(name: str, locale: str, **values: Any) -> str:
+def words(name: str, locale: str, /, **values: Any) -> str:
     """Return a phrase in a language with its values filled in."""
     text = pick(WORDS[name], base(locale))
     return text.format(**values) if values else text

@@ -1,0 +1,312 @@
+"""Answer users: one conversation at a time, each turn once, never over a person.
+
+The user's turn is stored as due; a worker per conversation answers what is due
+and goes. What a crash leaves due is found again by ``start`` and by a sweep.
+With a model the answer is streamed; whatever goes wrong with it, the embedded
+assistant answers instead.
+"""
+
+import asyncio
+import contextlib
+
+import structlog
+
+from chatpush.clock import Clock
+from chatpush.domain import (
+    ConversationId,
+    ConversationState,
+    DeliveryId,
+    ItemId,
+    Json,
+    Speaker,
+    TenantId,
+    Turn,
+    UserId,
+)
+from chatpush.errors import InvalidInput, NotFound, Unavailable, WriterUnavailable
+from chatpush.settings import Support
+from chatpush.store.database import Transaction
+from chatpush.support.answers import Answer, Asked
+from chatpush.support.conversations import Conversations
+from chatpush.support.embedded import EmbeddedAssistant, hand_over
+from chatpush.support.language import detect, pick
+from chatpush.support.live import LiveTurn, SpokenOver
+from chatpush.support.modelled import ModelledAssistant
+from chatpush.support.phrases import words
+from chatpush.support.ports import Described, DescribeDelivery, DescribeItem, LocaleOf, Publisher
+from chatpush.support.promises import Promises
+from chatpush.support.summary import summarise
+from chatpush.support.turns import Change, Conversation, Saying
+
+log = structlog.get_logger(__name__)
+
+SWEEP_SECONDS = 15.0
+STOP_SECONDS = 5.0
+HISTORY = 20
+BUSY_CONVERSATIONS = 500
+Place = tuple[TenantId, ConversationId]
+
+
+class Assistant:
+    """The assistant of every tenant."""
+
+    def __init__(
+        self,
+        conversations: Conversations,
+        embedded: EmbeddedAssistant,
+        modelled: ModelledAssistant | None,
+        promises: Promises,
+        publisher: Publisher,
+        describe_item: DescribeItem,
+        describe_delivery: DescribeDelivery,
+        locale_of: LocaleOf,
+        settings: Support,
+        clock: Clock,
+    ) -> None:
+        self._conversations = conversations
+        self._embedded = embedded
+        self._modelled = modelled
+        self._promises = promises
+        self._publisher = publisher
+        self._describe_item = describe_item
+        self._describe_delivery = describe_delivery
+        self._locale_of = locale_of
+        self._settings = settings
+        self._clock = clock
+        self._workers: dict[Place, asyncio.Task[None]] = {}
+        self._again: set[Place] = set()
+        self._speaking: dict[Place, tuple[LiveTurn, asyncio.Task[Answer | None]]] = {}
+        self._room = asyncio.Semaphore(BUSY_CONVERSATIONS)
+        self._sweeper: asyncio.Task[None] | None = None
+        conversations.watch(self._state_changed)
+
+    async def start(self) -> None:
+        """Take up what is due, and keep looking for it."""
+        self._sweeper = asyncio.create_task(self._sweep(), name="assistant")
+
+    async def stop(self) -> None:
+        """Finish the answers under way, or leave them due for the next start."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweeper
+            self._sweeper = None
+        running = list(self._workers.values())
+        if not running:
+            return
+        _, late = await asyncio.wait(running, timeout=STOP_SECONDS)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    async def open(
+        self, tenant: TenantId, user: UserId, about: dict[str, str] | None = None, locale: str = ""
+    ) -> Conversation:
+        """Open a conversation that begins with the assistant's greeting.
+
+        Raises:
+            NotFound: the item or delivery it is to be about is not there for this user.
+        """
+        language = locale or await self._locale_of(tenant, user)
+        described = await self._described(tenant, user, about or {})
+        if about and described is None:
+            raise NotFound(f"no {' or '.join(about)} {', '.join(about.values())!r}")
+        saying = Saying(
+            Speaker.ASSISTANT,
+            self._greeting(described, language),
+            name=self._settings.assistant_name,
+            cards=(described.card(),) if described is not None and described.kind == "item" else (),
+        )
+        return await self._conversations.create(tenant, user, language, about, saying)
+
+    async def ask(self, conversation: Conversation, text: str, client_id: str | None = None) -> Turn:
+        """Take in a user's turn and see to it that it is answered.
+
+        Raises:
+            InvalidInput: it is empty or too long.
+        """
+        if len(text) > self._settings.max_turn_chars:
+            raise InvalidInput(f"at most {self._settings.max_turn_chars} characters at once", param="text")
+        language = detect(text, conversation.language)
+        turn, due = await self._conversations.ask(conversation, text, language, client_id)
+        if due:
+            self.wake(conversation.tenant, conversation.id)
+        return turn
+
+    def wake(self, tenant: TenantId, conversation: ConversationId) -> None:
+        """Have a conversation's due turns answered, soon and in order."""
+        place = (tenant, conversation)
+        if place in self._workers:
+            self._again.add(place)
+            return
+        task = asyncio.create_task(self._work(place), name=f"answer {conversation}")
+        self._workers[place] = task
+        task.add_done_callback(lambda _: self._worked(place))
+
+    def live(self, conversation: Conversation) -> Json:
+        """Return the answer that is being streamed right now, as far as it has come."""
+        speaking = self._speaking.get((conversation.tenant, conversation.id))
+        return speaking[0].payload() if speaking else None
+
+    def interrupt(self, conversation: Conversation) -> bool:
+        """Stop the answer that is being streamed; what was said stays. False if there is none."""
+        speaking = self._speaking.get((conversation.tenant, conversation.id))
+        if speaking is None:
+            return False
+        live, task = speaking
+        live.stopped.set()
+        task.cancel()
+        return True
+
+    async def idle(self) -> None:
+        """Wait until nothing is being answered."""
+        while self._workers:
+            await asyncio.wait(list(self._workers.values()))
+
+    def _worked(self, place: Place) -> None:
+        self._workers.pop(place, None)
+        if place in self._again:
+            self._again.discard(place)
+            self.wake(*place)
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                for place in await self._conversations.all_due():
+                    self.wake(*place)
+            except Exception:
+                log.exception("looking for due turns failed")
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _work(self, place: Place) -> None:
+        """Answer what is due until nothing is."""
+        async with self._room:
+            try:
+                while True:
+                    conversation = await self._conversations.get(*place)
+                    due = await self._conversations.due(conversation)
+                    if not due or conversation.state is not ConversationState.ASSISTANT:
+                        return
+                    await self._answer_one(conversation, due[0])
+            except Unavailable as error:
+                log.warning("answering must wait", conversation=place[1], error=error.message)
+            except Exception:
+                log.exception("answering failed", conversation=place[1])
+
+    async def _answer_one(self, conversation: Conversation, turn: Turn) -> None:
+        typing: Json = {"type": "typing", "by": Speaker.ASSISTANT}
+        await self._publisher.publish(conversation.tenant, conversation.channel, typing)
+        live = LiveTurn(
+            self._conversations, self._publisher, self._clock, conversation, turn.id,
+            self._settings.assistant_name,
+        )  # fmt: skip
+        try:
+            asked = await self._asked(conversation, turn)
+            answer = await self._answer(asked, live)
+        except SpokenOver:
+            await live.withdraw()
+            return
+        except Unavailable:
+            raise  # the store is full or down: the turn stays due
+        except Exception:
+            log.exception("no answer", conversation=conversation.id)
+            answer = hand_over(conversation.language, "reason_failed", "tool_failed")
+            asked = Asked(conversation, turn, conversation.language, ())
+        await self._deliver(asked, answer, live)
+
+    async def _answer(self, asked: Asked, live: LiveTurn) -> Answer:
+        """Return the answer: certain, else the model's, else the embedded one."""
+        certain = await self._embedded.certain(asked)
+        if certain is not None:
+            return certain
+        if self._modelled is not None:
+            answer = await self._ask_model(self._modelled, asked, live)
+            if answer is not None:
+                return answer
+        return await self._embedded.answer(asked)
+
+    async def _ask_model(self, modelled: ModelledAssistant, asked: Asked, live: LiveTurn) -> Answer | None:
+        """Return the model's answer, or None when the embedded assistant has to step in."""
+        place = (asked.conversation.tenant, asked.conversation.id)
+        task = asyncio.create_task(modelled.answer(asked, live), name=f"model {place[1]}")
+        self._speaking[place] = (live, task)
+        try:
+            return await task
+        except WriterUnavailable as error:
+            log.warning("the model did not answer", conversation=place[1], reason=error.message)
+            return None
+        except asyncio.CancelledError:
+            if not live.stopped.is_set():
+                task.cancel()
+                raise  # this worker is being stopped, not the answer
+            if await self._conversations.state(asked.conversation) is not ConversationState.ASSISTANT:
+                raise SpokenOver("a person has taken over this conversation") from None
+            return Answer(live.text or words("stopped", asked.language), "stopped")
+        finally:
+            del self._speaking[place]
+
+    async def _deliver(self, asked: Asked, answer: Answer, live: LiveTurn) -> None:
+        """Say the answer, with all that becomes true with it, if it is still the assistant's turn."""
+        conversation = asked.conversation
+        saying = Saying(
+            Speaker.ASSISTANT,
+            answer.text,
+            name=self._settings.assistant_name,
+            sources=answer.sources,
+            actions=answer.actions,
+            cards=answer.cards,
+            promise=answer.promise.payload() if answer.promise is not None else None,
+            turn=live.turn.id if live.turn is not None else None,
+        )
+        change = Change(pending=answer.pending)
+        if answer.hand_over:
+            promises = await self._promises.list(conversation.tenant, conversation.user)
+            summary = summarise(asked.history, promises, answer.hand_over, asked.language)
+            change = Change(state=ConversationState.WAITING, pending={}, summary=summary)
+
+        def promise(tx: Transaction) -> None:
+            if answer.promise is not None:
+                self._promises.store(tx, answer.promise)
+
+        said = await self._conversations.say(
+            conversation, saying, change,
+            only_in=(ConversationState.ASSISTANT,), answers=asked.turn.id, also=promise,
+        )  # fmt: skip
+        if said is None:
+            await live.withdraw()
+        log.info(
+            "answered", conversation=conversation.id, kind=answer.kind, said=said is not None,
+            confidence=round(answer.confidence, 3), hand_over=answer.hand_over,
+        )  # fmt: skip
+
+    async def _asked(self, conversation: Conversation, turn: Turn) -> Asked:
+        history = await self._conversations.turns(conversation, HISTORY)
+        about = await self._described(conversation.tenant, conversation.user, conversation.about)
+        before = tuple(said for said in history if said.id <= turn.id)
+        return Asked(conversation, turn, conversation.language, before, about)
+
+    async def _described(self, tenant: TenantId, user: UserId, about: dict[str, str]) -> Described | None:
+        if about.get("item"):
+            return await self._describe_item(tenant, ItemId(about["item"]))
+        if about.get("delivery"):
+            return await self._describe_delivery(tenant, user, DeliveryId(about["delivery"]))
+        return None
+
+    def _greeting(self, described: Described | None, language: str) -> str:
+        if described is None:
+            own = pick(self._settings.greeting, language)
+            return own or words("greeting", language, name=self._settings.assistant_name)
+        if described.kind == "item":
+            price = f" ({described.price} {described.currency})".replace(" )", ")") if described.price else ""
+            reason = (
+                words("because", language, reason=described.reason.rstrip(".。")) if described.reason else ""
+            )
+            return words("greeting_item", language, title=described.title, price=price, reason=reason)
+        return words("greeting_delivery", language, title=described.title)
+
+    def _state_changed(self, conversation: Conversation) -> None:
+        """Fall silent at once when somebody else has taken the conversation."""
+        worker = self._workers.get((conversation.tenant, conversation.id))
+        own = worker is not None and asyncio.current_task() is worker
+        if conversation.state is not ConversationState.ASSISTANT and not own:
+            self.interrupt(conversation)
