@@ -72,7 +72,7 @@ class MessageDraft:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Accepted:
     """An accepted message: everything decided that does not depend on the user."""
 
     template: str
@@ -108,17 +108,17 @@ class Plan:
         return 0 if self.priority is Priority.HIGH else 3
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON that ``plan_of`` reads."""
+        """Return the JSON that ``accepted_of`` reads."""
         known = asdict(self)
         known["send_at"] = iso(self.send_at) if self.send_at else None
         known["send_local"] = self.send_local.isoformat() if self.send_local else None
         return known
 
 
-def plan_of(stored: Mapping[str, Any]) -> Plan:
-    """Return the plan of its JSON."""
+def accepted_of(stored: Mapping[str, Any]) -> Accepted:
+    """Return the accepted message of its JSON."""
     content = stored["content"]
-    return Plan(
+    return Accepted(
         template=stored["template"],
         content=Content(**(content | {"actions": tuple(content["actions"])})) if content else None,
         data=stored["data"],
@@ -136,12 +136,12 @@ def plan_of(stored: Mapping[str, Any]) -> Plan:
     )
 
 
-def plan(draft: MessageDraft, template: str, category: Category) -> Plan:
-    """Return the plan of a checked draft with its pinned template and its category."""
+def accept(draft: MessageDraft, template: str, category: Category) -> Accepted:
+    """Return the accepted message of a checked draft, with its pinned template and its category."""
     ttl = draft.ttl_seconds
     if ttl is None and category is Category.MARKETING:
         ttl = int(MARKETING_TTL.total_seconds())
-    return Plan(
+    return Accepted(
         template=template,
         content=draft.content,
         data=dict(draft.data),

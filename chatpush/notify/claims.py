@@ -1,0 +1,166 @@
+"""Take due deliveries from the queue and put them back, each by one worker at a time.
+
+A claim moves ``due_at`` ahead by the lease: should the worker die, the
+delivery simply comes due again. All changes are made for many deliveries in
+one statement, and only to those that are still pending, so that a cancel in
+between wins.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from chatpush.domain import Category, DeliveryState, TenantId, from_ms, to_ms
+from chatpush.notify.listing import among
+from chatpush.notify.trace import entry
+from chatpush.store.database import Database, Row, Transaction
+
+RANKS = (0, 1, 2, 3)
+LEASE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claimed delivery with what its decision needs, as rows.
+
+    ``user`` is None when the user was erased. ``recent`` is when the user got
+    marketing within the cap's window.
+    """
+
+    delivery: Row
+    user: Row | None
+    message: Row
+    recent: tuple[datetime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What becomes of deliveries that are not sent now; ``until`` keeps them pending."""
+
+    state: DeliveryState
+    reason: str
+    until: datetime | None = None
+    attempted: bool = False
+
+
+class Claims:
+    """The queue of pending deliveries, as one worker sees it."""
+
+    def __init__(self, database: Database, worker: str) -> None:
+        self._database = database
+        self._worker = worker
+
+    async def release_all(self) -> None:
+        """Make everything claimed due at once; only for the sole worker, before it begins."""
+        await self._database.write(
+            lambda tx: tx.execute(
+                "UPDATE delivery SET claimed_by = '', due_at = 0 WHERE pending = 1 AND claimed_by <> ''"
+            )
+        )
+
+    async def claim(self, now: datetime, limit: int, cap_window: timedelta) -> list[Claim]:
+        """Claim due deliveries: by priority, then the longest due."""
+        return await self._database.write(lambda tx: self._claim_in(tx, now, limit, cap_window))
+
+    async def next_due(self) -> datetime | None:
+        """Return when the next pending delivery is due, or None."""
+        first = [
+            f"(SELECT MIN(due_at) FROM delivery WHERE pending = 1 AND priority_rank = {rank}) AS due_{rank}"
+            for rank in RANKS
+        ]
+        row = (await self._database.read(f"SELECT {', '.join(first)}"))[0]
+        due = [at for at in row.values() if at is not None]
+        return from_ms(min(due)) if due else None
+
+    async def conclude(
+        self, tenant: TenantId, concluded: Iterable[tuple[Row, Outcome, str]], now: datetime
+    ) -> None:
+        """Write what became of deliveries; each comes with the step that decided."""
+        all_of_them = list(concluded)
+        if not all_of_them:
+            return
+        by_outcome: dict[Outcome, list[str]] = {}
+        for row, outcome, _ in all_of_them:
+            by_outcome.setdefault(outcome, []).append(row["id"])
+        traces = [
+            entry(
+                tenant, row["id"], step, outcome.state.value, now, reason=outcome.reason,
+                **({"until": outcome.until.isoformat()} if outcome.until else {}),
+            )
+            for row, outcome, step in all_of_them
+        ]  # fmt: skip
+
+        def write(tx: Transaction) -> None:
+            for outcome, ids in by_outcome.items():
+                _conclude_in(tx, tenant, outcome, ids)
+            tx.insert_many("trace_entry", traces)
+
+        await self._database.write(write)
+
+    def _claim_in(self, tx: Transaction, now: datetime, limit: int, cap_window: timedelta) -> list[Claim]:
+        rows: list[Row] = []
+        for rank in RANKS:
+            if len(rows) < limit:
+                rows += tx.query(
+                    "SELECT * FROM delivery WHERE pending = 1 AND priority_rank = :rank AND due_at <= :now"
+                    f" ORDER BY due_at LIMIT :n {tx.lock}",
+                    rank=rank, now=to_ms(now), n=limit - len(rows),
+                )  # fmt: skip
+        by_tenant: dict[TenantId, list[Row]] = {}
+        for row in rows:
+            by_tenant.setdefault(TenantId(row["tenant"]), []).append(row)
+        claims: list[Claim] = []
+        for tenant, own in by_tenant.items():
+            ids, params = among(row["id"] for row in own)
+            tx.execute(
+                f"UPDATE delivery SET due_at = :until, claimed_by = :w WHERE tenant = :t AND id IN {ids}",
+                until=to_ms(now + LEASE), w=self._worker, t=tenant, **params,
+            )  # fmt: skip
+            claims += _with_facts(tx, tenant, own, now - cap_window)
+        return claims
+
+
+def _with_facts(tx: Transaction, tenant: TenantId, rows: list[Row], since: datetime) -> list[Claim]:
+    names, who = among({row["user_id"] for row in rows})
+    users = {
+        row["id"]: row
+        for row in tx.query(f"SELECT * FROM app_user WHERE tenant = :t AND id IN {names}", t=tenant, **who)
+    }
+    ids, which = among({row["message"] for row in rows})
+    messages = {
+        row["id"]: row
+        for row in tx.query(f"SELECT * FROM message WHERE tenant = :t AND id IN {ids}", t=tenant, **which)
+    }
+    recent: dict[str, tuple[datetime, ...]] = {}
+    capped = {row["user_id"] for row in rows if row["category"] == Category.MARKETING}
+    if capped:
+        names, who = among(capped)
+        for row in tx.query(
+            f"SELECT user_id, settled_at FROM delivery WHERE tenant = :t AND user_id IN {names}"
+            " AND category = 'marketing' AND settled_at > :since",
+            t=tenant, since=to_ms(since), **who,
+        ):  # fmt: skip
+            recent[row["user_id"]] = (*recent.get(row["user_id"], ()), from_ms(row["settled_at"]))
+    return [
+        Claim(row, users.get(row["user_id"]), messages[row["message"]], recent.get(row["user_id"], ()))
+        for row in rows
+    ]
+
+
+def _conclude_in(tx: Transaction, tenant: TenantId, outcome: Outcome, ids: list[str]) -> None:
+    names, params = among(ids)
+    changes: dict[str, Any] = {
+        "state": outcome.state.value,
+        "reason": outcome.reason,
+        "pending": int(outcome.until is not None),
+        "claimed_by": "",
+    }
+    if outcome.until is not None:
+        changes["due_at"] = to_ms(outcome.until)
+    assignments = ", ".join(f"{name} = :{name}" for name in changes)
+    attempts = ", attempts = attempts + 1" if outcome.attempted else ""
+    tx.execute(
+        f"UPDATE delivery SET {assignments}{attempts} WHERE tenant = :t AND pending = 1 AND id IN {names}",
+        t=tenant, **changes, **params,
+    )  # fmt: skip

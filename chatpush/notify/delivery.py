@@ -1,0 +1,370 @@
+"""Put messages before users: the only place that publishes them.
+
+In this order, so that a kill anywhere loses nothing and doubles nothing:
+
+1. one transaction: the sealed content into the inbox, ``settled_at``
+2. publish to ``user:<id>``; the delivery's id makes a repetition harmless
+3. one transaction: ``sent``, the trace, the meter
+
+A message with the collapse key of one that is on the screen takes its place
+there: same id, ``message.updated``, unread again.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import structlog
+
+from chatpush.account.metering import Meter
+from chatpush.account.plans import Kind
+from chatpush.clock import Clock
+from chatpush.domain import DeliveryState, Json, OutgoingMessage, TenantId, UserId, iso, to_ms
+from chatpush.errors import ChatpushError
+from chatpush.notify.away import Away, AwayResult
+from chatpush.notify.claims import Claims, Outcome
+from chatpush.notify.drafts import LIVE, Accepted
+from chatpush.notify.endpoints import Endpoints
+from chatpush.notify.inbox import UnreadCount, unread_in
+from chatpush.notify.listing import among
+from chatpush.notify.trace import entry
+from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.vault import Vault
+
+log = structlog.get_logger(__name__)
+
+FIRST_RETRY_SECONDS = 5.0
+LONGEST_RETRY_SECONDS = 900.0
+FULL_RETRY = timedelta(seconds=2)
+ACTIVITY_CHANNEL = "console:activity"
+
+
+class Publisher(Protocol):
+    """Where publications go; the realtime hub is one."""
+
+    async def publish(
+        self, tenant: TenantId, channel: str, data: Json, *, idempotency_key: str = "",
+        tags: dict[str, str] | None = None,
+    ) -> object:  # fmt: skip
+        """Publish, durably, once per idempotency key."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A delivery that may go now, rendered and filtered; ``grounds`` is the policy's reason."""
+
+    row: Row
+    message: OutgoingMessage
+    accepted: Accepted
+    grounds: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A delivery in the inbox, and what open pages are told."""
+
+    ready: Ready
+    payload: dict[str, Any]
+
+
+def payload_of(message: OutgoingMessage, shown_as: str, at: datetime) -> dict[str, Any]:
+    """Return a message as browsers get it, but for ``type`` and ``unread``."""
+    content = message.content
+    return {
+        "delivery": shown_as,
+        "message": message.message,
+        "category": message.category.value,
+        "template": message.template,
+        "title": content.title,
+        "body": content.body,
+        "url": content.url,
+        "image": content.image,
+        "format": content.format,
+        "data": content.data,
+        "actions": [dict(action) for action in content.actions],
+        "collapse_key": message.collapse_key or None,
+        "at": iso(at),
+    }
+
+
+class Delivery:
+    """The last step of a message."""
+
+    def __init__(
+        self, database: Database, vault: Vault, publisher: Publisher, endpoints: Endpoints, away: Away,
+        claims: Claims, meter: Meter, clock: Clock, online: Callable[[TenantId, UserId], bool], *,
+        inbox_size: int = 200, max_attempts: int = 5,
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._vault = vault
+        self._publisher = publisher
+        self._endpoints = endpoints
+        self._away = away
+        self._claims = claims
+        self._meter = meter
+        self._clock = clock
+        self._online = online
+        self._inbox_size = inbox_size
+        self._max_attempts = max_attempts
+
+    async def send(self, tenant: TenantId, ready: list[Ready]) -> None:
+        """Deliver what may go; the users' keys must be ready in the vault."""
+        for_pages = [one for one in ready if one.accepted.shows and one.row["published_at"] is None]
+        for_away = [one for one in ready if self._is_for_away(tenant, one)]
+        waiting = {one.row["id"] for one in for_away}
+        shown = await self._settle(tenant, for_pages) if for_pages else []
+        published = await self._publish_all(tenant, shown)
+        await self._mark(tenant, [(one, [LIVE]) for one in published], keep=waiting)
+        if for_away:
+            failed = {one.ready.row["id"] for one in shown} - {one.row["id"] for one in published}
+            await self._send_away(tenant, [one for one in for_away if one.row["id"] not in failed])
+        finished = [
+            one for one in ready if one.row["published_at"] is not None and one.row["id"] not in waiting
+        ]
+        await self._mark(tenant, [(one, []) for one in finished], keep=set())
+
+    def _is_for_away(self, tenant: TenantId, one: Ready) -> bool:
+        if not one.accepted.away_channels:
+            return False
+        return not one.accepted.shows or not self._online(tenant, UserId(one.row["user_id"]))
+
+    # -- inbox -------------------------------------------------------------
+
+    async def _settle(self, tenant: TenantId, ready: list[Ready]) -> list[Shown]:
+        """Write the inbox rows of those that are still wanted."""
+        now = self._clock.now()
+        return await self._database.write(lambda tx: self._settle_in(tx, tenant, ready, now))
+
+    def _settle_in(self, tx: Transaction, tenant: TenantId, ready: list[Ready], now: datetime) -> list[Shown]:
+        ids, params = among(one.row["id"] for one in ready)
+        alive = {
+            row["id"]
+            for row in tx.query(
+                "UPDATE delivery SET settled_at = COALESCE(settled_at, :now)"
+                f" WHERE tenant = :t AND pending = 1 AND id IN {ids} RETURNING id",
+                now=to_ms(now), t=tenant, **params,
+            )
+        }  # fmt: skip
+        wanted = [one for one in ready if one.row["id"] in alive]
+        on_screen = _on_screen(tx, tenant, wanted)
+        payloads, fresh, updated = [], [], set()
+        for one in wanted:
+            place = (one.row["user_id"], one.row["collapse_key"])
+            shown_as: str = one.row["shown_as"] or on_screen.get(place) or one.row["id"]
+            payload = payload_of(one.message, shown_as, now)
+            row = self._inbox_row(tenant, one, shown_as, payload, now)
+            if shown_as == one.row["id"]:
+                fresh.append(row)
+                if one.row["collapse_key"]:
+                    on_screen[place] = shown_as
+            else:
+                updated.add(one.row["id"])
+                _replace_in(tx, row, first_time=not one.row["shown_as"])
+            payloads.append(payload)
+        tx.insert_many("inbox_item", fresh, "(tenant, user_id, delivery) DO NOTHING")
+        counts = unread_in(tx, tenant, {one.row["user_id"] for one in wanted})
+        self._trim_in(tx, tenant, counts)
+        return [
+            Shown(one, _event(one, payload, updated, counts))
+            for one, payload in zip(wanted, payloads, strict=True)
+        ]
+
+    def _inbox_row(
+        self, tenant: TenantId, one: Ready, shown_as: str, payload: dict[str, Any], now: datetime
+    ) -> Row:
+        user = one.row["user_id"]
+        return {
+            "tenant": tenant,
+            "user_id": user,
+            "delivery": shown_as,
+            "latest": one.row["id"],
+            "message": one.row["message"],
+            "collapse_key": one.row["collapse_key"],
+            "content_sealed": self._vault.seal_json(tenant, user, "inbox_item", "content", shown_as, payload),
+            "at": to_ms(now),
+        }
+
+    def _trim_in(self, tx: Transaction, tenant: TenantId, counts: dict[str, UnreadCount]) -> None:
+        """Drop the oldest items of users whose inbox is full."""
+        for user, count in counts.items():
+            if count.items > self._inbox_size:
+                tx.execute(
+                    "DELETE FROM inbox_item WHERE tenant = :t AND user_id = :u AND delivery IN (SELECT delivery"
+                    " FROM inbox_item WHERE tenant = :t AND user_id = :u ORDER BY delivery LIMIT :n)",
+                    t=tenant, u=user, n=count.items - self._inbox_size,
+                )  # fmt: skip
+
+    # -- open pages ----------------------------------------------------------
+
+    async def _publish_all(self, tenant: TenantId, shown: list[Shown]) -> list[Ready]:
+        """Publish, each user's in order and all users at once; return those that went out."""
+        by_user: dict[str, list[Shown]] = {}
+        for one in shown:
+            by_user.setdefault(one.ready.row["user_id"], []).append(one)
+        went = await asyncio.gather(*(self._publish_to(tenant, user, own) for user, own in by_user.items()))
+        published = [one for own in went for one in own]
+        if published:
+            await self._hint(tenant, len(published))
+        return published
+
+    async def _publish_to(self, tenant: TenantId, user: str, shown: list[Shown]) -> list[Ready]:
+        published: list[Ready] = []
+        for index, one in enumerate(shown):
+            try:
+                await self._publisher.publish(
+                    tenant, f"user:{user}", one.payload, idempotency_key=one.ready.row["id"]
+                )
+            except ChatpushError as error:
+                log.warning("publishing failed", delivery=one.ready.row["id"], problem=error.message)
+                await self._try_again(tenant, [later.ready for later in shown[index:]], error.code)
+                break
+            published.append(one.ready)
+        return published
+
+    async def _hint(self, tenant: TenantId, count: int) -> None:
+        """Tell the console that there is something new to look at."""
+        try:
+            await self._publisher.publish(tenant, ACTIVITY_CHANNEL, {"type": "delivery", "count": count})
+        except ChatpushError as error:
+            log.warning("no hint for the console", problem=error.message)
+
+    async def _try_again(self, tenant: TenantId, ready: list[Ready], reason: str) -> None:
+        now = self._clock.now()
+        concluded = []
+        for one in ready:
+            attempts = one.row["attempts"] + 1
+            if attempts >= self._max_attempts:
+                outcome = Outcome(DeliveryState.FAILED, reason, attempted=True)
+            else:
+                outcome = Outcome(DeliveryState.QUEUED, reason, now + retry_after(attempts), attempted=True)
+            concluded.append((one.row, outcome, "attempt"))
+        await self._claims.conclude(tenant, concluded, now)
+
+    async def _mark(self, tenant: TenantId, sent: list[tuple[Ready, list[str]]], *, keep: set[str]) -> None:
+        """Write that deliveries went out; those in ``keep`` stay pending for the channels away."""
+        if not sent:
+            return
+        now = self._clock.now()
+        traces, uses = [], []
+        for one, channels in sent:
+            uses.append(self._meter.row(tenant, Kind.MESSAGES, 1, one.row["id"]))
+            if channels:
+                traces.append(_sent_entry(tenant, one, channels, now))
+
+        def write(tx: Transaction) -> None:
+            for pending in (0, 1):
+                ids = [one.row["id"] for one, _ in sent if (one.row["id"] in keep) == bool(pending)]
+                _mark_in(tx, tenant, ids, pending, now)
+            tx.insert_many("trace_entry", traces)
+            self._meter.record_rows_in(tx, uses)
+
+        await self._database.write(write)
+
+    # -- channels for users who are away ------------------------------------------
+
+    async def _send_away(self, tenant: TenantId, ready: list[Ready]) -> None:
+        channels = sorted({name for one in ready for name in one.accepted.away_channels})
+        users = [UserId(one.row["user_id"]) for one in ready]
+        known = await self._endpoints.addresses(tenant, users, channels)
+        for one in ready:
+            addresses = [
+                (channel, address)
+                for channel in one.accepted.away_channels
+                for address in known.get((UserId(one.row["user_id"]), channel), [])
+            ]
+            if self._away.full:
+                later = Outcome(DeliveryState.QUEUED, "channels_busy", self._clock.now() + FULL_RETRY)
+                await self._claims.conclude(tenant, [(one.row, later, "attempt")], self._clock.now())
+            elif addresses:
+                self._away.begin(one.message, addresses, self._recorder(tenant, one))
+            else:
+                await self._record(tenant, one, AwayResult(failed=["no_channel"]))
+
+    def _recorder(self, tenant: TenantId, one: Ready) -> Callable[[AwayResult], Any]:
+        return lambda result: self._record(tenant, one, result)
+
+    async def _record(self, tenant: TenantId, one: Ready, result: AwayResult) -> None:
+        """Write how the channels away went; what was shown on pages counts as sent anyway."""
+        now = self._clock.now()
+        if result.sent:
+            await self._mark(tenant, [(one, result.sent)], keep=set())
+        elif result.again and one.row["attempts"] + 1 < self._max_attempts:
+            state = DeliveryState.SENT if one.accepted.shows else DeliveryState.QUEUED
+            until = now + retry_after(one.row["attempts"] + 1)
+            outcome = Outcome(state, "channel_unavailable", until, attempted=True)
+            await self._claims.conclude(tenant, [(one.row, outcome, "attempt")], now)
+        else:
+            no_channel = result.failed == ["no_channel"]
+            state = DeliveryState.SUPPRESSED if no_channel else DeliveryState.FAILED
+            outcome = Outcome(
+                DeliveryState.SENT if one.accepted.shows else state,
+                "no_channel" if no_channel else "channel_failed",
+                attempted=not no_channel,
+            )
+            await self._claims.conclude(tenant, [(one.row, outcome, "attempt")], now)
+
+
+def retry_after(attempts: int) -> timedelta:
+    """Return how long to wait after so many attempts: ever longer, never in step with others."""
+    seconds = min(FIRST_RETRY_SECONDS * 4.0 ** (attempts - 1), LONGEST_RETRY_SECONDS)
+    return timedelta(seconds=seconds * random.uniform(0.8, 1.2))
+
+
+def _event(
+    one: Ready, payload: dict[str, Any], updated: set[str], counts: dict[str, UnreadCount]
+) -> dict[str, Any]:
+    kind = "message.updated" if one.row["id"] in updated else "message"
+    return {"type": kind, **payload, "unread": counts[one.row["user_id"]].unread}
+
+
+def _on_screen(tx: Transaction, tenant: TenantId, ready: list[Ready]) -> dict[tuple[str, str], str]:
+    """Return (user, collapse key) → the delivery shown under that key."""
+    keyed = [one.row for one in ready if one.row["collapse_key"]]
+    if not keyed:
+        return {}
+    users, who = among({row["user_id"] for row in keyed}, "u")
+    keys, which = among({row["collapse_key"] for row in keyed}, "k")
+    rows = tx.query(
+        "SELECT user_id, collapse_key, delivery FROM inbox_item WHERE tenant = :t AND collapse_key <> ''"
+        f" AND user_id IN {users} AND collapse_key IN {keys} AND dismissed_at IS NULL",
+        t=tenant, **who, **which,
+    )  # fmt: skip
+    return {(row["user_id"], row["collapse_key"]): row["delivery"] for row in rows}
+
+
+def _replace_in(tx: Transaction, row: Row, *, first_time: bool) -> None:
+    """Give an item on the screen new content; it is unread again, unless this is a repetition."""
+    fresh = ", seen_at = NULL, clicked_at = NULL" if first_time else ""
+    tx.execute(
+        "UPDATE inbox_item SET latest = :latest, message = :message, content_sealed = :content_sealed, at = :at"
+        f"{fresh} WHERE tenant = :tenant AND user_id = :user_id AND delivery = :delivery",
+        **{name: value for name, value in row.items() if name != "collapse_key"},
+    )
+    tx.execute(
+        "UPDATE delivery SET shown_as = :as WHERE tenant = :t AND id = :d",
+        **{"as": row["delivery"]}, t=row["tenant"], d=row["latest"],
+    )  # fmt: skip
+
+
+def _mark_in(tx: Transaction, tenant: TenantId, ids: list[str], pending: int, now: datetime) -> None:
+    """A receipt may have been faster than we are: ``delivered`` stays."""
+    if ids:
+        names, params = among(ids)
+        tx.execute(
+            "UPDATE delivery SET state = CASE WHEN delivered_at IS NULL THEN 'sent' ELSE 'delivered' END,"
+            " reason = '', pending = :p, claimed_by = CASE WHEN :p = 1 THEN claimed_by ELSE '' END,"
+            " sent_at = COALESCE(sent_at, :now), published_at = COALESCE(published_at, :now),"
+            f" settled_at = COALESCE(settled_at, :now) WHERE tenant = :t AND id IN {names}",
+            p=pending, now=to_ms(now), t=tenant, **params,
+        )  # fmt: skip
+
+
+def _sent_entry(tenant: TenantId, one: Ready, channels: list[str], now: datetime) -> Row:
+    return entry(
+        tenant, one.row["id"], "delivery", "sent", now, because=one.grounds, channels=channels,
+        template=one.message.template,
+    )  # fmt: skip

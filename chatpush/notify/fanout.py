@@ -1,0 +1,178 @@
+"""Turn a message into deliveries, page by page, each user at most once.
+
+A page's deliveries and the place reached are written in one transaction, and a
+user has at most one delivery of a message (a unique index), so a process
+killed anywhere goes on where it stopped: nobody is lost and nobody gets it
+twice. Messages take turns, one page each, so that a big one does not hold up
+the small.
+
+A message to a few named users is fanned out in the transaction that accepts
+it. A topic, a segment or everyone follows in the background; a later
+fan-out on read takes their place in ``turn`` alone.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from chatpush.clock import Clock
+from chatpush.domain import DeliveryState, MessageId, TenantId, UserId, new_id, to_ms
+from chatpush.errors import NotFound, VaultError
+from chatpush.notify.accepted import AcceptedMessages
+from chatpush.notify.audience import Audience
+from chatpush.notify.drafts import Accepted
+from chatpush.notify.hours import instant, zone
+from chatpush.notify.listing import among
+from chatpush.notify.rounds import Rounds
+from chatpush.notify.users import create_missing
+from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.vault import Vault
+
+log = structlog.get_logger(__name__)
+
+MESSAGES_IN_TURN = 8
+
+
+class FanOut:
+    """Makes deliveries of messages."""
+
+    def __init__(
+        self, database: Database, vault: Vault, audience: Audience, accepted: AcceptedMessages, clock: Clock,
+        ring_outbox: Callable[[], None], *, page_size: int = 500,
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._vault = vault
+        self._audience = audience
+        self._accepted = accepted
+        self._clock = clock
+        self._ring_outbox = ring_outbox
+        self.page_size = page_size
+        self._rounds = Rounds("notify.fanout", self.turn)
+
+    async def start(self) -> None:
+        """Go on with whatever was left undone."""
+        await self._rounds.start()
+
+    async def stop(self) -> None:
+        """Finish the present page."""
+        await self._rounds.stop()
+
+    def ring(self) -> None:
+        """Say that a message was accepted."""
+        self._rounds.ring()
+
+    async def turn(self) -> float | None:
+        """Fan out one page of the oldest messages; say whether there is more."""
+        rows = await self._database.read(
+            "SELECT * FROM message WHERE fanned_at IS NULL ORDER BY id LIMIT :n", n=MESSAGES_IN_TURN
+        )
+        for row in rows:
+            try:
+                await self._page(row)
+            except (NotFound, VaultError) as error:
+                # The segment is gone, or the one recipient was erased: there is nobody to send to.
+                await self._give_up(row, error.message)
+        if rows:
+            self._ring_outbox()
+        return 0 if rows else None
+
+    async def rows(
+        self, tenant: TenantId, message: MessageId, accepted: Accepted, users: Sequence[UserId]
+    ) -> list[Row]:
+        """Return the deliveries of some users, ready to be inserted by ``insert_in``."""
+        now = self._clock.now()
+        own = {one.user: one.data for one in accepted.to if one.user is not None and one.data}
+        if own:
+            await self._vault.ready_many(tenant, [user for user in users if user in own])
+        due = await self._due(tenant, accepted, users, now)
+        return [self._row(tenant, message, accepted, user, due[user], now, own.get(user)) for user in users]
+
+    def insert_in(self, tx: Transaction, tenant: TenantId, accepted: Accepted, rows: list[Row]) -> None:
+        """Insert deliveries; a waiting one of the same collapse key gives way."""
+        if not rows:
+            return
+        create_missing(tx, tenant, [row["user_id"] for row in rows], to_ms(self._clock.now()))
+        if accepted.collapse_key:
+            users, params = among(row["user_id"] for row in rows)
+            tx.execute(
+                "UPDATE delivery SET state = 'cancelled', reason = 'collapsed', pending = 0"
+                f" WHERE tenant = :t AND user_id IN {users} AND collapse_key = :k AND pending = 1"
+                " AND settled_at IS NULL AND message <> :m",
+                t=tenant, k=accepted.collapse_key, m=rows[0]["message"], **params,
+            )  # fmt: skip
+        tx.insert_many("delivery", rows, "(tenant, message, user_id) DO NOTHING")
+
+    async def _page(self, row: Row) -> None:
+        tenant, message = TenantId(row["tenant"]), MessageId(row["id"])
+        accepted = await self._accepted.of_row(row)
+        page = await self._audience.page(tenant, accepted.to, UserId(row["fan_cursor"]), self.page_size)
+        rows = await self.rows(tenant, message, accepted, page.users)
+        now = to_ms(self._clock.now())
+
+        def write(tx: Transaction) -> None:
+            # Another node may have been faster, and the sender may have cancelled meanwhile.
+            cursor = row["fan_cursor"] if page.cursor is None else page.cursor
+            moved = tx.execute(
+                "UPDATE message SET fan_cursor = :next, fanned_at = :fanned"
+                " WHERE tenant = :t AND id = :m AND fan_cursor = :seen AND fanned_at IS NULL",
+                next=cursor, fanned=now if page.cursor is None else None,
+                t=tenant, m=message, seen=row["fan_cursor"],
+            )  # fmt: skip
+            if moved:
+                self.insert_in(tx, tenant, accepted, rows)
+
+        await self._database.write(write)
+
+    async def _give_up(self, row: Row, reason: str) -> None:
+        log.warning("fan-out ended early", message=row["id"], reason=reason)
+        now = to_ms(self._clock.now())
+        await self._database.write(
+            lambda tx: tx.execute(
+                "UPDATE message SET fanned_at = :now WHERE tenant = :t AND id = :m",
+                now=now, t=row["tenant"], m=row["id"],
+            )
+        )  # fmt: skip
+
+    async def _due(
+        self, tenant: TenantId, accepted: Accepted, users: Sequence[UserId], now: datetime
+    ) -> dict[UserId, datetime]:
+        """Return when each user's delivery is due."""
+        if accepted.send_local is None:
+            return dict.fromkeys(users, accepted.send_at or now)
+        names, params = among(users)
+        rows = await self._database.read(
+            f"SELECT id, timezone FROM app_user WHERE tenant = :t AND id IN {names}", t=tenant, **params
+        )
+        zones = {row["id"]: row["timezone"] for row in rows}
+        at_zone = {name: instant(accepted.send_local, zone(name)) for name in {*zones.values(), "UTC"}}
+        return {user: at_zone[zones.get(user, "UTC")] for user in users}
+
+    def _row(
+        self, tenant: TenantId, message: MessageId, accepted: Accepted, user: UserId, due: datetime,
+        now: datetime, own: Mapping[str, Any] | None,
+    ) -> Row:  # fmt: skip
+        delivery = new_id("dlv")
+        expires = due + timedelta(seconds=accepted.ttl_seconds) if accepted.ttl_seconds is not None else None
+        data = self._vault.seal_json(tenant, user, "delivery", "data", delivery, dict(own)) if own else None
+        return {
+            "tenant": tenant,
+            "id": delivery,
+            "message": message,
+            "user_id": user,
+            "category": accepted.category.value,
+            "campaign": accepted.campaign or "",
+            "collapse_key": accepted.collapse_key,
+            "state": (DeliveryState.SCHEDULED if due > now else DeliveryState.QUEUED).value,
+            "reason": "send_at" if due > now else "",
+            "pending": 1,
+            "priority_rank": accepted.rank,
+            "due_at": to_ms(due),
+            "expires_at": to_ms(expires) if expires else None,
+            "attempts": 0,
+            "claimed_by": "",
+            "shown_as": "",
+            "data_sealed": data,
+            "created_at": to_ms(now),
+        }

@@ -1,0 +1,346 @@
+"""Accept messages durably, tell what became of them, cancel them.
+
+``accept`` returns an id once the message is on disk; everything after that
+happens in the background and survives a kill. The draft, with its data, is
+sealed with the recipient's own key if there is one recipient, else with the
+tenant's, and forgets the recipients when all have their deliveries.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from chatpush.clock import Clock
+from chatpush.domain import Category, DeliveryId, MessageId, TenantId, UserId, from_ms, new_id, to_ms
+from chatpush.errors import InvalidInput, KeyReused, NotFound
+from chatpush.notify import drafts
+from chatpush.notify.accepted import seal
+from chatpush.notify.audience import Audience
+from chatpush.notify.drafts import INBOX_NAMES, Accepted, MessageDraft
+from chatpush.notify.fanout import FanOut
+from chatpush.notify.listing import Listed, Window, among
+from chatpush.notify.templates import Templates
+from chatpush.notify.users import checked_locale
+from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.vault import Vault
+
+HTTP_KEYS_KEPT = timedelta(hours=24)
+HTTP_KEY = "http:"
+CANCEL_PAGE = 5000
+ENGAGEMENT = (
+    "COUNT(*) AS n, COUNT(delivered_at) AS delivered, COUNT(seen_at) AS seen,"
+    " COUNT(clicked_at) AS clicked, COUNT(dismissed_at) AS dismissed"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What became of a message: how many of its deliveries are in which state."""
+
+    id: MessageId
+    status: str
+    template: str
+    category: str
+    campaign: str
+    cancel_key: str
+    collapse_key: str
+    accepted_at: datetime
+    counts: dict[str, int]
+    engagement: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReport:
+    """One user's part of a message."""
+
+    id: DeliveryId
+    message: MessageId
+    user: UserId
+    state: str
+    reason: str
+    due_at: datetime
+    attempts: int
+    sent_at: datetime | None
+    delivered_at: datetime | None
+    seen_at: datetime | None
+    clicked_at: datetime | None
+    dismissed_at: datetime | None
+
+
+class Messages:
+    """The messages of every tenant."""
+
+    def __init__(
+        self, database: Database, vault: Vault, audience: Audience, templates: Templates, fanout: FanOut,
+        clock: Clock, ring_outbox: Callable[[], None], *, known_channels: frozenset[str] = frozenset(),
+        max_recipients: int = 1000,
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._vault = vault
+        self._audience = audience
+        self._templates = templates
+        self._fanout = fanout
+        self._clock = clock
+        self._ring_outbox = ring_outbox
+        self._channels = known_channels | INBOX_NAMES
+        self._max_recipients = max_recipients
+
+    async def accept(self, tenant: TenantId, draft: MessageDraft, idempotency_key: str = "") -> MessageId:
+        """Take a message on; it is durable when this returns.
+
+        The same ``idempotency_key`` again returns the first message's id.
+
+        Raises:
+            InvalidInput: a part of the draft can't be used; ``param`` names it.
+            KeyReused: the key came with another draft.
+        """
+        accepted = await self._check(tenant, draft)
+        named = [one.user for one in accepted.to if one.user is not None]
+        inline = len(named) == len(accepted.to) <= self._fanout.page_size
+        owner = named[0] if len(accepted.to) == len(named) == 1 else ""
+        message = MessageId(new_id("msg"))
+        await self._vault.ready(tenant, *([owner] if owner else []))
+        users = sorted(set(named)) if inline else []
+        rows = await self._fanout.rows(tenant, message, accepted, users)
+        kept = replace(accepted, to=()) if inline else accepted
+        now = to_ms(self._clock.now())
+        row: Row = {
+            "tenant": tenant, "id": message, "state": "accepted", "template": accepted.template,
+            "category": accepted.category.value, "campaign": accepted.campaign or "",
+            "cancel_key": draft.cancel_key, "collapse_key": draft.collapse_key,
+            "idempotency_key": idempotency_key or None, "fingerprint": _fingerprint(draft), "owner": owner,
+            "draft_sealed": seal(self._vault, tenant, owner, message, kept), "fan_cursor": "",
+            "accepted_at": now, "fanned_at": now if inline else None,
+        }  # fmt: skip
+
+        def write(tx: Transaction) -> MessageId:
+            if idempotency_key and (first := _first(tx, row)):
+                return first
+            tx.insert("message", row)
+            self._fanout.insert_in(tx, tenant, accepted, rows)
+            return message
+
+        stored = await self._database.write(write)
+        if inline:
+            self._ring_outbox()
+        else:
+            self._fanout.ring()
+        return stored
+
+    async def cancel(
+        self, tenant: TenantId, *, message: MessageId | None = None, cancel_key: str = ""
+    ) -> int:
+        """Stop what has not reached a user yet; return how many deliveries that was.
+
+        Raises:
+            NotFound: there is no such message. (An unknown cancel key just cancels nothing.)
+        """
+        now = to_ms(self._clock.now())
+
+        def mark(tx: Transaction) -> list[str]:
+            condition, value = (
+                ("id = :x", message) if message else ("cancel_key = :x AND state = 'accepted'", cancel_key)
+            )
+            found = tx.query(
+                "UPDATE message SET state = 'cancelled', cancelled_at = COALESCE(cancelled_at, :now),"
+                f" fanned_at = COALESCE(fanned_at, :now) WHERE tenant = :t AND {condition} RETURNING id",
+                now=now, t=tenant, x=value,
+            )  # fmt: skip
+            return [row["id"] for row in found]
+
+        ids = await self._database.write(mark)
+        if message and not ids:
+            raise NotFound(f"no message {message!r}", param="id")
+        return sum([await self._cancel_deliveries(tenant, one) for one in ids])
+
+    async def get(self, tenant: TenantId, message: MessageId) -> Message:
+        """Return what became of a message.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        rows = await self._database.read(
+            "SELECT * FROM message WHERE tenant = :t AND id = :m", t=tenant, m=message
+        )
+        if not rows:
+            raise NotFound(f"no message {message[:64]!r}", param="id")
+        return (await self._with_counts(tenant, rows))[message]
+
+    async def deliveries(
+        self, tenant: TenantId, message: MessageId, window: Window, state: str = ""
+    ) -> Listed[DeliveryReport]:
+        """Return a page of a message's deliveries, newest first; only those in ``state`` if given."""
+        clause, params = window.clause("id")
+        only = " AND state = :state" if state else ""
+        rows = await self._database.read(
+            f"SELECT * FROM delivery WHERE tenant = :t AND message = :m{only}{clause}",
+            t=tenant, m=message, **({"state": state} if state else {}), **params,
+        )  # fmt: skip
+        return window.page(rows, report_of)
+
+    async def delivery(self, tenant: TenantId, delivery: DeliveryId) -> DeliveryReport:
+        """Return one delivery.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        rows = await self._database.read(
+            "SELECT * FROM delivery WHERE tenant = :t AND id = :d", t=tenant, d=delivery
+        )
+        if not rows:
+            raise NotFound(f"no delivery {delivery[:64]!r}", param="id")
+        return report_of(rows[0])
+
+    async def recent_deliveries(
+        self, tenant: TenantId, window: Window, state: str = "", user: str = ""
+    ) -> Listed[DeliveryReport]:
+        """Return a page of all deliveries, newest first, of a state and a user if given."""
+        clause, params = window.clause("id")
+        wanted = {name: value for name, value in (("state", state), ("user_id", user)) if value}
+        only = "".join(f" AND {name} = :{name}" for name in wanted)
+        rows = await self._database.read(
+            f"SELECT * FROM delivery WHERE tenant = :t{only}{clause}", t=tenant, **wanted, **params
+        )
+        return window.page(rows, report_of)
+
+    async def totals(self, tenant: TenantId, since: datetime, campaign: str = "") -> dict[str, int]:
+        """Return how many deliveries made since then are in which state, and seen, clicked, dismissed."""
+        only = " AND campaign = :c" if campaign else ""
+        rows = await self._database.read(
+            f"SELECT state, {ENGAGEMENT} FROM delivery"
+            f" WHERE tenant = :t AND created_at >= :since{only} GROUP BY state",
+            t=tenant, since=to_ms(since), **({"c": campaign} if campaign else {}),
+        )  # fmt: skip
+        counts, engagement = _sums(rows)
+        return counts | engagement
+
+    async def _check(self, tenant: TenantId, draft: MessageDraft) -> Accepted:
+        now = self._clock.now()
+        drafts.check(draft, now, self._max_recipients)
+        if draft.locale is not None:
+            checked_locale(draft.locale)
+        unknown = [name for name in draft.channels if name not in self._channels]
+        if unknown:
+            known = ", ".join(sorted(self._channels))
+            raise InvalidInput(f"no channel {unknown[0][:64]!r}; there are {known}", param="channels")
+        await self._audience.check(tenant, draft.to)
+        if draft.template is None:
+            return drafts.accept(draft, "", draft.category or Category.TRANSACTIONAL)
+        try:
+            template = await self._templates.get(tenant, draft.template)
+        except NotFound as error:
+            raise InvalidInput(error.message, param="template") from error
+        return drafts.accept(draft, template.pinned, draft.category or template.category)
+
+    async def _cancel_deliveries(self, tenant: TenantId, message: str) -> int:
+        """Cancel a message's waiting deliveries, some thousand in a transaction."""
+
+        def cancel(tx: Transaction) -> int:
+            return tx.execute(
+                "UPDATE delivery SET state = 'cancelled', reason = 'cancelled', pending = 0"
+                " WHERE tenant = :t AND id IN (SELECT id FROM delivery WHERE tenant = :t AND message = :m"
+                " AND pending = 1 AND settled_at IS NULL LIMIT :n)",
+                t=tenant, m=message, n=CANCEL_PAGE,
+            )  # fmt: skip
+
+        total = 0
+        while True:
+            cancelled = await self._database.write(cancel)
+            total += cancelled
+            if cancelled < CANCEL_PAGE:
+                return total
+
+    async def _with_counts(self, tenant: TenantId, rows: list[Row]) -> dict[str, Message]:
+        ids, params = among(row["id"] for row in rows)
+        counted = await self._database.read(
+            f"SELECT message, state, MAX(pending) AS pending, {ENGAGEMENT} FROM delivery"
+            f" WHERE tenant = :t AND message IN {ids} GROUP BY message, state",
+            t=tenant, **params,
+        )  # fmt: skip
+        return {
+            row["id"]: _message(row, [one for one in counted if one["message"] == row["id"]]) for row in rows
+        }
+
+    async def list(self, tenant: TenantId, window: Window, campaign: str = "") -> Listed[Message]:
+        """Return a page of messages, newest first."""
+        clause, params = window.clause("id")
+        only = " AND campaign = :c" if campaign else ""
+        rows = await self._database.read(
+            f"SELECT * FROM message WHERE tenant = :t{only}{clause}",
+            t=tenant, **({"c": campaign} if campaign else {}), **params,
+        )  # fmt: skip
+        messages = await self._with_counts(tenant, rows)
+        return window.page(rows, lambda row: messages[row["id"]])
+
+
+def _sums(counted: list[Row]) -> tuple[dict[str, int], dict[str, int]]:
+    counts = {row["state"]: row["n"] for row in counted}
+    kinds = ("seen", "clicked", "dismissed")
+    return counts, {kind: sum(row[kind] for row in counted) for kind in kinds}
+
+
+def _message(row: Row, counted: list[Row]) -> Message:
+    counts, engagement = _sums(counted)
+    waiting = row["fanned_at"] is None or any(one["pending"] for one in counted)
+    status = "cancelled" if row["state"] == "cancelled" else "processing" if waiting else "completed"
+    return Message(
+        id=MessageId(row["id"]),
+        status=status,
+        template=row["template"],
+        category=row["category"],
+        campaign=row["campaign"],
+        cancel_key=row["cancel_key"],
+        collapse_key=row["collapse_key"],
+        accepted_at=from_ms(row["accepted_at"]),
+        counts=counts,
+        engagement=engagement,
+    )
+
+
+def report_of(row: Row) -> DeliveryReport:
+    """Return a row of table ``delivery`` as a report."""
+    times = {
+        name: from_ms(row[name]) if row[name] is not None else None
+        for name in ("sent_at", "delivered_at", "seen_at", "clicked_at", "dismissed_at")
+    }
+    return DeliveryReport(
+        id=DeliveryId(row["id"]),
+        message=MessageId(row["message"]),
+        user=UserId(row["user_id"]),
+        state=row["state"],
+        reason=row["reason"],
+        due_at=from_ms(row["due_at"]),
+        attempts=row["attempts"],
+        **times,
+    )
+
+
+def _fingerprint(draft: MessageDraft) -> str:
+    plain: dict[str, Any] = asdict(draft)
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _first(tx: Transaction, row: Row) -> MessageId | None:
+    """Return the message that has this row's key already; keys of HTTP callers lapse after a day.
+
+    Raises:
+        KeyReused: it was another draft.
+    """
+    key = {"t": row["tenant"], "k": row["idempotency_key"]}
+    found = tx.query(
+        "SELECT id, fingerprint, accepted_at FROM message WHERE tenant = :t AND idempotency_key = :k", **key
+    )
+    if not found:
+        return None
+    oldest = row["accepted_at"] - HTTP_KEYS_KEPT // timedelta(milliseconds=1)
+    if row["idempotency_key"].startswith(HTTP_KEY) and found[0]["accepted_at"] < oldest:
+        tx.execute(
+            "UPDATE message SET idempotency_key = NULL WHERE tenant = :t AND idempotency_key = :k", **key
+        )
+        return None
+    if found[0]["fingerprint"] != row["fingerprint"]:
+        raise KeyReused("this idempotency key was used with another message", param="Idempotency-Key")
+    return MessageId(found[0]["id"])

@@ -1,0 +1,277 @@
+"""Send what is due: policy, rendering, filters, delivery, many at a time.
+
+The loop sleeps until somebody rings or the next delivery is due; there is no
+polling, so a message for one user is on the open page some milliseconds after
+it was accepted. Filters see the rendered text, because that is what they judge.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from chatpush.clock import Clock
+from chatpush.domain import (
+    CampaignId,
+    Category,
+    Content,
+    DeliveryId,
+    DeliveryState,
+    MessageId,
+    OutgoingMessage,
+    QuietHours,
+    TenantId,
+    User,
+    from_ms,
+)
+from chatpush.errors import ChatpushError, InvalidTemplate, VaultError
+from chatpush.notify.accepted import AcceptedMessages
+from chatpush.notify.claims import Claim, Claims, Outcome
+from chatpush.notify.delivery import Delivery, Ready
+from chatpush.notify.drafts import Accepted
+from chatpush.notify.policy import Decision, Facts, Verdict, decide
+from chatpush.notify.rounds import Rounds
+from chatpush.notify.template_source import Rendering
+from chatpush.notify.templates import Templates
+from chatpush.notify.users import Users
+from chatpush.plugins.contracts import Drop
+from chatpush.plugins.host import Plugins
+from chatpush.store.database import Row
+from chatpush.store.vault import Vault
+
+log = structlog.get_logger(__name__)
+
+LONGEST_REASON = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The installation's policy, the same for all users who don't say otherwise."""
+
+    marketing_cap: int = 3
+    marketing_cap_window: timedelta = timedelta(hours=24)
+    marketing_needs_consent: bool = True
+    default_quiet_hours: QuietHours | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A claimed delivery with its user and message opened."""
+
+    claim: Claim
+    user: User
+    accepted: Accepted
+
+    @property
+    def row(self) -> Row:
+        return self.claim.delivery
+
+
+Concluded = tuple[Row, Outcome, str]
+
+
+class Outbox:
+    """The worker that empties the queue."""
+
+    def __init__(
+        self, claims: Claims, users: Users, accepted: AcceptedMessages, templates: Templates, plugins: Plugins,
+        delivery: Delivery, vault: Vault, clock: Clock, rules: Rules, *, batch: int = 256, sole: bool = True,
+    ) -> None:  # fmt: skip
+        self._claims = claims
+        self._users = users
+        self._accepted = accepted
+        self._templates = templates
+        self._plugins = plugins
+        self._delivery = delivery
+        self._vault = vault
+        self._clock = clock
+        self._rules = rules
+        self._batch = batch
+        self._sole = sole
+        self._rounds = Rounds("notify.outbox", self.turn)
+
+    async def start(self) -> None:
+        """Begin; a sole worker first takes back what an earlier process had claimed."""
+        if self._sole:
+            await self._claims.release_all()
+        await self._rounds.start()
+
+    async def stop(self) -> None:
+        """Finish the present batch."""
+        await self._rounds.stop()
+
+    def ring(self) -> None:
+        """Say that deliveries were made."""
+        self._rounds.ring()
+
+    async def turn(self) -> float | None:
+        """Process one batch; return the seconds until the next is due, None if none is."""
+        now = self._clock.now()
+        claims = await self._claims.claim(now, self._batch, self._rules.marketing_cap_window)
+        by_tenant: dict[TenantId, list[Claim]] = {}
+        for claim in claims:
+            by_tenant.setdefault(TenantId(claim.delivery["tenant"]), []).append(claim)
+        for tenant, own in by_tenant.items():
+            await self._process(tenant, own, now)
+        if claims:
+            return 0
+        due = await self._claims.next_due()
+        return None if due is None else max(0.001, (due - self._clock.now()).total_seconds())
+
+    async def _process(self, tenant: TenantId, claims: list[Claim], now: datetime) -> None:
+        jobs, concluded = await self._open(tenant, claims)
+        jobs, decided, grounds = self._decide(jobs, now)
+        messages, broken = await self._render(tenant, jobs)
+        messages, dropped = await self._filter(messages)
+        ready = [
+            Ready(job.row, message, job.accepted, grounds.get(job.row["id"], "resumed"))
+            for job, message in messages
+        ]
+        await asyncio.gather(
+            self._claims.conclude(tenant, [*concluded, *decided, *broken, *dropped], now),
+            self._delivery.send(tenant, ready),
+        )
+
+    async def _open(self, tenant: TenantId, claims: list[Claim]) -> tuple[list[_Job], list[Concluded]]:
+        """Open users and messages; whose user was erased is cancelled."""
+        rows = {claim.user["id"]: claim.user for claim in claims if claim.user is not None}
+        await self._vault.ready_many(tenant, list(rows))
+        users = {user.id: user for user in await self._users.of_rows(tenant, list(rows.values()))}
+        jobs: list[_Job] = []
+        concluded: list[Concluded] = []
+        for claim in claims:
+            user = users.get(claim.delivery["user_id"])
+            try:
+                if user is None:
+                    raise VaultError("the user was erased")
+                jobs.append(_Job(claim, user, await self._accepted.of_row(claim.message)))
+            except VaultError:
+                outcome = Outcome(DeliveryState.CANCELLED, "user_erased")
+                concluded.append((claim.delivery, outcome, "policy"))
+        return jobs, concluded
+
+    def _decide(self, jobs: list[_Job], now: datetime) -> tuple[list[_Job], list[Concluded], dict[str, str]]:
+        """Ask the policy; return the jobs that may go on, the others, and the grounds."""
+        going: list[_Job] = []
+        concluded: list[Concluded] = []
+        grounds: dict[str, str] = {}
+        sent_now: dict[str, int] = {}
+        for job in jobs:
+            if job.row["settled_at"] is not None:
+                # It is in the inbox already; only the rest of its way is to be gone again.
+                going.append(job)
+                continue
+            decision = decide(self._facts(job, now, sent_now.get(job.user.id, 0)))
+            if decision.verdict is Verdict.SEND:
+                going.append(job)
+                grounds[job.row["id"]] = decision.reason
+                if job.accepted.category is Category.MARKETING:
+                    sent_now[job.user.id] = sent_now.get(job.user.id, 0) + 1
+            else:
+                concluded.append((job.row, _outcome(decision), "policy"))
+        return going, concluded, grounds
+
+    def _facts(self, job: _Job, now: datetime, sent_now: int) -> Facts:
+        expires = job.row["expires_at"]
+        return Facts(
+            now=now,
+            category=job.accepted.category,
+            consents=job.user.consents,
+            timezone=job.user.timezone,
+            quiet_hours=job.user.quiet_hours or self._rules.default_quiet_hours,
+            quiet_rule=job.accepted.quiet_rule,
+            expires_at=from_ms(expires) if expires is not None else None,
+            consent_needed=self._rules.marketing_needs_consent,
+            cap=self._rules.marketing_cap,
+            cap_window=self._rules.marketing_cap_window,
+            recent=job.claim.recent + (now,) * sent_now,
+        )
+
+    async def _render(
+        self, tenant: TenantId, jobs: list[_Job]
+    ) -> tuple[list[tuple[_Job, OutgoingMessage]], list[Concluded]]:
+        """Render each template once for all its users."""
+        contents: dict[str, Content | ChatpushError] = {}
+        by_template: dict[str, list[_Job]] = {}
+        for job in jobs:
+            by_template.setdefault(job.accepted.template, []).append(job)
+        for template, own in by_template.items():
+            for job, content in zip(own, await self._contents(tenant, template, own), strict=True):
+                contents[job.row["id"]] = content
+        rendered: list[tuple[_Job, OutgoingMessage]] = []
+        concluded: list[Concluded] = []
+        for job in jobs:
+            content = contents[job.row["id"]]
+            if isinstance(content, Content):
+                rendered.append((job, _outgoing(tenant, job, content)))
+            else:
+                reason = f"{content.code}: {content.message}"[:LONGEST_REASON]
+                log.warning("rendering failed", delivery=job.row["id"], problem=content.code)
+                concluded.append((job.row, Outcome(DeliveryState.FAILED, reason), "template"))
+        return rendered, concluded
+
+    async def _contents(
+        self, tenant: TenantId, template: str, jobs: Sequence[_Job]
+    ) -> Sequence[Content | ChatpushError]:
+        if not template:
+            return [job.accepted.content or InvalidTemplate("the message has no content") for job in jobs]
+        try:
+            version = await self._templates.get(tenant, template)
+        except ChatpushError as error:
+            return [error for _ in jobs]
+        renderings = [
+            Rendering(job.user, job.accepted.locale or job.user.locale, self._data(tenant, job))
+            for job in jobs
+        ]
+        return await self._templates.render(version, renderings)
+
+    def _data(self, tenant: TenantId, job: _Job) -> dict[str, Any]:
+        """Return the message's data with the recipient's own over it."""
+        sealed = job.row["data_sealed"]
+        if sealed is None:
+            return dict(job.accepted.data)
+        own = self._vault.open_json(tenant, job.user.id, "delivery", "data", job.row["id"], sealed)
+        return {**job.accepted.data, **own}
+
+    async def _filter(
+        self, rendered: list[tuple[_Job, OutgoingMessage]]
+    ) -> tuple[list[tuple[_Job, OutgoingMessage]], list[Concluded]]:
+        """Pass every message through the plugins, all at once; the first Drop ends it."""
+        if not self._plugins.has("filter_message"):
+            return rendered, []
+        verdicts = await asyncio.gather(*(self._plugins.filter_message(message) for _, message in rendered))
+        passed: list[tuple[_Job, OutgoingMessage]] = []
+        dropped: list[Concluded] = []
+        for (job, _), verdict in zip(rendered, verdicts, strict=True):
+            if isinstance(verdict, Drop):
+                outcome = Outcome(DeliveryState.SUPPRESSED, verdict.reason[:LONGEST_REASON] or "filtered")
+                dropped.append((job.row, outcome, "filter"))
+            else:
+                passed.append((job, verdict))
+        return passed, dropped
+
+
+def _outcome(decision: Decision) -> Outcome:
+    if decision.verdict is Verdict.DEFER:
+        return Outcome(DeliveryState.SCHEDULED, decision.reason, decision.until)
+    expired = decision.reason == "expired"
+    return Outcome(DeliveryState.EXPIRED if expired else DeliveryState.SUPPRESSED, decision.reason)
+
+
+def _outgoing(tenant: TenantId, job: _Job, content: Content) -> OutgoingMessage:
+    return OutgoingMessage(
+        tenant=tenant,
+        message=MessageId(job.row["message"]),
+        delivery=DeliveryId(job.row["id"]),
+        user=job.user,
+        category=job.accepted.category,
+        template=job.accepted.template,
+        content=content,
+        campaign=CampaignId(job.row["campaign"]) if job.row["campaign"] else None,
+        priority=job.accepted.priority.value,
+        ttl_seconds=job.accepted.ttl_seconds,
+        collapse_key=job.row["collapse_key"],
+    )
