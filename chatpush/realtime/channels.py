@@ -1,0 +1,150 @@
+"""The channels that somebody on this node reads, and how news reaches them.
+
+Every publication comes from the log, after its commit and in order: encoded
+once, written to each subscriber in step, waking each waiting long-poll.
+Presence is simply who is subscribed here.
+"""
+
+from collections.abc import Iterator
+
+from chatpush.clock import Clock
+from chatpush.domain import Cursor, Publication, TenantId, to_ms
+from chatpush.log.contract import Draft, Log
+from chatpush.realtime import codec, frames
+from chatpush.realtime.feed import Listener, LiveChannel, Subscription
+from chatpush.realtime.namespaces import Namespaces
+
+NOWHERE = Cursor("", 0)
+
+
+class Channels:
+    """All live channels of this node."""
+
+    def __init__(self, source: Log, namespaces: Namespaces, clock: Clock) -> None:
+        self._log = source
+        self._namespaces = namespaces
+        self._clock = clock
+        self._live: dict[tuple[TenantId, str], LiveChannel] = {}
+        self.subscriptions = 0
+        source.watch(self._deliver)
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def live(self, tenant: TenantId, name: str) -> LiveChannel:
+        """Return a channel, made live if it was not; ``leave`` it in the end.
+
+        Raises:
+            NotFound: no such namespace.
+            InvalidInput: no possible name.
+        """
+        found = self._live.get((tenant, name))
+        if found is None:
+            found = LiveChannel(tenant, name, self._namespaces.options(name))
+            self._live[tenant, name] = found
+        return found
+
+    def find(self, tenant: TenantId, name: str) -> LiveChannel | None:
+        """Return a channel if somebody is there."""
+        return self._live.get((tenant, name))
+
+    def names(self, tenant: TenantId) -> Iterator[LiveChannel]:
+        """Yield the tenant's live channels."""
+        return (live for (owner, _), live in self._live.items() if owner == tenant)
+
+    def everywhere(self) -> Iterator[LiveChannel]:
+        """Yield the live channels of all tenants."""
+        return iter(list(self._live.values()))
+
+    def add(self, subscription: Subscription) -> None:
+        """Register a subscription, before its place is read from the log."""
+        live = subscription.live
+        self._live[live.tenant, live.name] = live
+        live.subscriptions[subscription.client] = subscription
+        self.subscriptions += 1
+
+    def remove(self, subscription: Subscription) -> None:
+        """Forget a subscription and tell the others that it left."""
+        live = subscription.live
+        if live.subscriptions.pop(subscription.client, None) is None:
+            return
+        self.subscriptions -= 1
+        subscription.catch_up.drop(subscription)
+        subscription.in_step = False
+        if subscription.announced:
+            self._announce(subscription, joined=False)
+        self._forget_if_empty(live)
+
+    def settle(self, subscription: Subscription) -> None:
+        """Let a subscription whose reply was written join the stream, and tell the others."""
+        subscription.announced = True
+        self._announce(subscription, joined=True)
+        subscription.settle()
+
+    def listen(self, live: LiveChannel, listener: Listener) -> None:
+        """Wake a long-poll on every publication."""
+        self._live[live.tenant, live.name] = live
+        live.listeners.add(listener)
+
+    def stop_listening(self, live: LiveChannel, listener: Listener) -> None:
+        """Forget a long-poll."""
+        live.listeners.discard(listener)
+        self._forget_if_empty(live)
+
+    async def publish(
+        self, tenant: TenantId, name: str, draft: Draft, *, skip_history: bool = False
+    ) -> Cursor:
+        """Append to the log, or with ``skip_history`` show it only to who is there now.
+
+        Raises:
+            NotFound: no such namespace.
+            InvalidInput: no possible name.
+            Unavailable: the log is full or down.
+        """
+        self._namespaces.options(name)
+        if not skip_history:
+            return await self._log.append(tenant, name, draft)
+        live = self._live.get((tenant, name))
+        if live is not None:
+            self._pass_by(live, draft)
+        return NOWHERE
+
+    def _deliver(self, tenant: TenantId, name: str, epoch: str, publication: Publication) -> None:
+        """The log's watcher."""
+        live = self._live.get((tenant, name))
+        if live is None:
+            return
+        live.top = publication.offset
+        if live.subscriptions:
+            shown = codec.publication_of(publication, positioned=live.positioned)
+            frame = codec.push(frames.Push(name, shown))
+            offset = publication.offset
+            for subscription in live.subscriptions.values():
+                subscription.take(epoch, offset, frame)
+        for listener in live.listeners:
+            listener.wake(name, None)
+
+    def _pass_by(self, live: LiveChannel, draft: Draft) -> None:
+        publication = Publication(0, draft.data, to_ms(self._clock.now()), draft.info, draft.tags, draft.key)
+        frame = codec.push(frames.Push(live.name, codec.publication_of(publication)))
+        for subscription in live.subscriptions.values():
+            if subscription.in_step and not subscription.wire.congested():
+                subscription.wire.write(frame)
+        for listener in live.listeners:
+            listener.wake(live.name, publication)
+
+    def _announce(self, subscription: Subscription, *, joined: bool) -> None:
+        live = subscription.live
+        if not live.options.join_leave:
+            return
+        word = frames.Presence(codec.info_of(subscription.info))
+        push = frames.Push(live.name, join=word) if joined else frames.Push(live.name, leave=word)
+        frame = codec.push(push)
+        for other in live.subscriptions.values():
+            wanted = other.join_leave or live.options.force_push_join_leave
+            if wanted and other is not subscription and other.in_step and not other.wire.congested():
+                other.wire.write(frame)
+
+    def _forget_if_empty(self, live: LiveChannel) -> None:
+        if live.empty and self._live.get((live.tenant, live.name)) is live:
+            del self._live[live.tenant, live.name]

@@ -1,0 +1,133 @@
+"""Between bytes and messages: newline-delimited JSON, several to a frame.
+
+What goes to many is encoded once: a ``Frame`` carries the payload together
+with its finished WebSocket frame (servers do not mask), so that fanning out
+is a write per connection and nothing else.
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from chatpush.domain import ClientInfo, Json, Publication
+from chatpush.errors import InvalidInput
+from chatpush.realtime import frames
+
+TEXT = 0x81
+_commands = msgspec.json.Decoder(frames.Command)
+_raw = msgspec.json.Decoder()
+_encoder = msgspec.json.Encoder()
+
+
+class BadFrame(Exception):
+    """What came in is no frame of the protocol."""
+
+
+class Frame:
+    """One payload, ready for every connection."""
+
+    __slots__ = ("payload", "websocket")
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+        self.websocket = _header(len(payload)) + payload
+
+
+def _header(length: int) -> bytes:
+    """Return the header of an unmasked text frame (RFC 6455 §5.2)."""
+    if length < 126:
+        return bytes((TEXT, length))
+    if length < 65_536:
+        return bytes((TEXT, 126)) + length.to_bytes(2, "big")
+    return bytes((TEXT, 127)) + length.to_bytes(8, "big")
+
+
+PING = Frame(b"{}")
+
+
+def decode(frame: bytes | str) -> list[frames.Command]:
+    """Return the commands of a frame.
+
+    Raises:
+        BadFrame: it is no JSON, has wrong types, or holds nothing.
+    """
+    try:
+        commands = _commands.decode_lines(frame)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise BadFrame(str(error)) from error
+    if not commands:
+        raise BadFrame("an empty frame")
+    return commands
+
+
+def reply(message: frames.Reply) -> Frame:
+    """Return the frame of a reply."""
+    return Frame(_encoder.encode(message))
+
+
+def push(message: frames.Push) -> Frame:
+    """Return the frame of a push."""
+    return Frame(_encoder.encode(frames.Reply(push=message)))
+
+
+def publications(channel: str, entries: list[frames.Publication]) -> Frame:
+    """Return one frame with a push for each of several publications."""
+    return Frame(
+        b"\n".join(
+            _encoder.encode(frames.Reply(push=frames.Push(channel=channel, pub=entry))) for entry in entries
+        )
+    )
+
+
+def encode(value: Any) -> bytes:
+    """Return JSON."""
+    return _encoder.encode(value)
+
+
+def compact(data: bytes) -> bytes:
+    """Return JSON on one line, checked; lines separate messages on the wire.
+
+    Raises:
+        InvalidInput: it is not JSON.
+    """
+    try:
+        _raw.decode(data)
+        return data if b"\n" not in data and b"\r" not in data else msgspec.json.format(data, indent=-1)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise InvalidInput(f"data must be JSON: {error}", param="data") from error
+
+
+def raw(value: Json) -> Raw:
+    """Return a value as raw JSON; nothing for None."""
+    return frames.NONE if value is None else Raw(_encoder.encode(value))
+
+
+def value(data: Raw) -> Json:
+    """Return raw JSON as a value; None for nothing.
+
+    Raises:
+        InvalidInput: it is not JSON.
+    """
+    if not bytes(data):
+        return None
+    try:
+        found: Json = _raw.decode(data)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise InvalidInput(f"data must be JSON: {error}", param="data") from error
+    return found
+
+
+def info_of(info: ClientInfo) -> frames.ClientInfo:
+    """Return a client's info as on the wire."""
+    return frames.ClientInfo(info.user, info.client, raw(info.conn_info), raw(info.chan_info))
+
+
+def publication_of(publication: Publication, *, positioned: bool = True) -> frames.Publication:
+    """Return a publication as on the wire; channels without history show no offset."""
+    return frames.Publication(
+        Raw(publication.data),
+        None if publication.info is None else info_of(publication.info),
+        publication.offset if positioned else 0,
+        publication.tags,
+    )

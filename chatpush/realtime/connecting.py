@@ -1,0 +1,128 @@
+"""The first command: who is this, and what does it read from the start.
+
+Also the token's renewal. A token decides, never the client: its ``sub`` is
+the user, its ``channels`` and the user's personal channel are subscribed by
+the server.
+"""
+
+from typing import Any
+
+from chatpush.domain import Json, UserId
+from chatpush.errors import TokenExpired, Unauthenticated
+from chatpush.realtime import frames
+from chatpush.realtime.codes import (
+    BAD_FRAME,
+    BAD_REQUEST,
+    CHANNEL_LIMIT,
+    CONNECTION_EXPIRED,
+    CONNECTION_LIMIT,
+    INVALID_TOKEN,
+    TOKEN_EXPIRED,
+    Disconnected,
+    Refused,
+)
+from chatpush.realtime.connection import Connection
+from chatpush.realtime.node import Node
+from chatpush.realtime.permissions import check_reserved, personal_channel
+from chatpush.realtime.subscribing import take_place
+from chatpush.realtime.tokens import ConnectionClaims
+
+
+async def connect(node: Node, connection: Connection, request: frames.ConnectRequest) -> frames.ConnectResult:
+    """Answer the connect command.
+
+    Raises:
+        Refused: the token has expired; fetch a fresh one.
+        Disconnected: the token is not valid, or a limit is reached.
+    """
+    if connection.connected:
+        raise Disconnected(BAD_FRAME)
+    claims = await _claims(node, connection, request.token)
+    limit = node.settings.max_connections_per_user
+    if claims.user and node.registry.count(connection.tenant, claims.user) >= limit:
+        raise Disconnected(CONNECTION_LIMIT)
+    if connection.closed:
+        raise Disconnected(BAD_FRAME)
+    connection.user, connection.info, connection.meta = claims.user, claims.info, claims.meta
+    connection.name, connection.version = request.name[:64], request.version[:64]
+    connection.connected = True
+    node.registry.add(connection)
+    node.heartbeat.connected(connection)
+    result = frames.ConnectResult(
+        client=connection.client,
+        ping=max(1, round(node.settings.ping_interval_seconds)),
+        pong=True,
+        node=node.name,
+    )
+    if claims.expires_at is not None:
+        result.expires, result.ttl = True, _live_until(node, connection, claims.expires_at.timestamp())
+    for channel, info in server_side_channels(claims).items():
+        if len(connection.subs) >= node.settings.max_channels:
+            raise Disconnected(CHANNEL_LIMIT)
+        asked = request.subs.get(channel) or frames.SubscribeRequest()
+        asked.channel = channel
+        result.subs[channel] = await take_place(node, connection, asked, info, None, server_side=True)
+    return result
+
+
+async def refresh(node: Node, connection: Connection, request: frames.RefreshRequest) -> frames.RefreshResult:
+    """Give the connection a new lifetime.
+
+    Raises:
+        Refused: there is no token.
+        Disconnected: it is another user's, not valid, or expired itself.
+    """
+    if not request.token:
+        raise Refused(BAD_REQUEST, "refresh needs a token")
+    try:
+        claims = await node.tokens.verify_connection(connection.tenant, request.token)
+    except TokenExpired as error:
+        raise Disconnected(CONNECTION_EXPIRED) from error
+    except Unauthenticated as error:
+        raise Disconnected(INVALID_TOKEN) from error
+    if claims.user != connection.user:
+        raise Disconnected(INVALID_TOKEN)
+    connection.info, connection.meta = claims.info, claims.meta
+    result = frames.RefreshResult(client=connection.client)
+    connection.expires_at = None
+    if claims.expires_at is not None:
+        result.expires, result.ttl = True, _live_until(node, connection, claims.expires_at.timestamp())
+    return result
+
+
+def server_side_channels(claims: ConnectionClaims) -> dict[str, Json]:
+    """Return the channels the server subscribes, each with its channel info.
+
+    Raises:
+        Refused: the token names a channel that belongs to another user.
+    """
+    found: dict[str, Json] = {personal_channel(claims.user): None} if claims.user else {}
+    found |= dict.fromkeys(claims.channels)
+    found |= {channel: _info(options) for channel, options in claims.subs.items()}
+    for channel in found:
+        check_reserved(channel, claims.user)
+    return found
+
+
+def _info(options: dict[str, Any]) -> Json:
+    info: Json = options.get("info")
+    return info
+
+
+async def _claims(node: Node, connection: Connection, token: str) -> ConnectionClaims:
+    if not token:
+        if node.settings.insecure:
+            return ConnectionClaims(UserId(""))
+        raise Disconnected(INVALID_TOKEN)
+    try:
+        return await node.tokens.verify_connection(connection.tenant, token)
+    except TokenExpired as error:
+        raise Refused(TOKEN_EXPIRED) from error
+    except Unauthenticated as error:
+        raise Disconnected(INVALID_TOKEN) from error
+
+
+def _live_until(node: Node, connection: Connection, moment: float) -> int:
+    connection.expires_at = moment
+    node.heartbeat.watch_expiry(connection, moment)
+    return max(1, round(moment - node.now()))

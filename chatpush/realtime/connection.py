@@ -1,0 +1,89 @@
+"""One client's connection: who it is, what it reads, and its wire. No socket in sight."""
+
+from collections.abc import Callable
+from uuid import uuid4
+
+from chatpush.domain import ClientInfo, Json, TenantId, UserId
+from chatpush.log.contract import Log
+from chatpush.realtime import codec, frames
+from chatpush.realtime.codes import SLOW, Disconnect
+from chatpush.realtime.feed import CatchUp, Subscription, Wire
+from chatpush.realtime.limits import Bucket
+
+
+class Connection:
+    """State of a connection. ``released(connection)`` is called once, when it is over."""
+
+    __slots__ = (
+        "bucket", "catch_up", "channels_left", "client", "closed", "closed_by", "connected", "expires_at",
+        "fresh", "info", "meta", "name", "pinged", "ponged", "released", "subs", "tenant", "user", "version",
+        "wire",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        tenant: TenantId,
+        wire: Wire,
+        source: Log,
+        bucket: Bucket,
+        lost: Callable[["Connection", Subscription], None],
+        released: Callable[["Connection"], None],
+    ) -> None:
+        self.client = str(uuid4())
+        self.tenant = tenant
+        self.wire = wire
+        self.bucket = bucket
+        self.released = released
+        self.catch_up = CatchUp(source, wire, lambda sub: lost(self, sub), lambda: self.close(SLOW))
+        self.user = UserId("")
+        self.info: Json = None
+        self.meta: Json = None
+        self.name = self.version = ""
+        self.subs: dict[str, Subscription] = {}
+        # Subscriptions whose reply is not written yet.
+        self.fresh: list[Subscription] = []
+        self.channels_left = 0
+        self.connected = False
+        self.closed = False
+        self.closed_by: Disconnect | None = None
+        # Seconds since 1970; None lives as long as the socket.
+        self.expires_at: float | None = None
+        # Numbers of the last ping sent and the last one answered.
+        self.pinged = self.ponged = 0
+
+    def client_info(self, chan_info: Json = None) -> ClientInfo:
+        """Return who this is, as others in a channel see it."""
+        return ClientInfo(self.user, self.client, self.info, chan_info)
+
+    def reply(self, reply: frames.Reply) -> None:
+        """Answer a command."""
+        if not self.closed:
+            self.wire.write(codec.reply(reply))
+
+    def push(self, push: frames.Push) -> None:
+        """Tell the client something it did not ask."""
+        if not self.closed:
+            self.wire.write(codec.push(push))
+
+    def ping(self) -> None:
+        """Ask for a sign of life."""
+        self.pinged += 1
+        self.wire.write(codec.PING)
+
+    def close(self, disconnect: Disconnect) -> None:
+        """End the connection and say why."""
+        if self.closed:
+            return
+        self.closed_by = disconnect
+        self.release()
+        self.wire.close(disconnect)
+
+    def release(self) -> None:
+        """Let go of everything; the socket is gone or going."""
+        if self.closed:
+            return
+        self.closed = True
+        self.catch_up.stop()
+        self.released(self)
+        self.subs.clear()
+        self.fresh.clear()

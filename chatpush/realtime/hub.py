@@ -1,0 +1,337 @@
+"""The door to realtime for the rest of chatpush; only what is behind it writes to connections."""
+
+import asyncio
+import fnmatch
+from collections import Counter
+from dataclasses import dataclass
+
+from chatpush.clock import Clock
+from chatpush.domain import Cursor, Json, TenantId, UserId, new_id
+from chatpush.log.contract import Draft, Log, Slice
+from chatpush.plugins.host import Plugins
+from chatpush.realtime import codec, commands, frames, subscribing
+from chatpush.realtime.channels import Channels
+from chatpush.realtime.codes import (
+    CONNECTION_EXPIRED,
+    FORCE_DISCONNECT,
+    INSUFFICIENT_STATE,
+    SHUTDOWN,
+    STATE_LOST,
+    SUBSCRIPTION_ENDED,
+    SUBSCRIPTION_EXPIRED,
+    Disconnect,
+)
+from chatpush.realtime.connection import Connection
+from chatpush.realtime.feed import Subscription, Wire
+from chatpush.realtime.heartbeat import EXPIRY_GRACE_SECONDS, Heartbeat
+from chatpush.realtime.limits import Bucket
+from chatpush.realtime.namespaces import Namespaces
+from chatpush.realtime.node import Node
+from chatpush.realtime.polling import Polling
+from chatpush.realtime.registry import Registry, UserListener
+from chatpush.realtime.rpc import Rpc
+from chatpush.realtime.session import Session
+from chatpush.realtime.tokens import Tokens
+from chatpush.settings import Settings
+
+DRAIN_BATCH = 128
+
+
+@dataclass(frozen=True, slots=True)
+class HubCounts:
+    """How busy this node is."""
+
+    connections: int
+    users: int
+    channels: int
+    subscriptions: int
+
+
+class Hub:
+    """Publishes, looks back, sees who is there, and moves connections. Single node."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        source: Log,
+        namespaces: Namespaces,
+        tokens: Tokens,
+        plugins: Plugins,
+        clock: Clock,
+        rpc: Rpc | None = None,
+    ) -> None:
+        self._settings = settings.client
+        self._log = source
+        self._registry = Registry(clock)
+        self._channels = Channels(source, namespaces, clock)
+        self._heartbeat = Heartbeat(settings.client, clock, self._expired, self._registry.sweep)
+        self.rpc = rpc or Rpc()
+        self._node = Node(
+            new_id("node"), settings.client, clock, source, namespaces, self._channels, self._registry,
+            self._heartbeat, tokens, plugins, self.rpc,
+        )  # fmt: skip
+        self.polling = Polling(self._node)
+        self.accepting = True
+        self._began = clock.monotonic()
+        self._clock = clock
+
+    @property
+    def name(self) -> str:
+        """This node's name."""
+        return self._node.name
+
+    @property
+    def on_connect(self) -> list[UserListener]:
+        """Called with (tenant, user) when a user's first connection comes."""
+        return self._registry.on_connect
+
+    @property
+    def on_disconnect(self) -> list[UserListener]:
+        """Called with (tenant, user) when a user's last connection is gone."""
+        return self._registry.on_disconnect
+
+    async def start(self) -> None:
+        """Begin to watch over connections."""
+        self._heartbeat.start()
+
+    async def stop(self) -> None:
+        """Drain, and watch no more."""
+        await self.drain()
+        await self._heartbeat.stop()
+
+    async def drain(self) -> None:
+        """Accept nobody, answer waiting polls, and send every client to another node."""
+        self.accepting = False
+        self.polling.drain()
+        for number, connection in enumerate(list(self._registry.open), start=1):
+            connection.close(SHUTDOWN)
+            if number % DRAIN_BATCH == 0:
+                await asyncio.sleep(0)
+
+    def open(self, tenant: TenantId, wire: Wire) -> Session:
+        """Return the session of a new socket; call its ``ended`` when the socket is gone."""
+        settings, now = self._settings, self._clock.monotonic()
+        bucket = Bucket(settings.commands_per_second, 2 * settings.commands_per_second, now)
+        connection = Connection(tenant, wire, self._log, bucket, self._lost, self._released)
+        connection.channels_left = settings.max_channels + 1
+        self._registry.open.add(connection)
+        self._heartbeat.opened(connection)
+        return Session(self._node, connection)
+
+    def full(self) -> bool:
+        """Return whether another connection would be too many, or this node is going."""
+        return not self.accepting or self._registry.connections >= self._settings.max_connections
+
+    async def publish(
+        self,
+        tenant: TenantId,
+        channel: str,
+        data: bytes | Json,
+        *,
+        tags: dict[str, str] | None = None,
+        key: str = "",
+        idempotency_key: str = "",
+        version: int = 0,
+        version_epoch: str = "",
+        skip_history: bool = False,
+    ) -> Cursor:
+        """Publish to a channel and return the position; the acknowledgement is as durable as the channel.
+
+        ``data`` is JSON: as bytes already encoded, else a value. ``skip_history``
+        shows it only to who is there now, and has no position.
+
+        Raises:
+            NotFound: no such namespace.
+            InvalidInput: no possible name, or the bytes are not JSON.
+            Unavailable: too much is waiting for the disk.
+        """
+        encoded = codec.compact(data) if isinstance(data, bytes) else codec.encode(data)
+        draft = Draft(encoded, None, tags or None, key, idempotency_key, version, version_epoch)
+        return await self._channels.publish(tenant, channel, draft, skip_history=skip_history)
+
+    async def history(
+        self,
+        tenant: TenantId,
+        channel: str,
+        limit: int,
+        since: Cursor | None = None,
+        reverse: bool = False,
+    ) -> Slice:
+        """Return retained publications, as ``Log.history`` does.
+
+        Raises:
+            NotFound: no such namespace.
+            CursorLost: ``since`` is of another epoch.
+        """
+        self._node.namespaces.options(channel)
+        return await self._log.history(tenant, channel, limit, since, reverse)
+
+    async def history_remove(self, tenant: TenantId, channel: str) -> None:
+        """Drop a channel's publications; its position stays."""
+        self._node.namespaces.options(channel)
+        await self._log.remove(tenant, channel)
+
+    def presence(self, tenant: TenantId, channel: str) -> dict[str, frames.ClientInfo]:
+        """Return who is subscribed, by client id."""
+        return commands.present(self._channels.find(tenant, channel))
+
+    def presence_stats(self, tenant: TenantId, channel: str) -> frames.PresenceStatsResult:
+        """Return how many are subscribed."""
+        return commands.stats(self._channels.find(tenant, channel))
+
+    def options_presence(self, channel: str) -> bool:
+        """Return whether the channel keeps presence."""
+        return self._node.namespaces.options(channel).presence
+
+    def is_online(self, tenant: TenantId, user: UserId) -> bool:
+        """Return whether the user is connected or polling."""
+        return self._registry.is_online(tenant, user)
+
+    def counts(self) -> HubCounts:
+        """Return how busy this node is."""
+        return HubCounts(
+            self._registry.connections,
+            self._registry.users,
+            len(self._channels),
+            self._channels.subscriptions,
+        )
+
+    def uptime_seconds(self) -> float:
+        """Return how long this node has been up."""
+        return self._clock.monotonic() - self._began
+
+    def active_channels(self, tenant: TenantId, pattern: str = "") -> dict[str, int]:
+        """Return the tenant's live channels whose name fits the pattern, with their subscribers."""
+        return {
+            live.name: len(live.subscriptions)
+            for live in self._channels.names(tenant)
+            if live.subscriptions and (not pattern or fnmatch.fnmatchcase(live.name, pattern))
+        }
+
+    def connections_by_namespace(self) -> Counter[str]:
+        """Return how many subscriptions each namespace has on this node."""
+        found: Counter[str] = Counter()
+        for live in self._channels.everywhere():
+            found[live.name.partition(":")[0] if ":" in live.name else ""] += len(live.subscriptions)
+        return found
+
+    async def disconnect(
+        self,
+        tenant: TenantId,
+        user: UserId,
+        code: int = FORCE_DISCONNECT.code,
+        reason: str = FORCE_DISCONNECT.reason,
+        *,
+        client: str = "",
+        whitelist: tuple[str, ...] = (),
+    ) -> int:
+        """Close a user's connections (or the one ``client``), sparing the whitelist; return how many."""
+        chosen = [one for one in self._chosen(tenant, user, client) if one.client not in whitelist]
+        for connection in chosen:
+            connection.close(Disconnect(code, reason))
+        return len(chosen)
+
+    async def subscribe(
+        self,
+        tenant: TenantId,
+        user: UserId,
+        channel: str,
+        *,
+        client: str = "",
+        info: Json = None,
+        expire_at: float | None = None,
+        recover_since: Cursor | None = None,
+        data: Json = None,
+    ) -> int:
+        """Subscribe a user's connections from the server; return how many.
+
+        Raises:
+            NotFound: no such namespace.
+        """
+        self._node.namespaces.options(channel)
+        subscribed = 0
+        for connection in self._chosen(tenant, user, client):
+            if channel in connection.subs or connection.closed:
+                continue
+            request = frames.SubscribeRequest(channel=channel, recoverable=True)
+            await subscribing.take_place(self._node, connection, request, info, expire_at, server_side=True)
+            sub = connection.subs.get(channel)
+            if sub is None:  # closed while the log was read
+                continue
+            if recover_since is not None:
+                sub.live.top = max(sub.live.top, sub.offset)
+                sub.stand_at(recover_since)
+            positioned = sub.live.positioned
+            word = frames.Subscribed(positioned, positioned=positioned, data=codec.raw(data))
+            if positioned:
+                word.epoch, word.offset = sub.epoch, sub.offset
+            connection.push(frames.Push(channel, subscribe=word))
+            subscribing.settle(self._node, connection)
+            subscribed += 1
+        return subscribed
+
+    async def unsubscribe(self, tenant: TenantId, user: UserId, channel: str, *, client: str = "") -> int:
+        """End a user's subscriptions to a channel; return how many."""
+        ended = 0
+        for connection in self._chosen(tenant, user, client):
+            sub = connection.subs.get(channel)
+            if sub is not None:
+                subscribing.end(self._node, connection, sub)
+                ended += 1
+        return ended
+
+    async def refresh(
+        self,
+        tenant: TenantId,
+        user: UserId,
+        *,
+        client: str = "",
+        expired: bool = False,
+        expire_at: float | None = None,
+    ) -> int:
+        """Give a user's connections a new lifetime, or end it; return how many."""
+        chosen = self._chosen(tenant, user, client)
+        for connection in chosen:
+            if expired:
+                connection.close(CONNECTION_EXPIRED)
+                continue
+            word = frames.RefreshResult()
+            connection.expires_at = expire_at
+            if expire_at is not None:
+                self._heartbeat.watch_expiry(connection, expire_at)
+                word.expires, word.ttl = True, max(1, round(expire_at - self._node.now()))
+            connection.push(frames.Push(refresh=word))
+        return len(chosen)
+
+    def _chosen(self, tenant: TenantId, user: UserId, client: str) -> list[Connection]:
+        if not client:
+            return self._registry.of_user(tenant, user)
+        found = self._registry.of_client(tenant, client)
+        return [found] if found is not None and (not user or found.user == user) else []
+
+    def _released(self, connection: Connection) -> None:
+        for sub in list(connection.subs.values()):
+            self._channels.remove(sub)
+        self._registry.remove(connection)
+
+    def _lost(self, connection: Connection, sub: Subscription) -> None:
+        """The log has dropped what a subscriber missed: tell it, so that it starts anew."""
+        if sub.server_side:
+            connection.close(INSUFFICIENT_STATE)
+        else:
+            subscribing.end(self._node, connection, sub, STATE_LOST)
+
+    def _expired(self, connection: Connection, channel: str) -> None:
+        """Its time may be over, unless it was refreshed meanwhile."""
+        moment = self._node.now() - EXPIRY_GRACE_SECONDS
+        if not channel:
+            if connection.expires_at is not None and connection.expires_at <= moment:
+                connection.close(CONNECTION_EXPIRED)
+            return
+        sub = connection.subs.get(channel)
+        if sub is None or sub.expires_at is None or sub.expires_at > moment:
+            return
+        if sub.server_side:
+            connection.close(SUBSCRIPTION_EXPIRED)
+        else:
+            subscribing.end(self._node, connection, sub, SUBSCRIPTION_ENDED)

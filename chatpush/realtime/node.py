@@ -1,0 +1,35 @@
+"""What this process brings to realtime: everything a session needs, in one hand."""
+
+from dataclasses import dataclass
+
+from chatpush.clock import Clock
+from chatpush.log.contract import Log
+from chatpush.plugins.host import Plugins
+from chatpush.realtime.channels import Channels
+from chatpush.realtime.heartbeat import Heartbeat
+from chatpush.realtime.namespaces import Namespaces
+from chatpush.realtime.registry import Registry
+from chatpush.realtime.rpc import Rpc
+from chatpush.realtime.tokens import Tokens
+from chatpush.settings import Client
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The parts of one realtime node."""
+
+    name: str
+    settings: Client
+    clock: Clock
+    log: Log
+    namespaces: Namespaces
+    channels: Channels
+    registry: Registry
+    heartbeat: Heartbeat
+    tokens: Tokens
+    plugins: Plugins
+    rpc: Rpc
+
+    def now(self) -> float:
+        """Return seconds since 1970."""
+        return self.clock.now().timestamp()

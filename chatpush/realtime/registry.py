@@ -1,0 +1,129 @@
+"""Who is connected to this node: by client, by user, sockets and long-polls alike.
+
+``on_connect`` and ``on_disconnect`` are called with (tenant, user) when a
+user's first connection comes and the last one goes. Between two long-polls a
+user stays for ``POLL_GRACE_SECONDS``.
+"""
+
+from collections.abc import Callable, Iterator
+
+import structlog
+
+from chatpush.clock import Clock
+from chatpush.domain import TenantId, UserId
+from chatpush.realtime.connection import Connection
+
+log = structlog.get_logger(__name__)
+
+POLL_GRACE_SECONDS = 15.0
+UserListener = Callable[[TenantId, UserId], None]
+Who = tuple[TenantId, UserId]
+
+
+class Registry:
+    """All connections of this node."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        # Every open socket, connected or not yet.
+        self.open: set[Connection] = set()
+        self.holding = 0
+        self._clients: dict[str, Connection] = {}
+        self._users: dict[Who, dict[str, Connection]] = {}
+        self._polls: dict[Who, int] = {}
+        self._left_polls: dict[Who, float] = {}
+        self.on_connect: list[UserListener] = []
+        self.on_disconnect: list[UserListener] = []
+
+    @property
+    def connections(self) -> int:
+        """How many sockets and held long-polls there are."""
+        return len(self.open) + self.holding
+
+    @property
+    def users(self) -> int:
+        """How many different users there are."""
+        return len(self._users.keys() | self._polls.keys() | self._left_polls.keys())
+
+    def add(self, connection: Connection) -> None:
+        """Take a connection whose user is known now."""
+        who = (connection.tenant, connection.user)
+        self._clients[connection.client] = connection
+        first = bool(connection.user) and not self.is_online(*who)
+        if connection.user:
+            self._users.setdefault(who, {})[connection.client] = connection
+        if first:
+            self._tell(self.on_connect, who)
+
+    def remove(self, connection: Connection) -> None:
+        """Forget a connection."""
+        self.open.discard(connection)
+        if self._clients.pop(connection.client, None) is None:
+            return
+        who = (connection.tenant, connection.user)
+        mine = self._users.get(who, {})
+        mine.pop(connection.client, None)
+        if who in self._users and not mine:
+            del self._users[who]
+            if not self.is_online(*who):
+                self._tell(self.on_disconnect, who)
+
+    def of_user(self, tenant: TenantId, user: UserId) -> list[Connection]:
+        """Return a user's connections."""
+        return list(self._users.get((tenant, user), {}).values())
+
+    def of_client(self, tenant: TenantId, client: str) -> Connection | None:
+        """Return the connection with this id."""
+        found = self._clients.get(client)
+        return found if found is not None and found.tenant == tenant else None
+
+    def all(self, tenant: TenantId) -> Iterator[Connection]:
+        """Yield the tenant's connections."""
+        return (one for one in list(self._clients.values()) if one.tenant == tenant)
+
+    def count(self, tenant: TenantId, user: UserId) -> int:
+        """Return how many connections and held polls a user has."""
+        return len(self._users.get((tenant, user), ())) + self._polls.get((tenant, user), 0)
+
+    def is_online(self, tenant: TenantId, user: UserId) -> bool:
+        """Return whether the user is connected or polling."""
+        who = (tenant, user)
+        return who in self._users or who in self._polls or who in self._left_polls
+
+    def hold(self, tenant: TenantId, user: UserId) -> None:
+        """A user's long-poll begins to wait."""
+        who = (tenant, user)
+        self.holding += 1
+        if not user:
+            return
+        first = not self.is_online(*who)
+        self._left_polls.pop(who, None)
+        self._polls[who] = self._polls.get(who, 0) + 1
+        if first:
+            self._tell(self.on_connect, who)
+
+    def let_go(self, tenant: TenantId, user: UserId) -> None:
+        """A long-poll was answered; its user is given time for the next."""
+        who = (tenant, user)
+        self.holding -= 1
+        if who not in self._polls:
+            return
+        self._polls[who] -= 1
+        if not self._polls[who]:
+            del self._polls[who]
+            self._left_polls[who] = self._clock.monotonic() + POLL_GRACE_SECONDS
+
+    def sweep(self) -> None:
+        """Let users go who did not poll again."""
+        now = self._clock.monotonic()
+        for who in [who for who, until in self._left_polls.items() if until <= now]:
+            del self._left_polls[who]
+            if not self.is_online(*who):
+                self._tell(self.on_disconnect, who)
+
+    def _tell(self, listeners: list[UserListener], who: Who) -> None:
+        for listener in listeners:
+            try:
+                listener(*who)
+            except Exception:
+                log.exception("a listener of connections failed")

@@ -1,0 +1,222 @@
+"""Take a place in a channel: permission, position, recovery, expiry.
+
+A subscription is registered first and reads the log afterwards. What is
+published in between raises the channel's top, so once the reply is written
+``settle`` either joins the live stream or catches up: nothing is lost and
+nothing comes twice, because only the cursor decides.
+"""
+
+from chatpush.domain import Cursor, Json, Publication
+from chatpush.errors import CursorLost, TokenExpired, Unauthenticated
+from chatpush.realtime import codec, frames
+from chatpush.realtime.codes import (
+    ALREADY_SUBSCRIBED,
+    BAD_REQUEST,
+    CONNECTION_CLOSED,
+    EXPIRED,
+    LIMIT_EXCEEDED,
+    NOT_AVAILABLE,
+    PERMISSION_DENIED,
+    SERVER_UNSUBSCRIBED,
+    TOKEN_EXPIRED,
+    UNRECOVERABLE_POSITION,
+    Disconnected,
+    Refused,
+    Unsubscribe,
+)
+from chatpush.realtime.connection import Connection
+from chatpush.realtime.feed import Subscription
+from chatpush.realtime.node import Node
+from chatpush.realtime.permissions import check_reserved, check_subscribe
+from chatpush.realtime.tokens import SubscriptionClaims
+
+RECOVERY_LIMIT = 300
+REJECT_UNRECOVERED = 2
+
+
+async def subscribe(
+    node: Node, connection: Connection, request: frames.SubscribeRequest
+) -> frames.SubscribeResult:
+    """Answer a client's subscribe.
+
+    Raises:
+        Refused: not this channel, not this client, or not now.
+    """
+    channel = request.channel
+    options = node.namespaces.options(channel)
+    if channel in connection.subs:
+        raise Refused(ALREADY_SUBSCRIBED)
+    if len(connection.subs) >= node.settings.max_channels:
+        raise Refused(LIMIT_EXCEEDED, f"at most {node.settings.max_channels} channels a connection")
+    if request.type or request.tf is not None:
+        raise Refused(NOT_AVAILABLE, "map and poll subscriptions and tag filters are not supported")
+    claims = None
+    if request.token:
+        claims = await _claims(node, connection, request.token, channel)
+    else:
+        check_subscribe(channel, options, connection.user)
+    if channel in connection.subs:  # the server may have subscribed it while the token was checked
+        raise Refused(ALREADY_SUBSCRIBED)
+    info = claims.info if claims else None
+    expires_at = claims.expires_at.timestamp() if claims and claims.expires_at else None
+    return await take_place(node, connection, request, info, expires_at, server_side=False)
+
+
+async def take_place(
+    node: Node,
+    connection: Connection,
+    request: frames.SubscribeRequest,
+    info: Json,
+    expires_at: float | None,
+    *,
+    server_side: bool,
+) -> frames.SubscribeResult:
+    """Register, read, and return what the client is to know; ``settle`` comes after the reply.
+
+    Raises:
+        Refused: the position can't be recovered and the client wanted nothing else.
+        Disconnected: the connection was closed meanwhile.
+    """
+    if connection.closed:
+        raise Disconnected(CONNECTION_CLOSED)
+    live = node.channels.live(connection.tenant, request.channel)
+    who = connection.client_info(info)
+    sub = Subscription(live, connection.wire, connection.catch_up, who, server_side=server_side)
+    sub.join_leave = request.join_leave and live.options.join_leave
+    node.channels.add(sub)
+    connection.subs[live.name] = sub
+    try:
+        result = await _position(node, sub, request)
+    except BaseException:
+        drop(node, connection, sub)
+        raise
+    if expires_at is not None:
+        sub.expires_at = expires_at
+        result.expires, result.ttl = True, _ttl(node, expires_at)
+        node.heartbeat.watch_expiry(connection, expires_at, live.name)
+    connection.fresh.append(sub)
+    return result
+
+
+def settle(node: Node, connection: Connection) -> None:
+    """Let the subscriptions whose reply is written now join their streams."""
+    fresh, connection.fresh = connection.fresh, []
+    for sub in fresh:
+        if connection.subs.get(sub.live.name) is sub:
+            node.channels.settle(sub)
+
+
+def drop(node: Node, connection: Connection, sub: Subscription) -> None:
+    """End a subscription without a word to the client."""
+    if connection.subs.get(sub.live.name) is sub:
+        del connection.subs[sub.live.name]
+    node.channels.remove(sub)
+
+
+def end(
+    node: Node, connection: Connection, sub: Subscription, why: Unsubscribe = SERVER_UNSUBSCRIBED
+) -> None:
+    """End a subscription and tell the client."""
+    drop(node, connection, sub)
+    word = frames.Unsubscribed(why.code, why.reason)
+    connection.push(frames.Push(sub.live.name, unsubscribe=word))
+
+
+async def unsubscribe(node: Node, connection: Connection, request: frames.UnsubscribeRequest) -> frames.Empty:
+    """Answer a client's unsubscribe; from what it does not have, too."""
+    if not request.channel:
+        raise Refused(BAD_REQUEST)
+    sub = connection.subs.get(request.channel)
+    if sub is not None:
+        drop(node, connection, sub)
+    return frames.Empty()
+
+
+async def sub_refresh(
+    node: Node, connection: Connection, request: frames.SubRefreshRequest
+) -> frames.SubRefreshResult:
+    """Give a subscription a new lifetime.
+
+    Raises:
+        Refused: there is no such subscription, or the token is not for it.
+    """
+    sub = connection.subs.get(request.channel)
+    if not request.channel or not request.token or sub is None:
+        raise Refused(BAD_REQUEST, "refresh needs a token and a channel this connection is subscribed to")
+    try:
+        claims = await _claims(node, connection, request.token, request.channel)
+    except Refused as refused:
+        raise (Refused(EXPIRED) if refused.code == TOKEN_EXPIRED else refused) from refused
+    sub.expires_at = claims.expires_at.timestamp() if claims.expires_at else None
+    if sub.expires_at is None:
+        return frames.SubRefreshResult()
+    node.heartbeat.watch_expiry(connection, sub.expires_at, request.channel)
+    return frames.SubRefreshResult(True, _ttl(node, sub.expires_at))
+
+
+async def _claims(node: Node, connection: Connection, token: str, channel: str) -> SubscriptionClaims:
+    """Return the claims of a token that is for this user and channel."""
+    try:
+        claims = await node.tokens.verify_subscription(connection.tenant, token)
+    except TokenExpired as error:
+        raise Refused(TOKEN_EXPIRED) from error
+    except Unauthenticated as error:
+        raise Refused(PERMISSION_DENIED, error.message) from error
+    if claims.channel != channel or claims.user != connection.user:
+        raise Refused(PERMISSION_DENIED, "the token is for another channel or user")
+    check_reserved(channel, connection.user)
+    return claims
+
+
+async def _position(
+    node: Node, sub: Subscription, request: frames.SubscribeRequest
+) -> frames.SubscribeResult:
+    """Place the subscription and return its result, with what was missed."""
+    live = sub.live
+    result = frames.SubscribeResult(was_recovering=request.recover)
+    if not live.positioned:
+        sub.stand_at(await node.log.top(live.tenant, live.name))
+        return result
+    result.recoverable = request.recover or request.recoverable or live.options.force_recovery
+    result.positioned = request.positioned or live.options.force_positioning or result.recoverable
+    missed: tuple[Publication, ...] | None = None
+    if request.recover:
+        missed = await _missed(node, sub, request)
+        if missed is None and request.flag & REJECT_UNRECOVERED:
+            raise Refused(UNRECOVERABLE_POSITION)
+    if missed is None:
+        sub.stand_at(await node.log.top(live.tenant, live.name))
+    else:
+        result.recovered = True
+        result.publications = [codec.publication_of(entry) for entry in missed]
+    if result.positioned:
+        result.epoch, result.offset = sub.epoch, sub.offset
+    return result
+
+
+async def _missed(
+    node: Node, sub: Subscription, request: frames.SubscribeRequest
+) -> tuple[Publication, ...] | None:
+    """Return what came after the client's position and stand after it; None if that is gone.
+
+    An empty epoch means the current one, so (0, "") reads from the start. What
+    is beyond ``RECOVERY_LIMIT`` follows by catching up.
+    """
+    live = sub.live
+    epoch = request.epoch or (await node.log.top(live.tenant, live.name)).epoch
+    if live.options.force_recovery_mode == "cache":
+        found = await node.log.history(live.tenant, live.name, 1, None, True)
+        sub.stand_at(Cursor(found.epoch, found.top))
+        seen = found.epoch == epoch and found.top == request.offset
+        return () if seen else found.publications or None
+    try:
+        found = await node.log.after(live.tenant, live.name, Cursor(epoch, request.offset), RECOVERY_LIMIT)
+    except CursorLost:
+        return None
+    newest = found.publications[-1].offset if found.publications else request.offset
+    sub.stand_at(Cursor(found.epoch, newest))
+    return found.publications
+
+
+def _ttl(node: Node, expires_at: float) -> int:
+    return max(1, round(expires_at - node.now()))

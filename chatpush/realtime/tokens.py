@@ -1,0 +1,185 @@
+"""Check and issue the JWTs of connections and subscriptions.
+
+The tenant's secret comes from outside; the algorithm is ours to choose and
+never the token's (RFC 8725): ``none``, other algorithms and public keys used
+as secrets are refused. Times are compared with our clock, so a token says the
+same to every part of chatpush.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+
+from chatpush.clock import Clock
+from chatpush.domain import Json, TenantId, UserId
+from chatpush.errors import TokenExpired, Unauthenticated
+from chatpush.settings import ClientToken
+
+ALGORITHMS = ["HS256"]
+LONGEST_TOKEN = 8192
+SecretOf = Callable[[TenantId], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionClaims:
+    """What a connection token says."""
+
+    user: UserId
+    expires_at: datetime | None = None
+    info: Json = None
+    name: str = ""
+    channels: tuple[str, ...] = ()
+    subs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    meta: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionClaims:
+    """What a subscription token says."""
+
+    user: UserId
+    channel: str
+    expires_at: datetime | None = None
+    info: Json = None
+
+
+class Tokens:
+    """JWTs of all tenants; ``secret_of(tenant)`` knows their secrets."""
+
+    def __init__(self, settings: ClientToken, secret_of: SecretOf, clock: Clock) -> None:
+        self._settings = settings
+        self._secret_of = secret_of
+        self._clock = clock
+
+    async def verify_connection(self, tenant: TenantId, token: str) -> ConnectionClaims:
+        """Return a connection token's claims.
+
+        Raises:
+            TokenExpired: it was good once.
+            Unauthenticated: it never was.
+        """
+        claims = await self._claims(tenant, token)
+        channels = _typed(claims, "channels", list, [])
+        subs = _typed(claims, "subs", dict, {})
+        if not all(isinstance(channel, str) for channel in channels):
+            raise Unauthenticated("the token's channels are not names")
+        return ConnectionClaims(
+            user=UserId(_typed(claims, "sub", str, "")),
+            expires_at=self._expiry(claims),
+            info=claims.get("info"),
+            name=_typed(claims, "name", str, ""),
+            channels=tuple(channels),
+            subs={channel: options if isinstance(options, dict) else {} for channel, options in subs.items()},
+            meta=claims.get("meta"),
+        )
+
+    async def verify_subscription(self, tenant: TenantId, token: str) -> SubscriptionClaims:
+        """Return a subscription token's claims.
+
+        Raises:
+            TokenExpired: it was good once.
+            Unauthenticated: it never was, or it is no subscription token.
+        """
+        claims = await self._claims(tenant, token)
+        channel = _typed(claims, "channel", str, "")
+        if not channel:
+            raise Unauthenticated("this is not a subscription token: it names no channel")
+        user = UserId(_typed(claims, "sub", str, ""))
+        return SubscriptionClaims(user, channel, self._expiry(claims), claims.get("info"))
+
+    async def issue_connection(
+        self,
+        tenant: TenantId,
+        user: UserId,
+        ttl: timedelta | None,
+        *,
+        info: Json = None,
+        channels: tuple[str, ...] = (),
+        name: str = "",
+    ) -> str:
+        """Return a connection token; without ``ttl`` it does not expire."""
+        claims: dict[str, Any] = {"sub": user}
+        claims |= {"info": info} if info is not None else {}
+        claims |= {"channels": list(channels)} if channels else {}
+        claims |= {"name": name} if name else {}
+        return await self._issue(tenant, claims, ttl)
+
+    async def issue_subscription(
+        self, tenant: TenantId, user: UserId, channel: str, ttl: timedelta | None, *, info: Json = None
+    ) -> str:
+        """Return a token that lets this user subscribe to this channel."""
+        claims: dict[str, Any] = {"sub": user, "channel": channel}
+        claims |= {"info": info} if info is not None else {}
+        return await self._issue(tenant, claims, ttl)
+
+    async def _issue(self, tenant: TenantId, claims: dict[str, Any], ttl: timedelta | None) -> str:
+        now = int(self._clock.now().timestamp())
+        claims["iat"] = now
+        if ttl is not None:
+            claims["exp"] = now + int(ttl.total_seconds())
+        if self._settings.audience:
+            claims["aud"] = self._settings.audience
+        if self._settings.issuer:
+            claims["iss"] = self._settings.issuer
+        return jwt.encode(claims, await self._secret(tenant), algorithm="HS256")
+
+    async def _claims(self, tenant: TenantId, token: str) -> dict[str, Any]:
+        if len(token) > LONGEST_TOKEN:
+            raise Unauthenticated("the token is too long")
+        secret = await self._secret(tenant)
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                secret,
+                algorithms=ALGORITHMS,
+                audience=self._settings.audience or None,
+                issuer=self._settings.issuer or None,
+                options={
+                    "verify_exp": False,  # ours, below, by our clock
+                    "verify_nbf": False,
+                    "verify_iat": False,
+                    "verify_sub": False,
+                    "verify_aud": bool(self._settings.audience),
+                    "verify_iss": bool(self._settings.issuer),
+                },
+            )
+        except (jwt.PyJWTError, ValueError, RecursionError) as error:
+            raise Unauthenticated(f"the token is not valid: {error}") from error
+        now = self._clock.now().timestamp()
+        if (expiry := _time(claims, "exp")) is not None and expiry <= now:
+            raise TokenExpired("the token has expired; ask the app's backend for a fresh one")
+        if (start := _time(claims, "nbf")) is not None and start > now:
+            raise Unauthenticated("the token is not valid yet")
+        return claims
+
+    async def _secret(self, tenant: TenantId) -> str:
+        secret = await self._secret_of(tenant)
+        if not secret:
+            raise Unauthenticated("no token secret is configured; set client.token.hmac_secret_key")
+        return secret
+
+    def _expiry(self, claims: dict[str, Any]) -> datetime | None:
+        """``expire_at`` speaks of the connection, ``exp`` of the token; 0 is never."""
+        moment = _time(claims, "expire_at")
+        if moment is None:
+            moment = _time(claims, "exp")
+        return datetime.fromtimestamp(moment, UTC) if moment else None
+
+
+def _typed(claims: dict[str, Any], name: str, kind: type, absent: Any) -> Any:
+    value = claims.get(name, absent)
+    if not isinstance(value, kind):
+        raise Unauthenticated(f"the token's {name} is no {kind.__name__}")
+    return value
+
+
+def _time(claims: dict[str, Any], name: str) -> float | None:
+    value = claims.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**40:
+        raise Unauthenticated(f"the token's {name} is no time")
+    return float(value)
