@@ -71,7 +71,7 @@ class Addresses:
 async def run(folder: Path, addresses: Addresses, *, once: bool = False) -> None:
     """Start everything, fill it if it is new, and wait for the end."""
     for port in (addresses.port, addresses.shop_port):
-        _must_be_free(port)
+        must_be_free(port)
     stop = asyncio.Event()
     for signalled in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signalled, stop.set)
@@ -272,7 +272,12 @@ def _tail(log: Path, lines: int = 20) -> str:
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
 
 
-def _must_be_free(port: int) -> None:
+def must_be_free(port: int) -> None:
+    """Check that nobody listens on a port.
+
+    Raises:
+        DemoFailed: somebody does.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
