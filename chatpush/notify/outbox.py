@@ -144,14 +144,19 @@ class Outbox:
         concluded: list[Concluded] = []
         for claim in claims:
             user = users.get(claim.delivery["user_id"])
-            try:
-                if user is None:
-                    raise VaultError("the user was erased")
-                jobs.append(_Job(claim, user, await self._accepted.of_row(claim.message)))
-            except VaultError:
+            accepted = await self._accepted_of(claim) if user is not None else None
+            if user is None or accepted is None:
                 outcome = Outcome(DeliveryState.CANCELLED, "user_erased")
                 concluded.append((claim.delivery, outcome, "policy"))
+            else:
+                jobs.append(_Job(claim, user, accepted))
         return jobs, concluded
+
+    async def _accepted_of(self, claim: Claim) -> Accepted | None:
+        try:
+            return await self._accepted.of_row(claim.message)
+        except VaultError:
+            return None
 
     def _decide(self, jobs: list[_Job], now: datetime) -> tuple[list[_Job], list[Concluded], dict[str, str]]:
         """Ask the policy; return the jobs that may go on, the others, and the grounds."""

@@ -1,0 +1,138 @@
+"""Build the whole room over a real database, with a publisher that remembers."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from chatpush.account.metering import Meter
+from chatpush.clock import Clock
+from chatpush.domain import Json, TenantId, UserId
+from chatpush.errors import Unavailable
+from chatpush.notify.accepted import AcceptedMessages
+from chatpush.notify.audience import Audience
+from chatpush.notify.away import Away
+from chatpush.notify.claims import Claims
+from chatpush.notify.delivery import Delivery
+from chatpush.notify.endpoints import Endpoints
+from chatpush.notify.fanout import FanOut
+from chatpush.notify.inbox import Inbox
+from chatpush.notify.messages import Messages
+from chatpush.notify.outbox import Outbox, Rules
+from chatpush.notify.receipts import Receipts
+from chatpush.notify.renderers import Renderers
+from chatpush.notify.segments import Segments
+from chatpush.notify.templates import Templates
+from chatpush.notify.topics import Topics
+from chatpush.notify.trace import Trace
+from chatpush.notify.users import Users
+from chatpush.plugins.host import Plugins
+from chatpush.store.database import Database
+from chatpush.store.vault import Vault
+
+
+@dataclass(slots=True)
+class Published:
+    """One publication."""
+
+    channel: str
+    data: Any
+    key: str
+
+
+@dataclass(slots=True)
+class RecordingPublisher:
+    """Remembers what was published; ``down`` makes it refuse."""
+
+    all: list[Published] = field(default_factory=list)
+    down: bool = False
+
+    async def publish(
+        self, tenant: TenantId, channel: str, data: Json, *, idempotency_key: str = "",
+        tags: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        await asyncio.sleep(0)
+        if self.down:
+            raise Unavailable("the log is down")
+        if idempotency_key and any(one.key == idempotency_key for one in self.all):
+            return
+        self.all.append(Published(channel, data, idempotency_key))
+
+    def to(self, user: str) -> list[Any]:
+        """Return what a user's pages got."""
+        return [one.data for one in self.all if one.channel == f"user:{user}"]
+
+
+@dataclass(slots=True)
+class Room:
+    """All of notify."""
+
+    database: Database
+    vault: Vault
+    publisher: Any
+    users: Users
+    topics: Topics
+    segments: Segments
+    audience: Audience
+    endpoints: Endpoints
+    templates: Templates
+    renderers: Renderers
+    fanout: FanOut
+    messages: Messages
+    outbox: Outbox
+    inbox: Inbox
+    receipts: Receipts
+    trace: Trace
+    away: Away
+    online: set[str]
+
+    async def settle(self) -> None:
+        """Do all work that is due now."""
+        while await self.fanout.turn() == 0:
+            pass
+        while await self.outbox.turn() == 0:
+            pass
+        await self.away.idle()
+
+    def services(self) -> dict[type, object]:
+        """Return what API handlers look up."""
+        named = (
+            self.users, self.topics, self.segments, self.audience, self.endpoints, self.templates, self.messages,
+            self.inbox, self.receipts, self.trace,
+        )  # fmt: skip
+        return {type(service): service for service in named}
+
+
+def build_room(
+    database: Database, vault: Vault, clock: Clock, *, plugins: Plugins | None = None, publisher: Any = None,
+    rules: Rules | None = None, page_size: int = 500, ring: Callable[[], None] | None = None,
+    inbox_size: int = 200,
+) -> Room:  # fmt: skip
+    """Return the room, wired as the app wires it."""
+    plugins = plugins or Plugins()
+    publisher = publisher or RecordingPublisher()
+    online: set[str] = set()
+    users, topics = Users(database, vault, clock), Topics(database, clock)
+    segments = Segments(database, users, clock)
+    audience = Audience(database, topics, segments)
+    endpoints = Endpoints(database, vault, clock)
+    renderers = Renderers(seconds=1.0)
+    templates = Templates(database, renderers, clock)
+    accepted = AcceptedMessages(vault)
+    claims = Claims(database, "test")
+    away = Away(plugins.channels())
+    delivery = Delivery(
+        database, vault, publisher, endpoints, away, claims, Meter(database, clock), clock,
+        lambda tenant, user: UserId(user) in online, inbox_size=inbox_size,
+    )  # fmt: skip
+    outbox = Outbox(claims, users, accepted, templates, plugins, delivery, vault, clock, rules or Rules())
+    fanout = FanOut(database, vault, audience, accepted, clock, ring or outbox.ring, page_size=page_size)
+    messages = Messages(
+        database, vault, audience, templates, fanout, clock, ring or outbox.ring, known_channels=away.names
+    )
+    inbox = Inbox(database, vault, clock, publisher)
+    receipts = Receipts(database, inbox, plugins, clock)
+    return Room(
+        database, vault, publisher, users, topics, segments, audience, endpoints, templates, renderers, fanout,
+        messages, outbox, inbox, receipts, Trace(database), away, online,
+    )  # fmt: skip
