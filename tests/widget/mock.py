@@ -168,8 +168,14 @@ class MockServer:
         """Make a conversation."""
         number = next(self._numbers)
         cid = f"cnv_{number}"
-        made = {"id": cid, "channel": f"conversation:{cid}", "token": f"sub-{cid}", "state": state, "turns": []}
-        self.conversations[cid] = {**made, "about": None, "agent": None, **fields}
+        made = {
+            "id": cid,
+            "channel": f"conversation:{cid}",
+            "token": f"sub-{cid}",
+            "state": state,
+            "turns": [],
+        }
+        self.conversations[cid] = {**made, "about": None, "agent": None, "unread_turns": 0, **fields}
         return self.conversations[cid]
 
     # The server
@@ -349,7 +355,7 @@ class MockServer:
                 return
             channel = f"user:{user_of(token)}"
             self._sockets[socket].add(channel)
-            subs = {channel: self._position(channel, {})}
+            subs = {channel: self._position(channel, command["connect"].get("subs", {}).get(channel, {}))}
             connect = {"client": "c1", "version": "mock", "ping": 25, "pong": True, "subs": subs}
             await _tell(socket, {"id": command["id"], "connect": connect})
         elif "subscribe" in command:

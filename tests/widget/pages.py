@@ -30,13 +30,15 @@ for (const name of ['ready', 'opened', 'closed', 'message', 'unread', 'turn', 'c
 SHOP = """<!doctype html><html lang="{lang}"><head><meta charset="utf-8"><title>Harbour &amp; Co.</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
-body {{ margin: 0; font: 16px/1.5 "Helvetica Neue", Arial, "Noto Sans CJK SC", sans-serif; color: #22252e; background: {bg}; }}
+body {{ margin: 0; font: 16px/1.5 "Helvetica Neue", Arial, "Noto Sans CJK SC", sans-serif; }}
+body {{ color: #22252e; background: {bg}; }}
 header {{ display: flex; align-items: center; gap: 32px; padding: 20px 6vw; background: {card}; color: {ink}; }}
 header b {{ font-size: 20px; letter-spacing: -.01em; }} header span {{ color: #80859a; font-size: 14px; }}
 main {{ padding: 36px 6vw; }} h1 {{ font-size: 30px; letter-spacing: -.02em; margin: 0 0 22px; color: {ink}; }}
 .grid {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(210px, 1fr)); gap: 22px; }}
 .p {{ background: {card}; border-radius: 14px; overflow: hidden; color: {ink}; }}
-.p img {{ width: 100%; display: block; }} .p div {{ padding: 12px 14px 16px; font-size: 14px; }} .p b {{ display: block; }}
+.p img {{ width: 100%; display: block; }}
+.p div {{ padding: 12px 14px 16px; font-size: 14px; }} .p b {{ display: block; }}
 </style></head><body>
 <header><b>Harbour &amp; Co.</b><span>New</span><span>Kitchen</span><span>Living</span><span>Gifts</span></header>
 <main><h1>{heading}</h1><div class="grid">{products}</div></main>
@@ -62,7 +64,10 @@ def plain_page(request: web.Request) -> web.Response:
     boot = request.query.get("boot", "")
     call = f"chatpush('boot', {json.dumps(json.loads(boot))});" if boot else ""
     text = PLAIN.format(
-        nonce=NONCE, boot=call, host=request.query.get("host", ""), attributes=request.query.get("attributes", "")
+        nonce=NONCE,
+        boot=call,
+        host=request.query.get("host", ""),
+        attributes=request.query.get("attributes", ""),
     )
     return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": POLICY})
 
@@ -93,8 +98,10 @@ def product_picture(name: str) -> web.Response:
     seed = hashlib.sha256(name.encode()).digest()
     hue, kind = seed[0] * 360 // 256, seed[1] % 4
     shapes = [
-        '<path d="M70 120h100l-10 62a14 14 0 0 1-14 12H94a14 14 0 0 1-14-12Z"/><ellipse cx="120" cy="120" rx="50" ry="13"/>',
-        '<rect x="82" y="70" width="76" height="118" rx="20"/><path d="M104 70V54h32v16" fill="none" stroke-width="8"/>',
+        '<path d="M70 120h100l-10 62a14 14 0 0 1-14 12H94a14 14 0 0 1-14-12Z"/>'
+        '<ellipse cx="120" cy="120" rx="50" ry="13"/>',
+        '<rect x="82" y="70" width="76" height="118" rx="20"/>'
+        '<path d="M104 70V54h32v16" fill="none" stroke-width="8"/>',
         '<circle cx="120" cy="128" r="52"/><circle cx="120" cy="128" r="30" opacity=".5"/>',
         '<path d="M94 66h52l-6 26c26 14 34 50 20 84a20 20 0 0 1-18 14H98a20 20 0 0 1-18-14c-14-34-6-70 20-84Z"/>',
     ]

@@ -1,4 +1,4 @@
-"""Take pictures of the widget on the mock server: `python -m tests.widget.shots FOLDER`."""
+"""Take pictures of the widget on the mock server: `python -m tests.widget.shots FOLDER [NAME …]`."""
 
 from __future__ import annotations
 
@@ -13,23 +13,38 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from tests.widget.mock import MockServer, now, token_for
 
-ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+]
 ARGS += ["--disable-component-update", "--disable-sync"]
 
 EN = {
-    "shipped": ("Your parcel is on its way", "Order #1042 left our warehouse and arrives tomorrow between 9:00 and 13:00."),
+    "shipped": (
+        "Your parcel is on its way",
+        "Order #1042 left our warehouse and arrives tomorrow between 9:00 and 13:00.",
+    ),
     "paid": ("Payment received", "Thank you, Emma. We are packing order #1042."),
     "picks": ("Three to go with your enamel bowl", "Chosen from what people with your taste bought next."),
     "sale": ("Autumn market: 20% off lanterns", "Until Sunday, in the shop and online."),
-    "cards": [("Linen lantern", 24.0, "Often bought with your bowl"), ("Stoneware jug", 32.0, "Popular this week"), ("Oak serving board", 28.0, "You viewed similar boards")],
+    "cards": [
+        ("Linen lantern", 24.0, "Often bought with your bowl"),
+        ("Stoneware jug", 32.0, "Popular this week"),
+        ("Oak serving board", 28.0, "You viewed similar boards"),
+    ],
     "question": "Where is my order?",
-    "answer": "Your order **#1042** left the warehouse this morning and is with the carrier.\n\n- **Now:** sorting centre, Reading\n- **Arrives:** tomorrow, 9:00–13:00\n\nNobody needs to be at home; it fits through the letterbox.",
+    "answer": "Your order **#1042** left the warehouse this morning and is with the carrier.\n\n"
+    "- **Now:** sorting centre, Reading\n- **Arrives:** tomorrow, 9:00–13:00\n\n"
+    "Nobody needs to be at home; it fits through the letterbox.",
     "sources": ["Order #1042", "Delivery times and tracking"],
     "offer": "Shall I tell you when it arrives?",
     "yes": "Yes, tell me",
     "no": "No, thanks",
     "promised": "I'll keep an eye on it.",
-    "promise": "when order #1042 is delivered",
+    "promise": "I'll tell you when order #1042 is delivered.",
     "suggest": ["Where is my order?", "How do returns work?", "Do you ship to Ireland?"],
 }
 ZH = {
@@ -37,15 +52,21 @@ ZH = {
     "paid": ("付款成功", "谢谢，小雨。我们正在为您打包订单 #1042。"),
     "picks": ("与搪瓷碗很搭的三件好物", "根据和您品味相近的顾客的购买记录挑选。"),
     "sale": ("秋日市集：灯笼八折", "截至周日，门店与线上同享。"),
-    "cards": [("亚麻灯笼", 24.0, "常与您买的碗一起购买"), ("粗陶水壶", 32.0, "本周热销"), ("橡木餐板", 28.0, "您看过类似的商品")],
+    "cards": [
+        ("亚麻灯笼", 24.0, "常与您买的碗一起购买"),
+        ("粗陶水壶", 32.0, "本周热销"),
+        ("橡木餐板", 28.0, "您看过类似的商品"),
+    ],
     "question": "我的快递到哪了？",
-    "answer": "您的订单 **#1042** 今天上午已出库，正由承运商配送。\n\n- **当前位置：** 雷丁分拣中心\n- **预计送达：** 明天 9:00–13:00\n\n无需在家等候，包裹可以直接投入信箱。",
+    "answer": "您的订单 **#1042** 今天上午已出库，正由承运商配送。\n\n"
+    "- **当前位置：** 雷丁分拣中心\n- **预计送达：** 明天 9:00–13:00\n\n"
+    "无需在家等候，包裹可以直接投入信箱。",
     "sources": ["订单 #1042", "配送时效与物流查询"],
     "offer": "需要我在送达时通知您吗？",
     "yes": "好的，通知我",
     "no": "不用了",
     "promised": "好的，我会一直留意。",
-    "promise": "订单 #1042 送达时",
+    "promise": "订单 #1042 送达时我会告诉您。",
     "suggest": ["我的快递到哪了？", "怎么退货？", "可以开发票吗？"],
 }
 
@@ -53,13 +74,34 @@ ZH = {
 def fill(server: MockServer, words: dict[str, Any]) -> None:
     """Give the server an inbox and a conversation worth looking at."""
     items = [
-        {"id": str(n), "title": title, "price": price, "currency": "GBP", "image": f"/img/{n}.svg", "url": f"/?item={n}", "reason": reason}
+        {
+            "id": str(n),
+            "title": title,
+            "price": price,
+            "currency": "GBP",
+            "image": f"/img/{n}.svg",
+            "url": f"/?item={n}",
+            "reason": reason,
+        }
         for n, (title, price, reason) in enumerate(words["cards"], 1)
     ]
     for title, fields in (
-        ("sale", {"category": "marketing", "format": "card", "image": "/img/lantern.svg", "url": "/", "at": now(60 * 26), "seen": True}),
+        (
+            "sale",
+            {
+                "category": "marketing",
+                "format": "card",
+                "image": "/img/lantern.svg",
+                "url": "/",
+                "at": now(60 * 26),
+                "seen": True,
+            },
+        ),
         ("paid", {"url": "/?order=1042", "at": now(140), "seen": True}),
-        ("picks", {"category": "marketing", "format": "recommendation", "data": {"items": items}, "at": now(34)}),
+        (
+            "picks",
+            {"category": "marketing", "format": "recommendation", "data": {"items": items}, "at": now(34)},
+        ),
         ("shipped", {"url": "/?order=1042", "at": now(4)}),
     ):
         server.inbox.insert(0, server.item(title=words[title][0], body=words[title][1], **fields))
@@ -82,9 +124,16 @@ def talk(server: MockServer, words: dict[str, Any]) -> None:
     server.promises = [promise]
 
 
-async def picture(browser: Browser, folder: Path, name: str, server: MockServer, size: tuple[int, int], **boot: str) -> Page:
+async def picture(
+    browser: Browser, folder: Path, name: str, server: MockServer, size: tuple[int, int], **boot: str
+) -> Page:
     """Open the shop, let the caller's state load, and return the page."""
-    context = await browser.new_context(viewport={"width": size[0], "height": size[1]}, device_scale_factor=2, has_touch=size[0] < 600, color_scheme="light")
+    context = await browser.new_context(
+        viewport={"width": size[0], "height": size[1]},
+        device_scale_factor=2,
+        has_touch=size[0] < 600,
+        color_scheme="light",
+    )
     page = await context.new_page()
     query = "&".join(f"{key}={value}" for key, value in {"token": token_for("emma"), **boot}.items())
     await page.goto(f"{server.host}/?{query}")
@@ -93,9 +142,8 @@ async def picture(browser: Browser, folder: Path, name: str, server: MockServer,
     return page
 
 
-async def main(folder: Path) -> None:
-    """Take every picture."""
-    folder.mkdir(parents=True, exist_ok=True)
+async def main(folder: Path, only: list[str]) -> None:
+    """Take every picture, or only those named."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGS)
         desk, phone = (1180, 860), (390, 844)
@@ -116,20 +164,28 @@ async def main(folder: Path) -> None:
             ("inbox-phone", ZH, phone, {"locale": "zh-CN"}, "inbox"),
             ("agent", EN, desk, {"theme": "dark"}, "agent"),
         ):
-            if len(sys.argv) > 2 and name not in sys.argv[2:]:
+            if only and name not in only:
                 continue
             await shoot(browser, folder, name, words, size, boot, scene)
         await browser.close()
 
 
-async def shoot(browser: Browser, folder: Path, name: str, words: dict[str, Any], size: tuple[int, int], boot: dict[str, str], scene: str) -> None:
+async def shoot(
+    browser: Browser,
+    folder: Path,
+    name: str,
+    words: dict[str, Any],
+    size: tuple[int, int],
+    boot: dict[str, str],
+    scene: str,
+) -> None:
     """Take one picture on a server of its own."""
     server = MockServer()
     runner = web.AppRunner(server.app(), shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    server.host = site.name if not site.name.endswith(":0") else f"http://127.0.0.1:{runner.addresses[0][1]}"
+    server.host = f"http://127.0.0.1:{runner.addresses[0][1]}"
     if scene not in ("empty", "greeting"):
         fill(server, words)
     else:
@@ -158,9 +214,27 @@ async def open_offer(page: Page, server: MockServer, words: dict[str, Any]) -> N
     """Ask, get an answer streamed, and be offered a promise."""
 
     async def answer(cid: str, text: str) -> None:
-        await server.say(cid, "assistant", words["answer"], sources=[{"title": title, "url": "/help"} for title in words["sources"]])
-        actions = [{"id": "yes", "label": words["yes"], "value": "yes"}, {"id": "no", "label": words["no"], "value": "no"}]
-        cards = [{"id": "9", "title": words["cards"][0][0], "price": 24, "currency": "GBP", "image": "/img/1.svg", "url": "/", "reason": words["cards"][0][2]}]
+        await server.say(
+            cid,
+            "assistant",
+            words["answer"],
+            sources=[{"title": title, "url": "/help"} for title in words["sources"]],
+        )
+        actions = [
+            {"id": "yes", "label": words["yes"], "value": "yes"},
+            {"id": "no", "label": words["no"], "value": "no"},
+        ]
+        cards = [
+            {
+                "id": "9",
+                "title": words["cards"][0][0],
+                "price": 24,
+                "currency": "GBP",
+                "image": "/img/1.svg",
+                "url": "/",
+                "reason": words["cards"][0][2],
+            }
+        ]
         await server.say(cid, "assistant", words["offer"], actions=actions, cards=cards)
 
     server.on_turn = answer
@@ -176,7 +250,12 @@ async def open_agent(page: Page, server: MockServer, words: dict[str, Any]) -> N
     cid = next(iter(server.conversations))
     await server.publish(f"conversation:{cid}", {"type": "state", "state": "agent", "agent": "Mia"})
     await server.say(cid, "system", "Mia joined the conversation")
-    await server.say(cid, "agent", "Hi Emma, Mia here. I've just asked the carrier to leave it with your neighbour at number 12.", name="Mia")
+    await server.say(
+        cid,
+        "agent",
+        "Hi Emma, Mia here. I've just asked the carrier to leave it with your neighbour at number 12.",
+        name="Mia",
+    )
     await server.publish(f"conversation:{cid}", {"type": "typing", "by": "agent"})
 
 
@@ -204,4 +283,6 @@ SCENES = {
 }
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1] if len(sys.argv) > 1 else "shots")))
+    target = Path(sys.argv[1] if len(sys.argv) > 1 else "shots")
+    target.mkdir(parents=True, exist_ok=True)
+    asyncio.run(main(target, sys.argv[2:]))

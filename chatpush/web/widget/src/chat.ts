@@ -60,7 +60,7 @@ export class Chat {
   async loadList(): Promise<void> {
     try {
       const { data } = await this.api.conversations();
-      this.list = data;
+      this.keep(data);
       if (this.watched) this.markRead();
       this.onChange();
     } catch {
@@ -75,7 +75,7 @@ export class Chat {
     this.begin();
     try {
       const { data } = await this.api.conversations();
-      this.list = data;
+      this.keep(data);
       const latest = data[0];
       if (latest) this.adopt(await this.api.conversation(latest.id));
       this.loading = 'ready';
@@ -157,7 +157,7 @@ export class Chat {
   }
 
   choose(action: Action): Promise<void> {
-    return this.say(action.label || action.value || '');
+    return this.say(action.value || action.label);
   }
 
   async handover(): Promise<void> {
@@ -225,6 +225,11 @@ export class Chat {
       one.unread_turns = 0;
       this.onChange();
     }
+  }
+
+  private keep(list: Conversation[]): void {
+    const known = new Map(this.list.map((one) => [one.id, one]));
+    this.list = list.map((one) => ({ ...one, unread_turns: one.unread_turns ?? known.get(one.id)?.unread_turns }));
   }
 
   private begin(): void {

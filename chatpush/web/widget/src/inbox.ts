@@ -44,11 +44,13 @@ export class Inbox {
     if (first) this.onChange();
     try {
       const page = await this.api.inbox(PAGE);
+      const missed = first ? undefined : this.newIn(page.data);
       this.dropGone(page.data, page.has_more);
       this.merge(page.data);
       if (first || this.items.length <= PAGE) this.hasMore = page.has_more;
       this.unread = page.unread;
       this.loading = 'ready';
+      if (missed) this.onArrival(missed);
     } catch {
       this.loading = first && this.items.length === 0 ? 'failed' : 'ready';
     }
@@ -165,6 +167,12 @@ export class Inbox {
   private update(arrival: Arrival): void {
     const known = this.get(arrival.delivery);
     if (known) Object.assign(known, arrival);
+  }
+
+  // The newest message that came while the connection was away: it has not been shown yet.
+  private newIn(page: InboxItem[]): InboxItem | undefined {
+    const newest = this.items.length ? Date.parse(this.items[0].at) : 0;
+    return page.find((item) => !item.seen && !this.get(item.delivery) && Date.parse(item.at) > newest);
   }
 
   // What lies within the newest page's span but is not on it was taken back meanwhile.

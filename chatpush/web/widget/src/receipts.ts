@@ -49,6 +49,7 @@ export class Receipts {
   forget(): void {
     this.told.clear();
     if (this.memory) remember('sessionStorage', this.memory, null);
+    this.memory = '';
   }
 
   private leave = (): void => this.flush(true);

@@ -27,6 +27,7 @@ export class Shell {
   isOpen = false;
   tab: Tab = 'inbox';
   onToggle: (open: boolean) => void = () => undefined;
+  onLaunch: () => void = () => undefined;
   private root: HTMLElement;
   private launcher: HTMLButtonElement;
   private badge = h('span', { class: 'badge', hidden: true, 'aria-hidden': 'true' });
@@ -49,7 +50,7 @@ export class Shell {
     this.prefs = new PreferencesView(context, () => this.showPrefs(false));
     this.launcher = h(
       'button',
-      { class: 'launcher', type: 'button', 'aria-expanded': 'false', 'aria-haspopup': 'dialog', onclick: () => this.toggle() },
+      { class: 'launcher', type: 'button', 'aria-expanded': 'false', 'aria-haspopup': 'dialog', onclick: () => this.onLaunch() },
       h('span', { class: 'launcher-icon' }, icon('chat', 28), icon('down', 28)),
       this.badge,
     );
@@ -91,11 +92,6 @@ export class Shell {
     // The page's own --chatpush-accent comes first: see the style sheet.
     if (options.accent) this.host.style.setProperty('--_accent', options.accent);
     this.applyTheme();
-  }
-
-  toggle(): void {
-    if (this.isOpen) this.close();
-    else this.open();
   }
 
   open(tab?: Tab): void {

@@ -137,8 +137,7 @@ export function promise(context: Context, made: TurnPromise): HTMLElement {
     h(
       'div',
       { class: 'promise-text' },
-      h('strong', null, words.t('promise.title')),
-      h('span', null, made.text),
+      h('strong', null, made.text),
       made.until && !state && h('small', null, words.t('promise.until', { date: date(made.until, words) })),
     ),
     state

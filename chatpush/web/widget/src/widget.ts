@@ -169,6 +169,7 @@ export class Widget {
       events.emit('connection', change);
     });
     realtime.events.on('refused', ({ message }) => events.emit('error', { code: 'refused', message }));
+    shell.onLaunch = () => this.toggle();
     shell.onToggle = (open) => this.toggled(open);
   }
 

@@ -1,0 +1,255 @@
+"""The chat in a real browser: streams, sources, promises, hand-over, keyboard and languages."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.waiting import until
+from tests.widget.conftest import Tab
+from tests.widget.mock import MockServer, token_for
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+
+async def ready(tab: Tab, user: str = "emma", **boot: str) -> None:
+    """Boot, connect and open the chat."""
+    await tab.open(user, **boot)
+    await tab.connected()
+    await tab.call("open", "chat")
+    await expect(tab.find("textarea")).to_be_focused()
+
+
+async def conversation(server: MockServer) -> str:
+    """Wait until the widget reads its conversation, and return its id."""
+    await until(lambda: any(server.subscribers(one["channel"]) for one in server.conversations.values()))
+    return next(iter(server.conversations))
+
+
+async def test_a_streamed_answer_arrives_in_order_whatever_happens(tab: Tab, server: MockServer) -> None:
+    """Pieces out of order and twice, then the whole turn with its sources."""
+    await ready(tab)
+    await tab.find("textarea").fill("Where is my order?")
+    await tab.page.keyboard.press("Enter")
+    cid = await conversation(server)
+    channel = f"conversation:{cid}"
+    await expect(tab.find(".by-user .bubble")).to_have_text("Where is my order?")
+    await expect(tab.find(".dots")).to_be_visible()
+    turn = server.turn("assistant", "", streaming=True)
+    await server.publish(channel, {"type": "turn", "turn": turn})
+    for seq, text in ((1, "It is "), (3, "way"), (2, "on its **"), (2, "on its **"), (4, "**.")):
+        await server.publish(channel, {"type": "turn.delta", "turn": turn["id"], "seq": seq, "text": text})
+    bubble = tab.find(".by-assistant .bubble")
+    await expect(bubble).to_have_text("It is on its way.")
+    await expect(bubble.locator("strong")).to_have_text("way")
+    await expect(tab.find(".send")).to_have_attribute("aria-label", "Stop answering")
+    whole = {**turn, "streaming": False, "text": "It is on its **way**, says the carrier."}
+    whole["sources"] = [
+        {"title": "Tracking", "url": "/help", "quote": "On its way"},
+        {"title": "Memo", "url": None},
+    ]
+    await server.publish(channel, {"type": "turn", "turn": whole})
+    await expect(bubble).to_have_text("It is on its way, says the carrier.")
+    await expect(tab.find("a.source")).to_have_attribute("href", f"{server.host}/help")
+    await expect(tab.find("span.source")).to_contain_text("Memo")
+    await expect(tab.find(".turn")).to_have_count(2)
+    await expect(tab.find(".send")).to_have_attribute("aria-label", "Send")
+    assert [one["turn"]["text"] for one in await tab.heard("turn") if one["turn"]["by"] == "assistant"] == [
+        whole["text"]
+    ]
+
+
+async def test_a_hostile_answer_is_only_text(tab: Tab, server: MockServer) -> None:
+    """Markup, scripts, picture beacons and script links do nothing."""
+    made = server.conversation()
+    text = (
+        "<img src=x onerror=alert(1)> <script>alert(1)</script>\n\n[tap](javascript:alert(1)) ![pixel](https://evil.example/p.png)"
+        "\n\n[ok](https://example.com/a?b=1) `<b>` https://example.com/路径?x=1。"
+        "\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n1. one\n   - inner\n2. two"
+    )
+    made["turns"] = [server.turn("assistant", text, sources=[{"title": "x", "url": "javascript:alert(1)"}])]
+    await ready(tab)
+    bubble = tab.find(".by-assistant .bubble")
+    await expect(bubble).to_contain_text("<script>alert(1)</script>")
+    assert await bubble.locator("img, script, b").count() == 0
+    links = await bubble.locator("a").evaluate_all(
+        "all => all.map((one) => [one.getAttribute('href'), one.rel])"
+    )
+    assert [href for href, _ in links] == [
+        "https://evil.example/p.png", "https://example.com/a?b=1", "https://example.com/%E8%B7%AF%E5%BE%84?x=1",
+    ]  # fmt: skip
+    assert all("noopener" in rel for _, rel in links)
+    await expect(bubble.locator("td")).to_have_text(["1", "2"])
+    await expect(bubble.locator("ol > li > ul > li")).to_have_text("inner")
+    assert await tab.find("a.source").count() == 0
+
+
+async def test_a_turn_that_failed_is_sent_again_and_said_once(tab: Tab, server: MockServer) -> None:
+    """The same client id goes again, and the echo on the channel is not a second turn."""
+    tab.expects_failures = True
+    made = server.conversation()
+    await ready(tab)
+    await conversation(server)
+    server.failing = {f"/v1/me/conversations/{made['id']}/turns"}
+    await tab.find("textarea").fill("Are you there?")
+    await tab.page.keyboard.press("Enter")
+    await expect(tab.find(".not-sent")).to_contain_text("Not sent")
+    server.failing = set()
+    await tab.find(".not-sent button").click()
+    await expect(tab.find(".not-sent")).to_have_count(0)
+    await until(lambda: len(made["turns"]) == 1)
+    await expect(tab.find(".turn")).to_have_count(1)
+    ids = {body["client_id"] for body in server.asked("POST", f"/v1/me/conversations/{made['id']}/turns")}
+    assert len(ids) == 1
+
+
+async def test_an_offer_becomes_a_promise_that_can_be_taken_back(tab: Tab, server: MockServer) -> None:
+    """Quick reply, promise chip, cancel."""
+    made = server.conversation()
+    yes = {"id": "yes", "label": "Yes, tell me", "value": "yes please"}
+    made["turns"] = [server.turn("assistant", "Shall I tell you when it arrives?", actions=[yes])]
+    await ready(tab)
+    await conversation(server)
+    await tab.find(".reply").click()
+    await until(lambda: made["turns"][-1]["text"] == "yes please")
+    await expect(tab.find(".reply")).to_have_count(0)
+    promise = {"id": "prm_1", "text": "when order 1042 arrives", "until": "2030-01-02T10:00:00Z"}
+    server.promises = [promise]
+    await server.say(made["id"], "assistant", "I will.", promise=promise)
+    await expect(tab.find(".promise")).to_contain_text("when order 1042 arrives")
+    await expect(tab.find(".promise small")).to_contain_text("2 January")
+    await tab.find(".promise button").click()
+    await until(lambda: server.promises == [])
+    await expect(tab.find(".promise")).to_contain_text("Cancelled")
+
+
+async def test_a_person_takes_over(tab: Tab, server: MockServer) -> None:
+    """Asking for a person, waiting, and being answered by one."""
+    made = server.conversation()
+    await ready(tab)
+    cid = await conversation(server)
+    await tab.find(".person").click()
+    await until(lambda: made["state"] == "waiting")
+    await expect(tab.find(".banner")).to_contain_text("A person will be with you shortly")
+    await server.publish(made["channel"], {"type": "state", "state": "agent", "agent": "Mia"})
+    await server.publish(made["channel"], {"type": "typing", "by": "agent"})
+    await expect(tab.find(".banner")).to_contain_text("Mia is with you")
+    await expect(tab.find(".dots")).to_have_attribute("aria-label", "Mia is typing")
+    await server.say(cid, "agent", "Hello, Mia here.", name="Mia")
+    await expect(tab.find(".by-agent .name")).to_have_text("Mia")
+    await expect(tab.find(".dots")).to_be_hidden()
+    await expect(tab.find(".sr")).to_have_text("Mia: Hello, Mia here.")
+    await expect(tab.find(".person")).to_have_count(0)
+
+
+async def test_an_answer_to_a_closed_widget_shows_on_the_launcher(tab: Tab, server: MockServer) -> None:
+    """The hint on the personal channel makes badge and toast; opening leads to the words."""
+    made = server.conversation()
+    await tab.open("emma")
+    await tab.connected()
+    made["turns"].append(server.turn("assistant", "Your parcel has arrived."))
+    made["unread_turns"] = 1
+    hint = {
+        "type": "conversation",
+        "id": made["id"],
+        "state": "assistant",
+        "unread_turns": 1,
+        "last": "Your parcel has arrived.",
+    }
+    await server.publish("user:emma", hint)
+    await expect(tab.find(".badge")).to_have_text("1")
+    await tab.find(".toast-open").click()
+    await expect(tab.find(".by-assistant .bubble")).to_have_text("Your parcel has arrived.")
+    await expect(tab.find(".tabs .count")).to_have_count(0)
+
+
+async def test_asking_about_a_message_tells_the_server_which(tab: Tab, server: MockServer) -> None:
+    """The conversation is opened about the delivery, and says so."""
+    server.inbox = [server.item(title="Your parcel is on its way")]
+    await tab.open("emma")
+    await tab.connected()
+    await tab.call("open", "inbox")
+    await tab.find(".item .pill.soft").click()
+    await until(lambda: server.asked("POST", "/v1/me/conversations"))
+    assert server.asked("POST", "/v1/me/conversations") == [
+        {"about": {"delivery": server.inbox[0]["delivery"]}}
+    ]
+    await expect(tab.find(".about strong")).to_have_text("Your parcel is on its way")
+
+
+async def test_the_keyboard_alone_is_enough(tab: Tab, server: MockServer) -> None:
+    """Open, write on two lines, send, close by Escape, and be back where one was."""
+    await tab.open("emma")
+    await tab.connected()
+    launcher = tab.find(".launcher")
+    await launcher.focus()
+    await expect(launcher).to_have_attribute("aria-expanded", "false")
+    await tab.page.keyboard.press("Enter")
+    await expect(launcher).to_have_attribute("aria-expanded", "true")
+    await expect(tab.find("textarea")).to_be_focused()
+    await tab.page.keyboard.type("one")
+    await tab.page.keyboard.press("Shift+Enter")
+    await tab.page.keyboard.type("two")
+    await tab.page.keyboard.press("Enter")
+    await until(
+        lambda: any(
+            turn["text"] == "one\ntwo" for one in server.conversations.values() for turn in one["turns"]
+        )
+    )
+    await expect(tab.find("textarea")).to_have_value("")
+    await tab.page.keyboard.press("Escape")
+    await expect(launcher).to_have_attribute("aria-expanded", "false")
+    await expect(launcher).to_be_focused()
+    assert [name for name in ("opened", "closed") if await tab.heard(name)] == ["opened", "closed"]
+
+
+async def test_enter_that_chooses_a_word_does_not_send(tab: Tab, server: MockServer) -> None:
+    """While an input method composes, Enter belongs to it."""
+    await ready(tab, locale="zh-CN")
+    field = tab.find("textarea")
+    await field.fill("退款")
+    await field.dispatch_event("keydown", {"key": "Enter", "isComposing": True, "bubbles": True})
+    await expect(field).to_have_value("退款")
+    await tab.page.keyboard.press("Enter")
+    await expect(field).to_have_value("")
+
+
+async def test_it_speaks_the_language_of_the_browser(browser: Browser, server: MockServer) -> None:
+    """A Chinese browser is greeted in Chinese, a dark one is dark, and a phone gets the whole screen."""
+    context = await browser.new_context(
+        locale="zh-CN", color_scheme="dark", viewport={"width": 390, "height": 780}, has_touch=True
+    )
+    page = await context.new_page()
+    await page.goto(f"{server.host}/?token={token_for('xiaoyu')}")
+    launcher = page.locator("chatpush-widget .launcher")
+    await expect(launcher).to_have_attribute("aria-label", "打开消息与客服")
+    await launcher.tap()
+    await expect(page.locator("chatpush-widget #tab-chat")).to_have_text("客服")
+    panel = page.locator("chatpush-widget .panel")
+    await expect(panel).to_have_attribute("aria-modal", "true")
+    await until(lambda: _fills(panel.bounding_box()))
+    await expect(page.locator("chatpush-widget .root")).to_have_attribute("data-theme", "dark")
+    assert await panel.evaluate("one => getComputedStyle(one).backgroundColor") == "rgb(23, 26, 33)"
+    await context.close()
+
+
+async def _fills(box: object) -> bool:
+    found = await box  # type: ignore[misc]
+    return bool(found) and found == {"x": 0, "y": 0, "width": 390, "height": 780}
+
+
+async def test_calls_made_before_it_loads_are_not_lost(tab: Tab, server: MockServer) -> None:
+    """The queue is replayed, `on` can be undone, and nonsense does not throw into the page."""
+    await tab.open("emma")
+    await tab.connected()
+    assert [one["user"] for one in await tab.heard("ready")] == ["emma"]
+    await tab.page.evaluate("off = chatpush.on('opened', () => heard.push(['mine', 1])); off()")
+    await tab.call("open")
+    await until(lambda: asyncio.ensure_future(tab.heard("opened")))
+    assert await tab.heard("mine") == []
+    await tab.call("close")
+    await tab.call("nonsense")
+    assert tab.problems == ['chatpush: there is no method "nonsense"']
+    tab.problems.clear()
