@@ -108,14 +108,14 @@ class Recommender:
         return Picked(picks, ("personal" if personal else "popular") if picks else "none")
 
     async def pick_many(
-        self, tenant: TenantId, users: Sequence[UserId], limit: int
+        self, tenant: TenantId, users: Sequence[UserId], limit: int, locale: str = ""
     ) -> dict[UserId, list[Pick]]:
         """Return picks for many users, a few at a time."""
         gate = asyncio.Semaphore(4)
 
         async def one(user: UserId) -> list[Pick]:
             async with gate:
-                return await self.pick(tenant, user, limit)
+                return await self.pick(tenant, user, limit, locale)
 
         found = await asyncio.gather(*(one(user) for user in users))
         return dict(zip(users, found, strict=True))

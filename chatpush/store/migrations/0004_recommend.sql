@@ -39,6 +39,7 @@ CREATE TABLE reaction (
     event TEXT NOT NULL,
     due_at BIGINT NOT NULL,
     attempts BIGINT NOT NULL DEFAULT 0,
+    leased_by TEXT NOT NULL DEFAULT '',
     parked_at BIGINT,
     error TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (tenant, id)

@@ -1,0 +1,1 @@
+"""Campaigns: when they fire, how their runs proceed, and what events set off."""

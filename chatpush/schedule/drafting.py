@@ -1,0 +1,106 @@
+"""Write a campaign's message for users: their picks, their words, their hour.
+
+Used by runs, by event campaigns and by the dry run alike, so that what is
+previewed is what is sent.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from chatpush.domain import DEFAULT_LOCALE, CampaignId, Pick, TenantId, User, UserId
+from chatpush.notify.drafts import MessageDraft, Recipient
+from chatpush.notify.users import Users
+from chatpush.recommend.catalogue import card
+from chatpush.recommend.copywriter import Copywriter
+from chatpush.recommend.recommender import Recommender
+from chatpush.recommend.timing import Timing
+from chatpush.schedule.definition import Definition
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """One user's own part of a message."""
+
+    user: User
+    data: Mapping[str, Any]
+
+
+class Drafting:
+    """Turns a definition and users into drafts."""
+
+    def __init__(
+        self, users: Users, recommender: Recommender, timing: Timing, copywriter: Copywriter
+    ) -> None:
+        self._users = users
+        self._recommender = recommender
+        self._timing = timing
+        self._copywriter = copywriter
+
+    async def address(
+        self, tenant: TenantId, definition: Definition, users: Sequence[UserId]
+    ) -> list[Addressed]:
+        """Return each user's data; who gets no pick of a recommending campaign gets no message."""
+        known = await self._users.get_many(tenant, users)
+        people = [known.get(name) or User(tenant, name) for name in users]
+        own = {one.user: one.data for one in definition.to if one.user is not None}
+        if not definition.picks:
+            texts = [await self._words(tenant, definition, person, []) for person in people]
+            return [
+                Addressed(person, {**own.get(person.id, {}), **words})
+                for person, words in zip(people, texts, strict=True)
+            ]
+        picks = await self._recommender.pick_many(tenant, users, definition.picks, definition.locale or "")
+        addressed = []
+        for person in people:
+            if found := picks[person.id]:
+                words = await self._words(tenant, definition, person, found)
+                addressed.append(Addressed(person, {**own.get(person.id, {}), **words, **pick_data(found)}))
+        return addressed
+
+    async def hours(
+        self, tenant: TenantId, people: Sequence[User], after: datetime
+    ) -> dict[UserId, datetime]:
+        """Return each user's best moment after ``after``."""
+        return await self._timing.best_many(tenant, people, after)
+
+    async def _words(
+        self, tenant: TenantId, definition: Definition, person: User, picks: Sequence[Pick]
+    ) -> dict[str, str]:
+        if not definition.slots:
+            return {}
+        locale = definition.locale or person.locale or DEFAULT_LOCALE
+        return await self._copywriter.write(tenant, definition.slots, picks, locale)
+
+
+def pick_data(picks: Sequence[Pick]) -> dict[str, Any]:
+    """Return picks as templates and browsers see them: ``items``, and the first as ``item``."""
+    cards = [{**card(pick.item), "reason": pick.reason.text} for pick in picks]
+    return {"items": cards, "item": cards[0]}
+
+
+def draft(
+    definition: Definition,
+    campaign: CampaignId,
+    addressed: Sequence[Addressed],
+    *,
+    data: Mapping[str, Any] | None = None,
+    send_at: datetime | None = None,
+) -> MessageDraft:
+    """Return the message to these users."""
+    return MessageDraft(
+        to=tuple(Recipient(user=one.user.id, data=dict(one.data)) for one in addressed),
+        template=definition.template,
+        content=definition.content,
+        data={**definition.data, **(data or {})},
+        locale=definition.locale,
+        channels=definition.channels,
+        category=definition.category,
+        priority=definition.priority,
+        ttl_seconds=definition.ttl_seconds,
+        collapse_key=definition.collapse_key,
+        send_at=send_at,
+        quiet_hours=definition.quiet_hours,
+        campaign=campaign,
+    )
