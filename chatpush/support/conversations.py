@@ -31,7 +31,7 @@ from chatpush.domain import (
 from chatpush.errors import Conflict, InvalidInput, NotFound
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
-from chatpush.support.ports import Publisher
+from chatpush.support.ports import IssueSubscription, Publisher
 from chatpush.support.turns import Change, Conversation, Saying, TurnRows, turn_payload
 
 log = structlog.get_logger(__name__)
@@ -42,10 +42,18 @@ ACTIVITY = "console:activity"
 class Conversations:
     """Every conversation of every tenant."""
 
-    def __init__(self, database: Database, vault: Vault, publisher: Publisher, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        publisher: Publisher,
+        issue_subscription: IssueSubscription,
+        clock: Clock,
+    ) -> None:
         self._database = database
         self._vault = vault
         self._publisher = publisher
+        self._issue_subscription = issue_subscription
         self._clock = clock
         self.rows = TurnRows(vault, clock)
         self._watchers: list[Callable[[Conversation], None]] = []
@@ -133,6 +141,11 @@ class Conversations:
         )  # fmt: skip
         await self._vault.ready(conversation.tenant, conversation.user)
         return [self.rows.turn(conversation.tenant, conversation.user, row) for row in reversed(rows)]
+
+    async def token(self, conversation: Conversation) -> str:
+        """Return the token with which its user subscribes to the conversation's channel."""
+        issued = self._issue_subscription(conversation.tenant, conversation.user, conversation.channel)
+        return issued if isinstance(issued, str) else await issued
 
     async def unread(self, conversation: Conversation, *, for_agent: bool = False) -> int:
         """Return how many turns of the other side were not read yet."""

@@ -78,9 +78,9 @@ class LiveTurn:
         await self._publish({"type": "turn.delta", "turn": self.turn.id, "seq": self.sequence, "text": piece})
 
     async def withdraw(self) -> None:
-        """Take back what was shown of an answer that will not come."""
+        """Take back what was shown of an answer that will not come: an empty turn replaces it."""
         if self.turn is not None:
-            await self._publish({"type": "turn.deleted", "turn": self.turn.id})
+            await self._publish({"type": "turn", "turn": turn_payload(self.turn)})
 
     def payload(self) -> Json:
         """Return the turn as far as it has come, for whoever opens the conversation now."""

@@ -59,14 +59,6 @@ WORDS: dict[str, dict[str, str]] = {
         "en": "I'm handing you over to a colleague, who will answer here.",
         "zh": "正在为您转接人工客服，同事会在这里回复您。",
     },
-    "waiting": {
-        "en": "A colleague will answer here soon. We keep your messages in the meantime.",
-        "zh": "人工客服稍后会在这里回复，您可以继续留言。",
-    },
-    "offer_person": {
-        "en": "Would you like to talk to a person instead?",
-        "zh": "需要转人工客服吗？",
-    },
     "agent_joined": {"en": "{name} has joined the conversation.", "zh": "{name} 已接入会话。"},
     "released": {
         "en": "You're talking to the assistant again.",
@@ -88,10 +80,8 @@ WORDS: dict[str, dict[str, str]] = {
         "watching for it. ({text})",
         "zh": "我答应过有消息就通知您，但到今天为止仍没有消息，因此不再继续关注。（{text}）",
     },
-    "promise_cancelled": {"en": "All right, I won't watch for that any more.", "zh": "好的，我不再关注这件事了。"},
     "notice_title": {"en": "News on what you asked", "zh": "您关注的事有了新进展"},
     "stopped": {"en": "(stopped)", "zh": "（已停止）"},
-    "source": {"en": "Source", "zh": "来源"},
     "yes_label": {"en": "Yes, tell me", "zh": "好的，告诉我"},
     "no_label": {"en": "No, thanks", "zh": "不用了"},
     "person_label": {"en": "Talk to a person", "zh": "转人工客服"},
