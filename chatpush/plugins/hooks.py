@@ -4,7 +4,8 @@ The prefix is the contract. ``register_*`` runs at start and stops it when it
 fails. ``filter_*`` may change or drop a thing with a reason, within a time
 budget. ``on_*`` runs after the commit, isolated. Mark implementations with
 ``@chatpush.plugins.hooks.hook``; functions may be ``async``, and plain ones
-run in a worker thread so that they can't stop the loop.
+run in the plugin's own threads so that they can't stop the loop (``inline =
+True`` beside them says that they are quick enough not to need one).
 """
 
 from typing import Any

@@ -3,45 +3,40 @@
 Services hold a ``Plugins`` and call typed methods; they never see pluggy. A
 filter that fails or runs over its budget is skipped (fail open) unless its
 plugin says ``fail_closed = True``, then the thing is dropped. A plugin that
-keeps failing is cut off for a while and shown so in ``states()``.
+keeps failing is cut off for a while and shown so in ``states()``. What a
+plugin registers is asked for once, when it is added, and checked; so are its
+own settings, if it declares them as a pydantic model named ``Settings``.
 """
 
-import asyncio
 import inspect
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pluggy
-import structlog
 
 from chatpush import settings as configuration
 from chatpush.clock import Clock, SystemClock
-from chatpush.domain import Event, OutgoingMessage, Receipt
+from chatpush.domain import Content, Event, OutgoingMessage, Receipt
 from chatpush.errors import PluginFailed
 from chatpush.plugins import hooks
+from chatpush.plugins.acceptance import REGISTERED, hooks_of, lacks, place_of, validated
 from chatpush.plugins.contracts import Channel, Drop, Ranker, Tool
-
-log = structlog.get_logger(__name__)
+from chatpush.plugins.guard import Check, Guard, PluginState
 
 
 @dataclass(slots=True)
-class PluginState:
-    """How a plugin is doing."""
+class _Member:
+    """A plugin with its guard and what it registered."""
 
-    name: str
-    description: str
-    hooks: tuple[str, ...]
-    calls: int = 0
-    failures: int = 0
-    failures_in_a_row: int = 0
-    last_error: str = ""
-    seconds: float = 0.0
-    cut_off_until: float = 0.0
+    plugin: object
+    guard: Guard
+    settings: dict[str, Any]
+    registered: dict[str, list[Any]] = field(default_factory=dict)
 
 
 class Plugins:
-    """All plugins of one app, by name."""
+    """All plugins of one app, by name, called in the order they were added."""
 
     def __init__(
         self,
@@ -53,140 +48,176 @@ class Plugins:
         self._clock = clock or SystemClock()
         self._pluggy = pluggy.PluginManager(hooks.PROJECT)
         self._pluggy.add_hookspecs(hooks)
-        self._states: dict[str, PluginState] = {}
+        self._members: dict[str, _Member] = {}
         for name, plugin in (plugins or {}).items():
             self.add(name, plugin)
 
     def add(self, name: str, plugin: object) -> None:
-        """Register a plugin.
+        """Register a plugin: a module or an object with functions marked ``@hook``.
 
         Raises:
-            PluginFailed: a hook is unknown or has the wrong arguments.
+            PluginFailed: it has no hooks, an unknown one, wrong arguments, wrong
+                settings, or registers what isn't a tool, ranker or channel.
         """
+        if name in self._members:
+            raise PluginFailed(f"plugin {name}: there is one of this name already")
+        found = hooks_of(name, plugin)
+        own = validated(name, plugin, self._settings.settings.get(name, {}))
         try:
             self._pluggy.register(plugin, name)
-            self._pluggy.check_pending()
         except (pluggy.PluginValidationError, ValueError) as error:
             raise PluginFailed(f"plugin {name}: {error}") from error
-        found = tuple(caller.name for caller in self._pluggy.get_hookcallers(plugin) or ())
         first_line = (inspect.getdoc(plugin) or "").partition("\n")[0]
-        self._states[name] = PluginState(name, first_line, found)
+        inline = bool(getattr(plugin, "inline", False))
+        state = PluginState(name, first_line, found, inline=inline)
+        member = _Member(plugin, Guard(state, self._settings, self._clock), own)
+        self._members[name] = member
+        try:
+            for hook_name in REGISTERED:
+                member.registered[hook_name] = self._register(name, hook_name)
+        except PluginFailed:
+            self._pluggy.unregister(name=name)
+            del self._members[name]
+            raise
 
     def states(self) -> list[PluginState]:
         """Return every plugin with its counters."""
-        return list(self._states.values())
+        return [member.guard.snapshot() for member in self._members.values()]
 
     def tools(self) -> list[Tool]:
         """Return every registered tool."""
-        return self._collect("register_tools")
+        return self._registered("register_tools")
 
     def rankers(self) -> list[Ranker]:
         """Return every registered ranker."""
-        return self._collect("register_rankers")
+        return self._registered("register_rankers")
 
     def channels(self) -> list[Channel]:
         """Return every registered delivery channel."""
-        return self._collect("register_channels")
+        return self._registered("register_channels")
 
     async def filter_message(self, message: OutgoingMessage) -> OutgoingMessage | Drop:
         """Pass a message through every filter; the first Drop ends it."""
         arguments: dict[str, Any] = {"message": message}
-        async for state, verdict in self._verdicts("filter_message", arguments):
+        async for verdict in self._verdicts("filter_message", arguments, _is_message(message)):
             if isinstance(verdict, Drop):
                 return verdict
-            if isinstance(verdict, OutgoingMessage):
+            if verdict is not None:
                 arguments["message"] = verdict
-            elif verdict is not None:
-                self._failed(state, f"filter_message returned {type(verdict).__name__}")
         return cast(OutgoingMessage, arguments["message"])
 
     async def filter_publication(self, channel: str, data: bytes, user: str) -> bytes | Drop:
         """Pass a client's publication through every filter."""
         arguments: dict[str, Any] = {"channel": channel, "data": data, "user": user}
-        async for state, verdict in self._verdicts("filter_publication", arguments):
+        async for verdict in self._verdicts("filter_publication", arguments, _is_data):
             if isinstance(verdict, Drop):
                 return verdict
-            if isinstance(verdict, bytes):
+            if verdict is not None:
                 arguments["data"] = verdict
-            elif verdict is not None:
-                self._failed(state, f"filter_publication returned {type(verdict).__name__}")
         return cast(bytes, arguments["data"])
 
     async def on_event(self, event: Event) -> None:
         """Tell every plugin of an event."""
-        async for _ in self._verdicts("on_event", {"event": event}):
+        async for _ in self._verdicts("on_event", {"event": event}, _is_anything):
             pass
 
     async def on_receipt(self, receipt: Receipt) -> None:
         """Tell every plugin of a receipt."""
-        async for _ in self._verdicts("on_receipt", {"receipt": receipt}):
+        async for _ in self._verdicts("on_receipt", {"receipt": receipt}, _is_anything):
             pass
 
     def has(self, hook_name: str) -> bool:
         """Return whether any plugin implements a hook."""
-        return bool(getattr(self._pluggy.hook, hook_name).get_hookimpls())
+        return bool(self._implementations(hook_name))
 
-    def _collect(self, hook_name: str) -> list[Any]:
+    def close(self) -> None:
+        """Let the plugins' threads end."""
+        for member in self._members.values():
+            member.guard.close()
+
+    def _implementations(self, hook_name: str) -> list[Any]:
+        """Return a hook's implementations, first added first."""
+        return list(reversed(getattr(self._pluggy.hook, hook_name).get_hookimpls()))
+
+    def _registered(self, hook_name: str) -> list[Any]:
+        return [one for member in self._members.values() for one in member.registered[hook_name]]
+
+    def _register(self, name: str, hook_name: str) -> list[Any]:
         gathered: list[Any] = []
-        for implementation in getattr(self._pluggy.hook, hook_name).get_hookimpls():
-            name = implementation.plugin_name
+        for implementation in self._implementations(hook_name):
+            if implementation.plugin_name != name:
+                continue
             try:
-                gathered += implementation.function(**self._accepted(implementation, {}))
+                gathered = list(implementation.function(**self._accepted(implementation, {})))
             except Exception as error:
-                raise PluginFailed(f"plugin {name}: {hook_name} failed: {error}") from error
+                raise PluginFailed(
+                    f"plugin {name}: {hook_name} failed: {type(error).__name__}: {error} ({place_of(error)})"
+                ) from error
+        known = {one.name for one in self._registered_before(name, hook_name)}
+        for one in gathered:
+            if problem := lacks(one, hook_name):
+                raise PluginFailed(f"plugin {name}: {hook_name} returned {one!r}, which {problem}")
+            if one.name in known:
+                raise PluginFailed(f"plugin {name}: {hook_name}: there is a {one.name!r} already; rename it")
+            known.add(one.name)
         return gathered
 
-    async def _verdicts(
-        self, hook_name: str, arguments: dict[str, Any]
-    ) -> AsyncIterator[tuple[PluginState, Any]]:
+    def _registered_before(self, name: str, hook_name: str) -> list[Any]:
+        others = (member for other, member in self._members.items() if other != name)
+        return [one for member in others for one in member.registered[hook_name]]
+
+    async def _verdicts(self, hook_name: str, arguments: dict[str, Any], check: Check) -> AsyncIterator[Any]:
         """Yield each plugin's answer; a failing one answers None, or Drop if it fails closed.
 
         The caller may change ``arguments`` between two answers.
         """
-        for implementation in reversed(getattr(self._pluggy.hook, hook_name).get_hookimpls()):
-            state = self._states[implementation.plugin_name]
-            closed = getattr(implementation.plugin, "fail_closed", False) and hook_name.startswith("filter_")
-            if state.cut_off_until > self._clock.monotonic():
-                yield state, Drop(f"plugin {state.name} is cut off") if closed else None
+        for implementation in self._implementations(hook_name):
+            name = implementation.plugin_name
+            member = self._members[name]
+            closed = hook_name.startswith("filter_") and bool(getattr(member.plugin, "fail_closed", False))
+            if member.guard.cut_off:
+                yield Drop(f"plugin {name} is cut off") if closed else None
                 continue
-            succeeded, verdict = await self._call(state, implementation, hook_name, arguments)
-            yield state, verdict if succeeded or not closed else Drop(f"plugin {state.name} failed")
-
-    async def _call(
-        self, state: PluginState, implementation: Any, hook_name: str, arguments: dict[str, Any]
-    ) -> tuple[bool, Any]:
-        """Return (succeeded, answer) of one call within the budget."""
-        accepted = self._accepted(implementation, arguments)
-        began = self._clock.monotonic()
-        state.calls += 1
-        try:
-            async with asyncio.timeout(self._settings.budget_milliseconds / 1000):
-                if inspect.iscoroutinefunction(implementation.function):
-                    answer = await implementation.function(**accepted)
-                else:
-                    answer = await asyncio.to_thread(implementation.function, **accepted)
-        except TimeoutError:
-            self._failed(state, f"{hook_name} took over {self._settings.budget_milliseconds:g} ms")
-            return False, None
-        except Exception as error:
-            self._failed(state, f"{hook_name}: {type(error).__name__}: {error}")
-            return False, None
-        finally:
-            state.seconds += self._clock.monotonic() - began
-        state.failures_in_a_row = 0
-        return True, answer
-
-    def _failed(self, state: PluginState, problem: str) -> None:
-        state.failures += 1
-        state.failures_in_a_row += 1
-        state.last_error = problem
-        log.warning("plugin failed", plugin=state.name, problem=problem)
-        if state.failures_in_a_row >= self._settings.failures_before_cut_off:
-            state.cut_off_until = self._clock.monotonic() + self._settings.cut_off_seconds
-            state.failures_in_a_row = 0
-            log.error("plugin cut off", plugin=state.name, seconds=self._settings.cut_off_seconds)
+            accepted = self._accepted(implementation, arguments)
+            succeeded, verdict = await member.guard.call(hook_name, implementation.function, accepted, check)
+            yield verdict if succeeded or not closed else Drop(f"plugin {name} failed")
 
     def _accepted(self, implementation: Any, arguments: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments the implementation asks for, its settings among them."""
-        offered = {**arguments, "settings": self._settings.settings.get(implementation.plugin_name, {})}
+        offered = {**arguments, "settings": self._members[implementation.plugin_name].settings}
         return {name: offered[name] for name in implementation.argnames}
+
+
+def _is_anything(_answer: Any) -> str:
+    return ""
+
+
+def _is_data(answer: Any) -> str:
+    return "" if answer is None or isinstance(answer, bytes) else _is_drop(answer)
+
+
+def _is_drop(answer: Any) -> str:
+    if not isinstance(answer, Drop):
+        return f"returned {type(answer).__name__}"
+    return "" if isinstance(answer.reason, str) and answer.reason else "dropped without a reason"
+
+
+def _is_message(sent: OutgoingMessage) -> Check:
+    """Return the check of what a filter made of a message: its words, never its way."""
+
+    def check(answer: Any) -> str:
+        if answer is None:
+            return ""
+        if not isinstance(answer, OutgoingMessage):
+            return _is_drop(answer)
+        for name in ("tenant", "message", "delivery", "user"):
+            if getattr(answer, name) != getattr(sent, name):
+                return f"changed the message's {name}"
+        content = answer.content
+        if not isinstance(content, Content) or not all(
+            isinstance(t, str) for t in (content.title, content.body)
+        ):
+            return "returned a message without content"
+        return ""
+
+    return check
