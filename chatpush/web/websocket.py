@@ -73,6 +73,7 @@ class Sockets:
             await self._serve(socket, session)
         finally:
             session.ended()
+            await wire.finished()
         return socket
 
     async def shut_down(self, _app: web.Application) -> None:

@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 
 HIGH_WATER_BYTES = 65_536
 CLOSE_SECONDS = 5.0
+PAUSE_SECONDS = 0.05
 
 
 class SocketWire:
@@ -29,6 +30,7 @@ class SocketWire:
     __slots__ = (
         "_closed",
         "_closing",
+        "_goodbye",
         "_limit",
         "_loop",
         "_pending",
@@ -52,6 +54,7 @@ class SocketWire:
         self._pending: list[bytes] = []
         self._pending_bytes = 0
         self._closed = False
+        self._goodbye: asyncio.Task[None] | None = None
 
     def write(self, frame: Frame) -> None:
         if self._closed:
@@ -70,16 +73,24 @@ class SocketWire:
     async def drained(self) -> None:
         if self._pending:
             await asyncio.sleep(0)  # let the flush go first
-        await self._request.writer.drain()
+        try:
+            await self._request.writer.drain()
+        except ConnectionError:
+            await asyncio.sleep(PAUSE_SECONDS)  # gone; the socket's own task is about to notice
 
     def close(self, disconnect: Disconnect) -> None:
         if self._closed:
             return
         self._flush()
         self._closed = True
-        task = self._loop.create_task(self._say_goodbye(disconnect))
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        self._goodbye = self._loop.create_task(self._say_goodbye(disconnect))
+        self._closing.add(self._goodbye)
+        self._goodbye.add_done_callback(self._closing.discard)
+
+    async def finished(self) -> None:
+        """Wait for the goodbye, if there is one; aiohttp must not say another first."""
+        if self._goodbye is not None:
+            await asyncio.wait([self._goodbye])
 
     def _flush(self) -> None:
         if not self._pending:

@@ -1,0 +1,173 @@
+"""The realtime server API, ``POST /api/<method>``: what backends of this protocol family send.
+
+A success is ``{"result": …}``, a failure ``{"error": {"code", "message"}}``
+with HTTP 200; a body that can't be read is 400, a bad key 401.
+"""
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from chatpush.domain import Identity, IdentityKind, TenantId
+from chatpush.errors import ChatpushError, Forbidden, Unauthenticated
+from chatpush.realtime import codec
+from chatpush.realtime.codes import BAD_REQUEST, INTERNAL, METHOD_NOT_FOUND, ErrorCode, Refused, code_of
+from chatpush.realtime.hub import Hub
+from chatpush.web import server_methods
+from chatpush.web.server_methods import METHODS, READING
+
+log = structlog.get_logger(__name__)
+
+IdentifyKey = Callable[[str], Awaitable[Identity]]
+LARGEST_BATCH = 1000
+
+
+def add_routes(
+    app: web.Application,
+    hub: Hub,
+    http_api_key: str,
+    identify_key: IdentifyKey,
+    tenant: TenantId,
+    version: str,
+) -> None:
+    """Serve ``/api``: by ``http_api_key`` for ``tenant``, or by ``identify_key(sk_…)`` for the key's own.
+
+    ``identify_key`` raises ``Unauthenticated`` for keys it does not know.
+    """
+    api = ServerApi(hub, http_api_key, identify_key, tenant, version)
+    app.router.add_post("/api", api.lines)
+    app.router.add_post("/api/batch", api.batch)
+    app.router.add_post("/api/{method}", api.one)
+
+
+class ServerApi:
+    """Checks the key, finds the method, wraps the answer."""
+
+    def __init__(
+        self, hub: Hub, http_api_key: str, identify_key: IdentifyKey, tenant: TenantId, version: str
+    ) -> None:
+        self._caller = server_methods.Caller(hub, version)
+        self._key = http_api_key
+        self._identify_key = identify_key
+        self._tenant = tenant
+
+    async def one(self, request: web.Request) -> web.Response:
+        """Answer one method."""
+        identity = await self._identity(request)
+        if identity is None:
+            return _status(401, "a valid X-API-Key is needed")
+        method = request.match_info["method"]
+        if method not in METHODS:
+            return _status(404, f"no such method: {method}")
+        body = await request.read()
+        reply = await self._run(identity, method, body or b"{}")
+        return _status(400, reply) if isinstance(reply, str) else _json(reply)
+
+    async def batch(self, request: web.Request) -> web.Response:
+        """Answer many commands, each ``{"<method>": {…}}``, in order or side by side."""
+        identity = await self._identity(request)
+        if identity is None:
+            return _status(401, "a valid X-API-Key is needed")
+        try:
+            batch = msgspec.json.decode(await request.read(), type=Batch)
+        except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+            return _status(400, str(error))
+        if len(batch.commands) > LARGEST_BATCH:
+            return _status(400, f"at most {LARGEST_BATCH} commands a batch")
+        jobs = [self._command(identity, command) for command in batch.commands]
+        replies = await asyncio.gather(*jobs) if batch.parallel else [await job for job in jobs]
+        return _json({"replies": replies})
+
+    async def lines(self, request: web.Request) -> web.Response:
+        """Answer the older form: one ``{"method", "params"}`` per line."""
+        identity = await self._identity(request)
+        if identity is None:
+            return _status(401, "a valid X-API-Key is needed")
+        try:
+            commands = msgspec.json.Decoder(Line).decode_lines(await request.read())
+        except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+            return _status(400, str(error))
+        if not commands:
+            return _status(400, "an empty body")
+        replies = [await self._command(identity, {one.method: one.params}) for one in commands]
+        return web.Response(body=b"\n".join(map(codec.encode, replies)), content_type="application/json")
+
+    async def _command(self, identity: Identity, command: dict[str, msgspec.Raw]) -> dict[str, Any]:
+        """Return one reply of a batch: the method's result under its own name, or an error."""
+        if len(command) != 1:
+            return _error(BAD_REQUEST)
+        method, params = next(iter(command.items()))
+        if method not in METHODS:
+            return _error(METHOD_NOT_FOUND)
+        reply = await self._run(identity, method, bytes(params) or b"{}")
+        if isinstance(reply, str):
+            return _error(ErrorCode(BAD_REQUEST.code, reply))
+        return {method: reply["result"]} if "result" in reply else reply
+
+    async def _run(self, identity: Identity, method: str, body: bytes) -> dict[str, Any] | str:
+        """Return the reply, or what is wrong with a body that can't be read."""
+        request_type, function = METHODS[method]
+        scope = "realtime:read" if method in READING else "realtime:publish"
+        try:
+            if not identity.has_scope(scope):
+                raise Forbidden(f"this key lacks the scope {scope}")  # noqa: TRY301
+            params = msgspec.json.decode(body, type=request_type)
+        except Forbidden as error:
+            return _error(code_of(error))
+        except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+            return str(error)
+        try:
+            return {"result": await function(self._caller, identity.tenant, params)}
+        except Refused as error:
+            return _error(error.code)
+        except ChatpushError as error:
+            return _error(code_of(error))
+        except Exception:
+            log.exception("a server API method failed", method=method)
+            return _error(INTERNAL)
+
+    async def _identity(self, request: web.Request) -> Identity | None:
+        key = request.headers.get("X-API-Key", "")
+        authorization = request.headers.get("Authorization", "")
+        for scheme in ("apikey ", "Bearer "):
+            if not key and authorization.startswith(scheme):
+                key = authorization.removeprefix(scheme).strip()
+        if not key:
+            return None
+        if self._key and hmac.compare_digest(key.encode(), self._key.encode()):
+            return Identity(self._tenant, IdentityKind.KEY, "http_api", frozenset({"*"}))
+        try:
+            return await self._identify_key(key)
+        except Unauthenticated:
+            return None
+
+
+class Batch(msgspec.Struct):
+    """Many commands."""
+
+    commands: list[dict[str, msgspec.Raw]]
+    parallel: bool = False
+
+
+class Line(msgspec.Struct):
+    """One command in the older form."""
+
+    method: str
+    params: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+def _error(code: ErrorCode) -> dict[str, Any]:
+    return {"error": {"code": code.code, "message": code.message}}
+
+
+def _json(value: Any) -> web.Response:
+    return web.Response(body=codec.encode(value), content_type="application/json")
+
+
+def _status(status: int, problem: str) -> web.Response:
+    return web.json_response({"error": {"code": status, "message": problem}}, status=status)

@@ -1,0 +1,313 @@
+"""The methods of the realtime server API: their requests as types, and what each does."""
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from msgspec import Raw, Struct
+
+from chatpush.domain import Cursor, Identity, IdentityKind, TenantId, UserId
+from chatpush.errors import ChatpushError, InvalidInput
+from chatpush.realtime import codec
+from chatpush.realtime.codes import (
+    FORCE_DISCONNECT,
+    METHOD_NOT_FOUND,
+    NOT_AVAILABLE,
+    Refused,
+    code_of,
+)
+from chatpush.realtime.frames import NONE, FilterNode, StreamPosition
+from chatpush.realtime.hub import Hub
+
+HISTORY_LIMIT = 1000
+LARGEST_BROADCAST = 10_000
+
+
+class Caller:
+    """What a method works with."""
+
+    def __init__(self, hub: Hub, version: str) -> None:
+        self.hub = hub
+        self.version = version
+
+
+class PublishRequest(Struct):
+    channel: str
+    data: Raw = NONE
+    b64data: str = ""
+    skip_history: bool = False
+    tags: dict[str, str] | None = None
+    idempotency_key: str = ""
+    delta: bool = False
+    version: int = 0
+    version_epoch: str = ""
+
+
+class BroadcastRequest(Struct):
+    channels: list[str]
+    data: Raw = NONE
+    b64data: str = ""
+    skip_history: bool = False
+    tags: dict[str, str] | None = None
+    idempotency_key: str = ""
+    delta: bool = False
+    version: int = 0
+    version_epoch: str = ""
+
+
+class SubscribeRequest(Struct):
+    channel: str
+    user: str = ""
+    expire_at: int = 0
+    info: Raw = NONE
+    b64info: str = ""
+    client: str = ""
+    data: Raw = NONE
+    b64data: str = ""
+    recover_since: StreamPosition | None = None
+    session: str = ""
+    label_filter: FilterNode | None = None
+    all_users: bool = False
+
+
+class UnsubscribeRequest(Struct):
+    channel: str
+    user: str = ""
+    client: str = ""
+    session: str = ""
+    label_filter: FilterNode | None = None
+    all_users: bool = False
+
+
+class DisconnectReason(Struct):
+    code: int = FORCE_DISCONNECT.code
+    reason: str = FORCE_DISCONNECT.reason
+
+
+class DisconnectRequest(Struct):
+    user: str = ""
+    disconnect: DisconnectReason | None = None
+    client: str = ""
+    whitelist: list[str] = []
+    session: str = ""
+    label_filter: FilterNode | None = None
+    all_users: bool = False
+
+
+class RefreshRequest(Struct):
+    user: str = ""
+    client: str = ""
+    expired: bool = False
+    expire_at: int = 0
+    session: str = ""
+    label_filter: FilterNode | None = None
+    all_users: bool = False
+
+
+class ChannelRequest(Struct):
+    channel: str
+
+
+class HistoryRequest(Struct):
+    channel: str
+    limit: int = 0
+    since: StreamPosition | None = None
+    reverse: bool = False
+
+
+class ChannelsRequest(Struct):
+    pattern: str = ""
+
+
+class RpcRequest(Struct):
+    method: str
+    params: Raw = NONE
+
+
+class Nothing(Struct):
+    """A request without fields."""
+
+
+Chosen = SubscribeRequest | UnsubscribeRequest | DisconnectRequest | RefreshRequest
+
+
+async def publish(caller: Caller, tenant: TenantId, request: PublishRequest) -> dict[str, Any]:
+    position = await _publish(caller, tenant, request.channel, _data(request), request)
+    return _position(position)
+
+
+async def broadcast(caller: Caller, tenant: TenantId, request: BroadcastRequest) -> dict[str, Any]:
+    """Publish the same to many channels; each has its own result or error."""
+    if not 0 < len(request.channels) <= LARGEST_BROADCAST:
+        raise InvalidInput(f"1 to {LARGEST_BROADCAST} channels a broadcast", param="channels")
+    data = _data(request)
+
+    async def one(channel: str) -> dict[str, Any]:
+        try:
+            return {"result": _position(await _publish(caller, tenant, channel, data, request))}
+        except ChatpushError as error:
+            code = code_of(error)
+            return {"error": {"code": code.code, "message": code.message}}
+
+    return {"responses": await asyncio.gather(*map(one, request.channels))}
+
+
+async def subscribe(caller: Caller, tenant: TenantId, request: SubscribeRequest) -> dict[str, Any]:
+    user = _who(request)
+    since = request.recover_since
+    await caller.hub.subscribe(
+        tenant,
+        user,
+        request.channel,
+        client=request.client,
+        info=codec.value(Raw(_bytes(request.info, request.b64info))),
+        expire_at=float(request.expire_at) if request.expire_at else None,
+        recover_since=Cursor(since.epoch, since.offset) if since else None,
+        data=codec.value(Raw(_bytes(request.data, request.b64data))),
+    )
+    return {}
+
+
+async def unsubscribe(caller: Caller, tenant: TenantId, request: UnsubscribeRequest) -> dict[str, Any]:
+    await caller.hub.unsubscribe(tenant, _who(request), request.channel, client=request.client)
+    return {}
+
+
+async def disconnect(caller: Caller, tenant: TenantId, request: DisconnectRequest) -> dict[str, Any]:
+    reason = request.disconnect or DisconnectReason()
+    if not 3000 <= reason.code <= 4999:
+        raise InvalidInput("a disconnect code is 3000 to 4999", param="disconnect.code")
+    await caller.hub.disconnect(
+        tenant, _who(request), reason.code, reason.reason,
+        client=request.client, whitelist=tuple(request.whitelist),
+    )  # fmt: skip
+    return {}
+
+
+async def refresh(caller: Caller, tenant: TenantId, request: RefreshRequest) -> dict[str, Any]:
+    await caller.hub.refresh(
+        tenant, _who(request), client=request.client, expired=request.expired,
+        expire_at=float(request.expire_at) if request.expire_at else None,
+    )  # fmt: skip
+    return {}
+
+
+async def presence(caller: Caller, tenant: TenantId, request: ChannelRequest) -> dict[str, Any]:
+    _check_presence(caller, request.channel)
+    return {"presence": caller.hub.presence(tenant, request.channel)}
+
+
+async def presence_stats(caller: Caller, tenant: TenantId, request: ChannelRequest) -> dict[str, Any]:
+    _check_presence(caller, request.channel)
+    found = caller.hub.presence_stats(tenant, request.channel)
+    return {"num_clients": found.num_clients, "num_users": found.num_users}
+
+
+async def history(caller: Caller, tenant: TenantId, request: HistoryRequest) -> dict[str, Any]:
+    limit = HISTORY_LIMIT if request.limit < 0 else min(request.limit, HISTORY_LIMIT)
+    since = Cursor(request.since.epoch, request.since.offset) if request.since else None
+    if since is not None and not since.epoch:
+        since = Cursor((await caller.hub.history(tenant, request.channel, 0)).epoch, since.offset)
+    found = await caller.hub.history(tenant, request.channel, limit, since, request.reverse)
+    shown = [codec.publication_of(entry) for entry in found.publications]
+    return {"publications": shown, "epoch": found.epoch, "offset": found.top}
+
+
+async def history_remove(caller: Caller, tenant: TenantId, request: ChannelRequest) -> dict[str, Any]:
+    await caller.hub.history_remove(tenant, request.channel)
+    return {}
+
+
+async def channels(caller: Caller, tenant: TenantId, request: ChannelsRequest) -> dict[str, Any]:
+    found = caller.hub.active_channels(tenant, request.pattern)
+    return {"channels": {name: {"num_clients": count} for name, count in found.items()}}
+
+
+async def info(caller: Caller, _tenant: TenantId, _request: Nothing) -> dict[str, Any]:
+    counts = caller.hub.counts()
+    node = {
+        "uid": caller.hub.name,
+        "name": caller.hub.name,
+        "version": caller.version,
+        "num_clients": counts.connections,
+        "num_users": counts.users,
+        "num_channels": counts.channels,
+        "num_subs": counts.subscriptions,
+        "uptime": int(caller.hub.uptime_seconds()),
+    }
+    return {"nodes": [node]}
+
+
+async def rpc(caller: Caller, tenant: TenantId, request: RpcRequest) -> dict[str, Any]:
+    method = caller.hub.rpc.find(request.method)
+    if method is None:
+        raise Refused(METHOD_NOT_FOUND)
+    identity = Identity(tenant, IdentityKind.KEY, "server", frozenset({"*"}))
+    return {"data": await method(identity, codec.value(request.params))}
+
+
+METHODS: dict[str, tuple[type[Struct], Callable[[Caller, TenantId, Any], Awaitable[dict[str, Any]]]]] = {
+    "publish": (PublishRequest, publish),
+    "broadcast": (BroadcastRequest, broadcast),
+    "subscribe": (SubscribeRequest, subscribe),
+    "unsubscribe": (UnsubscribeRequest, unsubscribe),
+    "disconnect": (DisconnectRequest, disconnect),
+    "refresh": (RefreshRequest, refresh),
+    "presence": (ChannelRequest, presence),
+    "presence_stats": (ChannelRequest, presence_stats),
+    "history": (HistoryRequest, history),
+    "history_remove": (ChannelRequest, history_remove),
+    "channels": (ChannelsRequest, channels),
+    "info": (Nothing, info),
+    "rpc": (RpcRequest, rpc),
+}
+READING = frozenset({"presence", "presence_stats", "history", "channels", "info"})
+
+
+async def _publish(
+    caller: Caller, tenant: TenantId, channel: str, data: bytes, request: PublishRequest | BroadcastRequest
+) -> Cursor:
+    return await caller.hub.publish(
+        tenant, channel, data,
+        tags=request.tags,
+        idempotency_key=request.idempotency_key,
+        version=request.version,
+        version_epoch=request.version_epoch,
+        skip_history=request.skip_history,
+    )  # fmt: skip
+
+
+def _position(position: Cursor) -> dict[str, Any]:
+    return {"offset": position.offset, "epoch": position.epoch} if position.offset else {}
+
+
+def _data(request: PublishRequest | BroadcastRequest) -> bytes:
+    data = _bytes(request.data, request.b64data)
+    if not data:
+        raise InvalidInput("data or b64data is needed", param="data")
+    return codec.compact(data)
+
+
+def _bytes(data: Raw, b64data: str) -> bytes:
+    if not b64data:
+        return bytes(data)
+    try:
+        return base64.b64decode(b64data, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidInput("b64data is not Base64", param="b64data") from error
+
+
+def _who(request: Chosen) -> UserId:
+    """Return whose connections are meant; a wish we can't fulfil is refused, never ignored."""
+    if request.all_users or request.label_filter is not None or request.session:
+        raise Refused(NOT_AVAILABLE, "all_users, session and label_filter are not supported")
+    if not request.user and not request.client:
+        raise InvalidInput("user or client is needed", param="user")
+    return UserId(request.user)
+
+
+def _check_presence(caller: Caller, channel: str) -> None:
+    if not caller.hub.options_presence(channel):
+        raise Refused(NOT_AVAILABLE)
