@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from chatpush.domain import DeliveryId, MessageId, TenantId, UserId, from_ms, to_ms
 from chatpush.notify.listing import among
+from chatpush.notify.trace import TraceEntry, entry_of
 from chatpush.store.database import Database
 
 SENT_LATER = timedelta(days=3)
@@ -26,16 +27,6 @@ class Series:
     sent: tuple[int, ...]
     delivered: tuple[int, ...]
     seen: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TraceStep:
-    """One entry of a delivery's trace."""
-
-    step: str
-    verdict: str
-    detail: str
-    at: datetime
 
 
 class Figures:
@@ -71,17 +62,16 @@ class Figures:
 
     async def traces(
         self, tenant: TenantId, deliveries: Sequence[DeliveryId]
-    ) -> dict[DeliveryId, list[TraceStep]]:
+    ) -> dict[DeliveryId, list[TraceEntry]]:
         """Return what happened to each of these deliveries, oldest first."""
         ids, params = among(deliveries)
         rows = await self._database.read(
             f"SELECT * FROM trace_entry WHERE tenant = :t AND delivery IN {ids} ORDER BY delivery, id",
             t=tenant, **params,
         )  # fmt: skip
-        found: dict[DeliveryId, list[TraceStep]] = {}
+        found: dict[DeliveryId, list[TraceEntry]] = {}
         for row in rows:
-            step = TraceStep(row["step"], row["verdict"], row["detail"], from_ms(row["at"]))
-            found.setdefault(DeliveryId(row["delivery"]), []).append(step)
+            found.setdefault(DeliveryId(row["delivery"]), []).append(entry_of(row))
         return found
 
     async def _per_step(self, tenant: TenantId, column: str, first: int, size: int) -> dict[int, int]:

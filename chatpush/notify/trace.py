@@ -44,7 +44,9 @@ class Trace:
         rows = await self._database.read(
             "SELECT * FROM trace_entry WHERE tenant = :t AND delivery = :d ORDER BY id", t=tenant, d=delivery
         )
-        return [
-            TraceEntry(row["step"], row["verdict"], json.loads(row["detail"]), from_ms(row["at"]))
-            for row in rows
-        ]
+        return [entry_of(row) for row in rows]
+
+
+def entry_of(row: Row) -> TraceEntry:
+    """Return a row of table ``trace_entry``."""
+    return TraceEntry(row["step"], row["verdict"], json.loads(row["detail"]), from_ms(row["at"]))

@@ -275,6 +275,7 @@ class DeliveryLine:
     at: datetime
     trace: tuple[TraceStep, ...] = ()
     attempts: int = 0
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,13 +338,23 @@ class CampaignDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class DrySample:
+    """One user's message as it would be, or why there would be none."""
+
+    user: str
+    locale: str
+    title: str
+    body: str
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DryRun:
     """What a run would do now, without sending anything."""
 
-    audience: int
-    reach: int
-    held: tuple[tuple[str, int], ...]
-    sample: tuple[str, ...] = ()
+    users: int
+    samples: tuple[DrySample, ...] = ()
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,6 +413,7 @@ class PluginLine:
     average_milliseconds: float
     cut_off: bool
     last_error: str
+    drops: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,9 @@ from typing import Any, TypeVar, cast
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from chatpush.account.people import People
-from chatpush.account.sessions import Session
+from chatpush.account.sessions import Session, Sessions
 from chatpush.clock import Clock, SystemClock
-from chatpush.domain import Identity, IdentityKind, Role, TenantId
+from chatpush.domain import Identity, IdentityKind, TenantId
 from chatpush.errors import ChatpushError, Forbidden, InvalidInput, Unauthenticated
 from chatpush.settings import Settings
 from chatpush.web import problems
@@ -83,9 +82,9 @@ class Visit:
         """Return the app's service of a class, if it has one."""
         return cast("T | None", self.request.app[SERVICES].get(kind))
 
-    def draw(self, template: str, status: int = 200, **values: Any) -> web.Response:
+    def draw(self, page: str, status: int = 200, **values: Any) -> web.Response:
         """Return a page or a fragment."""
-        html = render.page(template, self.shell, values)
+        html = render.page(page, self.shell, values)
         return web.Response(text=html, status=status, content_type="text/html")
 
     def go(self, address: str) -> web.Response:
@@ -144,7 +143,7 @@ def endpoint(page: Operation) -> Handler:
             page.door.check(visit.identity)
             if page.method != "GET":
                 await _read_form(visit, session)
-            response = await page.handler(visit)
+            response: web.StreamResponse = await page.handler(visit)
         except ChatpushError as error:
             response = _refusal(visit, error)
         except web.HTTPException:
@@ -172,9 +171,9 @@ def set_session(visit: Visit, response: web.StreamResponse, token: str, seconds:
 
 async def _visit(request: web.Request) -> tuple[Visit, Session | None]:
     services = request.app[SERVICES]
-    people = cast("People | None", services.get(People))
+    sessions = cast("Sessions | None", services.get(Sessions))
     token = request.cookies.get(SESSION_COOKIE, "")
-    session = await people.session(token) if people and token else None
+    session = await sessions.find(token) if sessions and token else None
     clock = cast(Clock, services.get(Clock) or services.get(SystemClock) or SystemClock())
     identity = session.identity if session else request[IDENTITY]
     asked = request.query.get("language", "")
@@ -265,6 +264,3 @@ def _secure(visit: Visit) -> bool:
     """Cookies are for HTTPS only, unless this very installation is served without it."""
     settings = visit.find(Settings)
     return visit.request.secure or bool(settings and settings.server.public_url.startswith("https:"))
-
-
-__all__ = ["Door", "PageHandler", "Pages", "Role", "Visit", "endpoint", "set_session", "visit_text"]

@@ -7,14 +7,14 @@ fingerprint of the file, so that browsers may keep files for ever.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from chatpush.domain import Role, iso
+from chatpush.domain import EPOCH, Role, iso
 from chatpush.web.console.texts import Texts
 
 HERE = Path(__file__).parent
@@ -33,8 +33,7 @@ class Shell:
     name: str = ""
     role: Role | None = None
     here: str = "/console"
-    now: datetime = datetime.fromtimestamp(0, UTC)
-    waiting: int = 0
+    now: datetime = EPOCH
 
     def may(self, role: str) -> bool:
         """Return whether the person's role covers the needed one."""

@@ -9,12 +9,13 @@ from datetime import timedelta
 from aiohttp import web
 
 from chatpush.account.people import People
-from chatpush.account.sessions import LIFE
+from chatpush.account.sessions import LIFE, Sessions
 from chatpush.domain import DEFAULT_TENANT, Role
 from chatpush.errors import TooMany, Unauthenticated
 from chatpush.settings import Settings
-from chatpush.web.console.pages import SESSION_COOKIE, Pages, Visit, set_session, visit_text
+from chatpush.web.console.pages import Pages, Visit, set_session, visit_text
 from chatpush.web.doors import Door
+from chatpush.web.identify import SESSION_COOKIE
 
 pages = Pages()
 
@@ -52,7 +53,7 @@ async def sign_in(visit: Visit) -> web.StreamResponse:
 @pages.post("/console/sign-out", door=Door(role=Role.VIEWER))
 async def sign_out(visit: Visit) -> web.StreamResponse:
     """End the session."""
-    await visit.need(People).sign_out(visit.request.cookies.get(SESSION_COOKIE, ""))
+    await visit.need(Sessions).end(visit.request.cookies.get(SESSION_COOKIE, ""))
     response = visit.go("/console/sign-in")
     response.del_cookie(SESSION_COOKIE, path="/")
     return response

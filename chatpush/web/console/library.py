@@ -1,0 +1,111 @@
+"""Library: message templates with a preview, and the knowledge base with "try a question"."""
+
+import json
+
+from aiohttp import web
+
+from chatpush.domain import Role, User, UserId
+from chatpush.errors import ChatpushError
+from chatpush.notify.listing import Window
+from chatpush.notify.template_source import Template
+from chatpush.notify.templates import Templates
+from chatpush.settings import Settings
+from chatpush.support.knowledge import Article, Knowledge
+from chatpush.support.retrieval import Retrieval
+from chatpush.web.console import models
+from chatpush.web.console.pages import Pages, Visit, visit_text
+from chatpush.web.doors import Door
+
+pages = Pages()
+LOOK = Door(role=Role.VIEWER)
+MOST = 500
+PASSAGES = 3
+LONGEST_QUESTION = 500
+SAMPLE = {"order": "536412", "items": [], "item": {"title": "Red Mug", "price": 2.95}}
+PREVIEW_NAME = "Emma"
+
+
+@pages.get("/console/settings/templates", door=LOOK)
+async def templates_page(visit: Visit) -> web.StreamResponse:
+    """Show all templates in their newest version."""
+    listed = await visit.need(Templates).list(visit.tenant, Window(MOST))
+    lines = sorted((_template(template) for template in listed.data), key=lambda line: line.name)
+    return visit.draw("settings_templates.html", templates=lines)
+
+
+@pages.get("/console/settings/templates/{name}", door=LOOK)
+async def template_page(visit: Visit) -> web.StreamResponse:
+    """Show one template's texts, with a preview."""
+    template = await visit.need(Templates).get(visit.tenant, visit.path["name"])
+    detail = models.TemplateDetail(
+        _template(template),
+        tuple((locale, _parts(template, locale)) for locale in template.locales),
+        json.dumps(SAMPLE, ensure_ascii=False, indent=2),
+    )
+    return visit.draw("settings_template.html", template=detail)
+
+
+@pages.post("/console/settings/templates/{name}/preview", door=LOOK)
+async def preview(visit: Visit) -> web.StreamResponse:
+    """Render a template with sample data."""
+    locale, text = visit.form.get("locale", "en"), visit.form.get("data", "") or "{}"
+    try:
+        data = json.loads(text)
+        if not isinstance(data, dict):
+            raise ValueError("{…}")  # noqa: TRY004, TRY301 - told in the same words as broken JSON
+    except (ValueError, RecursionError) as error:
+        problem = visit_text(visit, "templates.bad_json", problem=str(error)[:200])
+        return visit.draw("settings_preview.html", preview=models.PreviewText(problem=problem))
+    reader = User(visit.tenant, UserId("preview"), locale=locale, attributes={"name": PREVIEW_NAME})
+    try:
+        _, content = await visit.need(Templates).preview(
+            visit.tenant, visit.path["name"], reader, locale, data
+        )  # fmt: skip
+    except ChatpushError as error:
+        return visit.draw("settings_preview.html", preview=models.PreviewText(problem=error.message))
+    return visit.draw("settings_preview.html", preview=models.PreviewText(content.title, content.body))
+
+
+@pages.get("/console/settings/knowledge", door=LOOK)
+async def knowledge_page(visit: Visit) -> web.StreamResponse:
+    """Show the articles of the knowledge base."""
+    found = await visit.need(Knowledge).page(visit.tenant, MOST)
+    return visit.draw("settings_knowledge.html", articles=[_article(article) for article in found])
+
+
+@pages.get("/console/settings/knowledge/try", door=LOOK)
+async def try_question(visit: Visit) -> web.StreamResponse:
+    """Show which passages answer a question and what the assistant would do."""
+    question = visit.query("question").strip()[:LONGEST_QUESTION]
+    language = "zh" if any("\u4e00" <= letter <= "\u9fff" for letter in question) else "en"
+    found = await visit.need(Retrieval).search(visit.tenant, question, language, PASSAGES)
+    settings = (visit.find(Settings) or Settings()).support
+    decision = "handover"
+    if found.passages and found.confidence >= settings.confidence:
+        decision = "answer"
+    elif found.passages and found.confidence >= settings.clarify_confidence:
+        decision = "clarify"
+    passages = tuple(
+        models.FoundPassage(passage.name, passage.text[:400], passage.score, passage.url)
+        for passage in found.passages
+    )
+    tried = models.TriedQuestion(question, decision, found.confidence, passages)
+    return visit.draw("settings_tried.html", tried=tried)
+
+
+def _template(template: Template) -> models.TemplateLine:
+    return models.TemplateLine(
+        template.name, template.version, template.category, tuple(template.locales), template.created_at
+    )  # fmt: skip
+
+
+def _parts(template: Template, locale: str) -> tuple[tuple[str, str], ...]:
+    source = template.locales[locale]
+    parts = {"title": source.title, "body": source.body, "url": source.url, "image": source.image}
+    return tuple((name, text) for name, text in parts.items() if text)
+
+
+def _article(article: Article) -> models.ArticleLine:
+    return models.ArticleLine(
+        article.id, article.title, article.language, article.url, article.chunks, article.updated_at
+    )  # fmt: skip
