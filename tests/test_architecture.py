@@ -19,7 +19,9 @@ FLOORS = [
     {"support"},
     {"schedule"},
     {"web"},
+    {"bridges"},
     {"app"},
+    {"process"},
     {"cli", "__main__"},
 ]
 ROOMS = {
@@ -41,7 +43,7 @@ ROOMS = {
     "numpy": {"recommend", "support"},
     "scipy": {"recommend", "support"},
     "sklearn": {"recommend", "support"},
-    "uvloop": {"app"},
+    "uvloop": {"process"},
 }
 NAMELESS = {"utils", "util", "helpers", "helper", "base", "common", "manager", "misc"}
 LONGEST_FILE = 450

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from chatpush.app import run
+from chatpush.process import run
 from chatpush.settings import Settings, load
 
 

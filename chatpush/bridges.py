@@ -1,0 +1,133 @@
+"""Let one room ask another through the small shapes it declared.
+
+Each function closes over the services it needs and returns what a room's
+constructor asks for; ``app.py`` hands them over.
+"""
+
+from datetime import timedelta
+
+from chatpush.domain import (
+    Category,
+    Content,
+    DeliveryId,
+    Event,
+    Item,
+    ItemId,
+    TenantId,
+    UserId,
+)
+from chatpush.errors import NotFound
+from chatpush.notify.drafts import MessageDraft, Recipient
+from chatpush.notify.inbox import Inbox
+from chatpush.notify.messages import Messages
+from chatpush.notify.users import Users
+from chatpush.realtime.tokens import Tokens
+from chatpush.recommend.catalogue import Catalogue
+from chatpush.schedule.reactor import React
+from chatpush.support.ports import (
+    Described,
+    DescribeDelivery,
+    DescribeItem,
+    IssueSubscription,
+    LocaleOf,
+    Notice,
+    Notify,
+)
+from chatpush.support.promises import Promises
+
+SUBSCRIPTION_LIFE = timedelta(hours=12)
+PROMISE_TTL_SECONDS = 7 * 24 * 3600
+
+
+def issue_subscription(tokens: Tokens) -> IssueSubscription:
+    """Let conversations hand out the right to listen to them."""
+
+    async def issue(tenant: TenantId, user: UserId, channel: str) -> str:
+        return await tokens.issue_subscription(tenant, user, channel, SUBSCRIPTION_LIFE)
+
+    return issue
+
+
+def locale_of(users: Users) -> LocaleOf:
+    """Let the assistant know a user's language."""
+
+    async def find(tenant: TenantId, user: UserId) -> str:
+        found = await users.find(tenant, user)
+        return found.locale if found else ""
+
+    return find
+
+
+def describe_item(catalogue: Catalogue) -> DescribeItem:
+    """Let a conversation know the item it is about."""
+
+    async def describe(tenant: TenantId, item: ItemId) -> Described | None:
+        try:
+            return _described(await catalogue.get(tenant, item))
+        except NotFound:
+            return None
+
+    return describe
+
+
+def describe_delivery(inbox: Inbox) -> DescribeDelivery:
+    """Let a conversation know the message it answers; only the user's own."""
+
+    async def describe(tenant: TenantId, user: UserId, delivery: DeliveryId) -> Described | None:
+        try:
+            shown = await inbox.item(tenant, user, delivery)
+        except NotFound:
+            return None
+        return Described(
+            kind="delivery",
+            id=delivery,
+            title=shown["title"],
+            text=shown["body"],
+            url=shown.get("url") or "",
+            image=shown.get("image") or "",
+        )
+
+    return describe
+
+
+def tell_of_promise(messages: Messages) -> Notify:
+    """Put a kept promise into the inbox too, so that a closed widget shows it."""
+
+    async def tell(notice: Notice) -> None:
+        draft = MessageDraft(
+            to=(Recipient(user=notice.user),),
+            content=Content(
+                notice.title,
+                notice.text,
+                format="chat",
+                data={"public": {"conversation": notice.conversation, "promise": notice.promise}},
+            ),
+            locale=notice.locale or None,
+            category=Category.TRANSACTIONAL,
+            ttl_seconds=PROMISE_TTL_SECONDS,
+        )
+        await messages.accept(notice.tenant, draft, f"promise:{notice.promise}")
+
+    return tell
+
+
+def keep_promises(promises: Promises) -> React:
+    """Show every event to the promises."""
+
+    async def react(event: Event) -> None:
+        await promises.on_event(event)
+
+    return react
+
+
+def _described(item: Item) -> Described:
+    return Described(
+        kind="item",
+        id=item.id,
+        title=item.title,
+        text=item.text,
+        price=str(item.price) if item.price is not None else "",
+        currency=item.currency,
+        url=item.url,
+        image=item.image,
+    )
