@@ -21,6 +21,8 @@ from chatpush.support.terms import Unit, terms, units
 K1 = 1.2
 B = 0.75
 TITLE_WEIGHT = 2.0
+MISSPELT = 0.7  # what a word shows whose grams are there but not its stem
+ALIKE = 0.5  # share of its grams that must be there
 WEAK = 0.35  # what a single Chinese character shows of a word when none of its pairs is there
 
 
@@ -180,8 +182,15 @@ class Index:
         covered = total = 0.0
         for unit, weight in zip(asked, weights, strict=True):
             total += weight
-            if any(self._vocabulary.number(pair) in held for pair in unit.pairs):
-                covered += weight
-            elif self._vocabulary.number(unit.term) in held:
-                covered += weight * (WEAK if unit.pairs else 1.0)
+            covered += weight * self._shown(unit, held)
         return covered / total if total else 0.0
+
+    def _shown(self, unit: Unit, held: set[int]) -> float:
+        """Return how far a document's terms show what is asked about, 0 to 1."""
+        if any(self._vocabulary.number(pair) in held for pair in unit.pairs):
+            return 1.0
+        if self._vocabulary.number(unit.term) in held:
+            return WEAK if unit.pairs else 1.0
+        found = sum(self._vocabulary.number(gram) in held for gram in unit.grams)
+        alike = found / len(unit.grams) if unit.grams else 0.0
+        return alike * MISSPELT if alike >= ALIKE else 0.0

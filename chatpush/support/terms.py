@@ -53,11 +53,13 @@ class Unit:
     """One thing a question asks about: a word or a character, with the terms that show it.
 
     ``term`` alone shows it fully when ``pairs`` is empty; else any of ``pairs``
-    does, and ``term`` alone only weakly.
+    does, and ``term`` alone only weakly. Enough ``grams`` of a word show that a
+    misspelt or otherwise inflected one is meant.
     """
 
     term: str
     pairs: tuple[str, ...] = ()
+    grams: tuple[str, ...] = ()
 
 
 def is_han(text: str) -> bool:
@@ -101,14 +103,17 @@ def _word_terms(word: str) -> list[str]:
     word = word.partition("'")[0][:LONGEST_WORD]
     if word in ENGLISH_STOP or not word:
         return []
+    return [f"w:{stem(word)}", *_grams(word)]
+
+
+def _grams(word: str) -> list[str]:
     padded = f"_{word}_"
-    grams = [f"g:{padded[i : i + GRAM]}" for i in range(len(padded) - GRAM + 1)]
-    return [f"w:{stem(word)}", *grams]
+    return [f"g:{padded[i : i + GRAM]}" for i in range(len(padded) - GRAM + 1)]
 
 
 def _word_units(word: str) -> list[Unit]:
     word = word.partition("'")[0][:LONGEST_WORD]
-    return [] if word in ENGLISH_STOP or not word else [Unit(f"w:{stem(word)}")]
+    return [] if word in ENGLISH_STOP or not word else [Unit(f"w:{stem(word)}", grams=tuple(_grams(word)))]
 
 
 def _han_terms(run: str) -> list[str]:

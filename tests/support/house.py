@@ -1,0 +1,265 @@
+"""The whole room of customer service on a test's database, with recorders around it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from chatpush.domain import (
+    DEFAULT_TENANT,
+    DeliveryId,
+    Event,
+    EventId,
+    Identity,
+    ItemId,
+    Json,
+    Source,
+    TenantId,
+    Turn,
+    UserId,
+)
+from chatpush.errors import NotFound
+from chatpush.plugins.contracts import Follow, Tool, ToolResult
+from chatpush.settings import Support
+from chatpush.settings import Writer as WriterSettings
+from chatpush.store.database import Database
+from chatpush.store.vault import Vault
+from chatpush.support.assistant import Assistant
+from chatpush.support.budget import Budget
+from chatpush.support.conversations import Conversations
+from chatpush.support.desk import Desk
+from chatpush.support.embedded import EmbeddedAssistant
+from chatpush.support.knowledge import Knowledge
+from chatpush.support.modelled import ModelledAssistant
+from chatpush.support.ports import Described, Notice
+from chatpush.support.promises import Promises
+from chatpush.support.prompts import Prompts
+from chatpush.support.reading import Draft
+from chatpush.support.retrieval import Retrieval
+from chatpush.support.tools import Toolbox
+from chatpush.support.turns import Conversation
+from chatpush.support.writer import Writer
+from tests.clocks import StillClock
+
+ADA = UserId("ada")
+BOB = UserId("bob")
+VISITOR = UserId("visitor_7")
+
+
+class Channels:
+    """A publisher that keeps what it was given; a repeated idempotency key is kept once."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, Any]] = []
+        self._keys: set[tuple[str, str]] = set()
+
+    async def publish(
+        self,
+        tenant: TenantId,
+        channel: str,
+        data: Json,
+        *,
+        idempotency_key: str = "",
+        tags: dict[str, str] | None = None,
+    ) -> None:
+        if idempotency_key and (channel, idempotency_key) in self._keys:
+            return
+        self._keys.add((channel, idempotency_key))
+        self.published.append((channel, data))
+
+    def on(self, channel: str, type_: str = "") -> list[Any]:
+        """Return what a channel got, of one type."""
+        return [data for name, data in self.published if name == channel and type_ in {"", data["type"]}]
+
+
+class OrderTool:
+    """Looks up the orders of whoever asks, and keeps who that was."""
+
+    name = "order_status"
+    description = "Where an order of the signed-in user is."
+    questions: Mapping[str, list[str]] = {
+        "en": [
+            "Where is my order?",
+            "When does my parcel arrive?",
+            "Track my order",
+            "What is my delivery status?",
+        ],
+        "zh": ["我的订单到哪了", "我的快递到哪了", "查物流", "什么时候送到"],
+    }
+    parameters: Mapping[str, Any] = {
+        "type": "object",
+        "properties": {
+            "order_id": {
+                "type": "string",
+                "description": "The order's number",
+                "x-ask": {"en": "your order number", "zh": "您的订单号"},
+            }
+        },
+        "required": ["order_id"],
+    }
+    slots: Mapping[str, str] = {"order_id": r"(?<!\d)(\d{4,})(?!\d)"}
+
+    def __init__(self, orders: dict[str, tuple[str, str]] | None = None) -> None:
+        self.orders = orders or {"1001": ("ada", "shipped"), "2002": ("bob", "shipped")}
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.broken = False
+
+    async def call(self, identity: Identity, arguments: Mapping[str, Any]) -> ToolResult:
+        self.asked.append((identity.subject, dict(arguments)))
+        if self.broken:
+            raise RuntimeError("the shop is down")
+        order = str(arguments.get("order_id", ""))
+        owner, state = self.orders.get(order, ("", ""))
+        if owner != identity.subject:
+            raise NotFound(f"no order {order}")
+        chinese = {"shipped": "已发货", "delivered": "已送达"}[state]
+        follow = Follow(
+            event_type="order.delivered",
+            match={"order_id": order},
+            offer={
+                "en": f"Shall I tell you when order {order} arrives?",
+                "zh": f"要我在订单 {order} 送达时告诉您吗？",
+            },
+            done={"en": "Your order {order_id} has arrived.", "zh": "您的订单 {order_id} 已送达。"},
+        )
+        return ToolResult(
+            text={"en": f"Order {order} is {state}.", "zh": f"订单 {order} {chinese}。"},
+            facts={"order_id": order, "state": state},
+            sources=(Source(f"Order {order}", f"https://shop.example/orders/{order}"),),
+            follow=follow if state == "shipped" else None,
+        )
+
+
+ARTICLES = [
+    Draft("ship", "Delivery costs and times", "Standard delivery takes 2 to 4 working days and costs £3.95. "
+          "Orders over £50 are delivered free of charge.", "en", "https://shop.example/help/delivery"),
+    Draft("return", "Returns and refunds", "You can return goods within 30 days. The refund reaches your card "
+          "within 5 working days after we received the parcel.", "en", "https://shop.example/help/returns"),
+    Draft("pay", "Ways to pay", "We take credit cards, PayPal and Alipay. Your card is charged when we ship.", "en"),
+    Draft("invoice", "Invoices", "Download the invoice of an order from your account page.", "en"),
+    Draft("warranty", "Warranty", "Lamps carry a two year warranty against defects.", "en"),
+    Draft("zh-ship", "配送与物流", "标准配送需要2到4天，运费3.95英镑，满50英镑免运费。", "zh",
+          "https://shop.example/zh/delivery"),
+    Draft("zh-return", "退货与退款", "您可以在收到商品后30天内退货。退款会在我们收到退货后5个工作日内原路退回。", "zh",
+          "https://shop.example/zh/returns"),
+    Draft("zh-pay", "支付方式", "我们接受信用卡、支付宝、微信支付和PayPal。", "zh"),
+    Draft("zh-invoice", "发票", "在订单详情里可以下载电子发票，公司抬头请在结账时填写。", "zh"),
+]  # fmt: skip
+
+
+@dataclass
+class House:
+    """One running room."""
+
+    channels: Channels
+    tool: OrderTool
+    notices: list[Notice]
+    knowledge: Knowledge
+    retrieval: Retrieval
+    conversations: Conversations
+    promises: Promises
+    desk: Desk
+    assistant: Assistant
+    clock: StillClock
+    writer: Writer | None = None
+    opened: dict[UserId, Conversation] = field(default_factory=dict)
+
+    async def say(self, text: str, user: UserId = ADA, client_id: str | None = None) -> Turn:
+        """Say something as a user and return the last turn once the assistant is idle."""
+        conversation = await self.conversation(user)
+        await self.assistant.ask(conversation, text, client_id)
+        await self.assistant.idle()
+        return (await self.turns(user))[-1]
+
+    async def conversation(self, user: UserId = ADA) -> Conversation:
+        """Return a user's conversation as it is now, opening it the first time."""
+        if user not in self.opened:
+            self.opened[user] = await self.assistant.open(DEFAULT_TENANT, user)
+        return await self.conversations.get(DEFAULT_TENANT, self.opened[user].id)
+
+    async def turns(self, user: UserId = ADA) -> list[Turn]:
+        """Return a user's turns."""
+        return await self.conversations.turns(await self.conversation(user))
+
+    async def close(self) -> None:
+        """Stop what runs."""
+        await self.assistant.stop()
+        await self.promises.stop()
+        if self.writer is not None:
+            await self.writer.close()
+
+
+ITEMS = {
+    "85123A": Described(
+        "item", "85123A", "White heart lantern", "A lantern.", "2.55", "GBP", reason="You liked hearts"
+    )
+}
+
+
+async def build(
+    database: Database,
+    vault: Vault,
+    clock: StillClock,
+    *,
+    tools: Sequence[Tool] | None = None,
+    channels: Channels | None = None,
+    writer_settings: WriterSettings | None = None,
+    articles: Sequence[Draft] = ARTICLES,
+    settings: Support | None = None,
+    locale: str = "en",
+) -> House:
+    """Build the room; building it again on the same database is a restart."""
+    channels = channels or Channels()
+    notices: list[Notice] = []
+    settings = settings or Support()
+    tool = OrderTool()
+
+    async def locale_of(tenant: TenantId, user: UserId) -> str:
+        return locale
+
+    async def describe_item(tenant: TenantId, item: ItemId) -> Described | None:
+        return ITEMS.get(item)
+
+    async def describe_delivery(tenant: TenantId, user: UserId, delivery: DeliveryId) -> Described | None:
+        known = user == ADA and delivery == "dlv_1"
+        return Described("delivery", delivery, "Your order has shipped") if known else None
+
+    async def notify(notice: Notice) -> None:
+        if all(before.promise != notice.promise for before in notices):
+            notices.append(notice)
+
+    knowledge = Knowledge(database, vault, clock)
+    await knowledge.put(DEFAULT_TENANT, list(articles))
+    retrieval = Retrieval(knowledge)
+    conversations = Conversations(
+        database, vault, channels, lambda tenant, user, channel: f"token {user} {channel}", clock
+    )
+    promises = Promises(database, vault, conversations, clock, notify, settings.promise_days)
+    toolbox = Toolbox([tool] if tools is None else tools)
+    embedded = EmbeddedAssistant(retrieval, toolbox, promises, settings)
+    writer = modelled = None
+    if writer_settings is not None:
+        budget = Budget(database, clock, writer_settings.daily_tokens_per_user)
+        writer = Writer(writer_settings, budget, clock, pause=_no_pause)
+        modelled = ModelledAssistant(
+            writer, retrieval, toolbox, embedded, Prompts(), settings, writer_settings.max_tool_rounds
+        )
+    assistant = Assistant(
+        conversations, embedded, modelled, promises, channels, describe_item, describe_delivery,
+        locale_of, settings, clock,
+    )  # fmt: skip
+    return House(
+        channels, tool, notices, knowledge, retrieval, conversations, promises,
+        Desk(conversations, promises), assistant, clock, writer,
+    )  # fmt: skip
+
+
+async def _no_pause(seconds: float) -> None:
+    """Don't wait between attempts."""
+
+
+def delivered(
+    order: str = "1001", user: UserId = ADA, id_: str = "evt_1", clock: StillClock | None = None
+) -> Event:
+    """Return the event of an order that has arrived."""
+    at = (clock or StillClock()).now()
+    return Event(DEFAULT_TENANT, EventId(id_), user, "order.delivered", at, properties={"order_id": order})
