@@ -28,6 +28,7 @@ REPEATS_REMEMBERED = 20_000
 BOT = re.compile(r"bot\b|crawl|spider|slurp|headless|lighthouse|preview|monitor", re.IGNORECASE)
 LASTING = ("purchase", "dismiss", "mute")
 """Types that forbid items long after they happened."""
+NEWS = timedelta(days=2)
 RECENT_EVENTS = 200
 LASTING_EVENTS = 2000
 
@@ -57,11 +58,14 @@ class Behaviour:
         return self._versions.get(tenant, 0)
 
     async def record(self, tenant: TenantId, events: Sequence[Event]) -> Recorded:
-        """Store events; each is followed by exactly one reaction.
+        """Store events; each that is news is followed by exactly one reaction.
 
-        A time in the future is taken as now: clocks of browsers are wrong.
+        A time in the future is taken as now: clocks of browsers are wrong. What
+        happened more than ``NEWS`` ago is history being imported: it teaches
+        the rankers, but sends nobody a message.
         """
         now = self._clock.now()
+        oldest_news = to_ms(now - NEWS)
         passed: dict[tuple[str, ...], int] = {}
         wanted = [event for event in events if not self._is_noise(event, passed)]
         timely = [replace(event, at=min(event.at, now)) for event in wanted]
@@ -73,10 +77,8 @@ class Behaviour:
             for row in rows:
                 if tx.insert("event", row, "(tenant, id) DO NOTHING"):
                     accepted += 1
-                    tx.insert(
-                        "reaction",
-                        {"tenant": tenant, "id": new_id("rct"), "event": row["id"], "due_at": to_ms(now)},
-                    )
+                    if row["at"] >= oldest_news:
+                        tx.insert("reaction", _reaction(row, to_ms(now)))
             return accepted
 
         accepted = await self._database.write(store) if rows else 0
@@ -198,3 +200,7 @@ def event(
 ) -> Event:
     """Make an event with an id of its own where the caller has none."""
     return Event(tenant, EventId(event_id or new_id("evt")), user, kind, at, item, properties or {})
+
+
+def _reaction(event: Row, due_at: int) -> Row:
+    return {"tenant": event["tenant"], "id": new_id("rct"), "event": event["id"], "due_at": due_at}
