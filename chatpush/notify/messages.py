@@ -22,6 +22,7 @@ from chatpush.notify.audience import Audience
 from chatpush.notify.drafts import INBOX_NAMES, Accepted, MessageDraft
 from chatpush.notify.fanout import FanOut
 from chatpush.notify.listing import Listed, Window, among
+from chatpush.notify.template_source import check_content
 from chatpush.notify.templates import Templates
 from chatpush.notify.users import checked_locale
 from chatpush.store.database import Database, Row, Transaction
@@ -222,6 +223,8 @@ class Messages:
         drafts.check(draft, now, self._max_recipients)
         if draft.locale is not None:
             checked_locale(draft.locale)
+        if draft.content is not None:
+            check_content(draft.content)
         unknown = [name for name in draft.channels if name not in self._channels]
         if unknown:
             known = ", ".join(sorted(self._channels))

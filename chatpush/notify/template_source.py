@@ -24,6 +24,25 @@ MAX_ACTIONS = 5
 SAFE_SCHEMES = ("https://", "http://", "mailto:", "tel:")
 
 
+def check_content(content: Content, param: str = "content") -> None:
+    """Check literal content.
+
+    Raises:
+        InvalidTemplate: an address or the format can't be used.
+        TooLarge: the text is too long.
+    """
+    for name in ("url", "image"):
+        safe_address(getattr(content, name), f"{param}.{name}")
+    for index, action in enumerate(content.actions):
+        safe_address(action.get("url"), f"{param}.actions.{index}.url")
+    if content.format not in FORMATS:
+        raise InvalidTemplate(
+            f"no format {content.format[:40]!r}; use {', '.join(FORMATS)}", param=f"{param}.format"
+        )
+    if len(content.title.encode()) + len(content.body.encode()) > MAX_SOURCE_BYTES:
+        raise TooLarge(f"title and body take at most {MAX_SOURCE_BYTES} bytes", param=f"{param}.body")
+
+
 @dataclass(frozen=True, slots=True)
 class LocaleSource:
     """One language's texts: Jinja2 source, but for ``format`` and the actions' ids."""

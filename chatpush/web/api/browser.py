@@ -1,11 +1,9 @@
 """What a page needs before anybody has signed in: a visitor's token and the widget's texts."""
 
-from typing import Any
-
 from pydantic import BaseModel, Field
 
 from chatpush.domain import VISITOR_PREFIX, UserId, new_id
-from chatpush.notify.users import Users
+from chatpush.notify.users import UserChange, Users
 from chatpush.realtime.tokens import Tokens
 from chatpush.settings import Settings
 from chatpush.web.doors import Door
@@ -42,8 +40,8 @@ async def make_visitor(call: Call, body: VisitorIn) -> Visitor:
     """Give an anonymous visitor an identity of their own."""
     tenant = call.identity.tenant
     user = UserId(VISITOR_PREFIX + new_id("v").removeprefix("v_"))
-    known: dict[str, Any] = {"locale": body.locale, "timezone": body.timezone}
-    await call.need(Users).put(tenant, user, **known)
+    change = UserChange(locale=body.locale, timezone=body.timezone)
+    await call.need(Users).put(tenant, user, change, via="visitor")
     token = await call.need(Tokens).issue_connection(tenant, user, VISITOR_SECONDS)
     return Visitor(user=user, token=token)
 

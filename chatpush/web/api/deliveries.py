@@ -1,0 +1,106 @@
+"""Look at deliveries one by one, and ask why each went as it did."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from chatpush.domain import DeliveryId, Role, iso
+from chatpush.notify.listing import Window
+from chatpush.notify.messages import DeliveryReport, Messages
+from chatpush.notify.trace import Trace, TraceEntry
+from chatpush.web.doors import Door
+from chatpush.web.operations import Call, Operations, PageQuery
+
+routes = Operations("deliveries")
+READERS = Door(scope="messages:read", role=Role.VIEWER)
+
+
+class DeliveryOut(BaseModel):
+    """One message to one user; ``reason`` says why it waits or was not sent."""
+
+    id: str
+    message: str
+    user: str
+    state: str
+    reason: str | None
+    due_at: str
+    attempts: int
+    sent_at: str | None
+    delivered_at: str | None
+    seen_at: str | None
+    clicked_at: str | None
+    dismissed_at: str | None
+
+
+class Step(BaseModel):
+    """One step of a delivery's way: what decided, how, and on what grounds."""
+
+    step: str
+    verdict: str
+    detail: dict[str, Any]
+    at: str
+
+
+class DeliveryDetail(DeliveryOut):
+    """A delivery with every step of its way."""
+
+    trace: list[Step]
+
+
+class DeliveryPage(BaseModel):
+    """A page of deliveries."""
+
+    data: list[DeliveryOut]
+    has_more: bool
+
+
+class RecentQuery(PageQuery):
+    """Filters of the list."""
+
+    state: str = Field("", max_length=20, description="Only in this state.")
+    user: str = Field("", max_length=128, description="Only of this user.")
+
+
+@routes.get("/v1/deliveries", door=READERS)
+async def list_deliveries(call: Call, query: RecentQuery) -> DeliveryPage:
+    """List deliveries of all messages, newest first."""
+    window = Window(query.limit, query.starting_after, query.ending_before)
+    page = await call.need(Messages).recent_deliveries(call.identity.tenant, window, query.state, query.user)
+    return DeliveryPage(data=[delivery_out(report) for report in page.data], has_more=page.has_more)
+
+
+@routes.get("/v1/deliveries/{id}", door=READERS)
+async def get_delivery(call: Call) -> DeliveryDetail:
+    """Return a delivery with the reasons for every step of its way."""
+    delivery = DeliveryId(call.path["id"])
+    report = await call.need(Messages).delivery(call.identity.tenant, delivery)
+    trace = await call.need(Trace).of(call.identity.tenant, delivery)
+    return DeliveryDetail(**delivery_out(report).model_dump(), trace=[step_out(entry) for entry in trace])
+
+
+def delivery_out(report: DeliveryReport) -> DeliveryOut:
+    """Return a report as the API shows it."""
+    return DeliveryOut(
+        id=report.id,
+        message=report.message,
+        user=report.user,
+        state=report.state,
+        reason=report.reason or None,
+        due_at=iso(report.due_at),
+        attempts=report.attempts,
+        sent_at=_maybe(report.sent_at),
+        delivered_at=_maybe(report.delivered_at),
+        seen_at=_maybe(report.seen_at),
+        clicked_at=_maybe(report.clicked_at),
+        dismissed_at=_maybe(report.dismissed_at),
+    )
+
+
+def step_out(entry: TraceEntry) -> Step:
+    """Return a step as the API shows it."""
+    return Step(step=entry.step, verdict=entry.verdict, detail=dict(entry.detail), at=iso(entry.at))
+
+
+def _maybe(moment: datetime | None) -> str | None:
+    return iso(moment) if moment is not None else None

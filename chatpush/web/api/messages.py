@@ -1,0 +1,270 @@
+"""Send messages, see what became of them, cancel them."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, JsonValue
+
+from chatpush.domain import Category, Content, MessageId, Role, UserId, iso
+from chatpush.errors import InvalidInput
+from chatpush.notify.drafts import LIVE, MessageDraft, Priority, Recipient
+from chatpush.notify.hours import instant, zone
+from chatpush.notify.listing import Window
+from chatpush.notify.messages import HTTP_KEY, Message, Messages
+from chatpush.notify.policy import QuietRule
+from chatpush.web.api.deliveries import DeliveryOut, DeliveryPage, delivery_out
+from chatpush.web.doors import Door
+from chatpush.web.idempotency import HEADER
+from chatpush.web.operations import Body, Call, Operations, PageQuery
+
+routes = Operations("messages")
+READERS = Door(scope="messages:read", role=Role.VIEWER)
+WRITERS = Door(scope="messages:write", role=Role.EDITOR)
+SHOWN_DELIVERIES = 100
+
+
+class RecipientIn(Body):
+    """One of user, topic, segment, all."""
+
+    user: str | None = Field(None, max_length=128, description="A user's id.")
+    topic: str | None = Field(None, max_length=64, description="A topic's name.")
+    segment: str | None = Field(None, max_length=64, description="A segment's name.")
+    all: Literal[True] | None = Field(None, description="Everyone.")
+    data: dict[str, JsonValue] = Field(
+        default_factory=dict, description="Data of this user's own, over the message's."
+    )
+
+    def recipient(self, index: int) -> Recipient:
+        """Return it as the pipeline knows it.
+
+        Raises:
+            InvalidInput: not exactly one is given.
+        """
+        given = [name for name in ("user", "topic", "segment", "all") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise InvalidInput(
+                'a recipient is exactly one of {"user"}, {"topic"}, {"segment"}, {"all": true}',
+                param=f"to.{index}",
+            )
+        if self.data and self.user is None:
+            raise InvalidInput("only a named user has data of their own", param=f"to.{index}.data")
+        user = UserId(self.user) if self.user is not None else None
+        return Recipient(user, self.topic, self.segment, bool(self.all), self.data)
+
+
+class ActionIn(Body):
+    """A button."""
+
+    id: str = Field(min_length=1, max_length=64)
+    label: str = Field(min_length=1, max_length=200)
+    url: str | None = Field(None, max_length=2048)
+
+    def action(self) -> dict[str, str]:
+        """Return it without what is missing."""
+        return {name: value for name, value in self.model_dump().items() if value is not None}
+
+
+class ContentIn(Body):
+    """Literal text, instead of a template."""
+
+    title: str = Field(min_length=1, max_length=500)
+    body: str = Field("", max_length=20_000)
+    url: str | None = Field(None, max_length=2048)
+    image: str | None = Field(None, max_length=2048)
+    format: str = "plain"
+    data: dict[str, JsonValue] = Field(
+        default_factory=dict, description="Extras for the page, such as items."
+    )
+    actions: list[ActionIn] = Field(default_factory=list, max_length=5)
+
+    def content(self) -> Content:
+        """Return it as the pipeline knows it."""
+        actions = tuple(action.action() for action in self.actions)
+        return Content(self.title, self.body, self.url, self.image, self.format, dict(self.data), actions)
+
+
+class MessageIn(Body):
+    """A message to be sent."""
+
+    to: list[RecipientIn] = Field(min_length=1, description="Who gets it; each user once.")
+    template: str | None = Field(None, max_length=80, description="A template's name, or name@version.")
+    content: ContentIn | None = Field(None, description="Literal text, instead of a template.")
+    data: dict[str, JsonValue] = Field(default_factory=dict, description="What the template speaks of.")
+    locale: str | None = Field(None, max_length=35, description="Instead of each user's own language.")
+    channels: list[str] = Field(
+        default_factory=lambda: [LIVE], min_length=1, max_length=10,
+        description="ws: inbox and open pages; plugin channels reach users who are away.",
+    )  # fmt: skip
+    category: Category | None = Field(None, description="Default: the template's, else transactional.")
+    priority: Priority = Priority.NORMAL
+    ttl: int | None = Field(None, description="Seconds after which it is not sent any more.")
+    collapse_key: str = Field("", max_length=128, description="Replaces what has the same key.")
+    cancel_key: str = Field("", max_length=128, description="Cancels it later.")
+    send_at: datetime | None = Field(None, description="When; without an offset, in the zone of tz.")
+    tz: str | None = Field(None, max_length=64, description="recipient, or the zone of send_at.")
+    quiet_hours: QuietRule | None = Field(None, description="What to do in the user's quiet hours.")
+
+    def draft(self) -> MessageDraft:
+        """Return it as the pipeline knows it."""
+        send_at, send_local = _times(self.send_at, self.tz)
+        return MessageDraft(
+            to=tuple(recipient.recipient(index) for index, recipient in enumerate(self.to)),
+            template=self.template,
+            content=self.content.content() if self.content else None,
+            data=dict(self.data),
+            locale=self.locale,
+            channels=tuple(dict.fromkeys(self.channels)),
+            category=self.category,
+            priority=self.priority,
+            ttl_seconds=self.ttl,
+            collapse_key=self.collapse_key,
+            cancel_key=self.cancel_key,
+            send_at=send_at,
+            send_local=send_local,
+            quiet_hours=self.quiet_hours,
+        )
+
+
+class MessageAccepted(BaseModel):
+    """The message is on disk and on its way."""
+
+    id: str
+    status: str = "accepted"
+
+
+class MessageOut(BaseModel):
+    """What became of a message; ``counts`` are deliveries by state."""
+
+    id: str
+    status: str
+    template: str
+    category: str
+    campaign: str | None
+    cancel_key: str | None
+    collapse_key: str | None
+    created_at: str
+    counts: dict[str, int]
+    engagement: dict[str, int]
+
+
+class MessageDetail(MessageOut):
+    """A message with its newest deliveries."""
+
+    deliveries: list[DeliveryOut]
+    has_more: bool
+
+
+class MessagePage(BaseModel):
+    """A page of messages."""
+
+    data: list[MessageOut]
+    has_more: bool
+
+
+class CancelIn(Body):
+    """What to cancel: one of the two."""
+
+    id: str | None = Field(None, max_length=64)
+    cancel_key: str | None = Field(None, min_length=1, max_length=128)
+
+
+class Cancelled(BaseModel):
+    """How many deliveries will not happen."""
+
+    cancelled: int
+
+
+class MessageQuery(PageQuery):
+    """Filters of the list."""
+
+    campaign: str = Field("", max_length=64, description="Only of this campaign.")
+
+
+class DeliveryQuery(PageQuery):
+    """Filters of a message's deliveries."""
+
+    state: str = Field("", max_length=20, description="Only in this state.")
+
+
+@routes.post("/v1/messages", door=WRITERS, status=202, idempotent=True)
+async def send_message(call: Call, body: MessageIn) -> MessageAccepted:
+    """Send a message to users, a topic, a segment or everyone."""
+    key = call.request.headers.get(HEADER, "")
+    scoped = f"{HTTP_KEY}{call.identity.subject}:{key}" if key else ""
+    message = await call.need(Messages).accept(call.identity.tenant, body.draft(), scoped)
+    return MessageAccepted(id=message)
+
+
+@routes.get("/v1/messages", door=READERS)
+async def list_messages(call: Call, query: MessageQuery) -> MessagePage:
+    """List messages, newest first."""
+    window = Window(query.limit, query.starting_after, query.ending_before)
+    page = await call.need(Messages).list(call.identity.tenant, window, query.campaign)
+    return MessagePage(data=[MessageOut(**_message(one)) for one in page.data], has_more=page.has_more)
+
+
+@routes.post("/v1/messages/cancel", door=WRITERS)
+async def cancel_messages(call: Call, body: CancelIn) -> Cancelled:
+    """Cancel what has not been sent yet, by a message's id or by cancel_key."""
+    if (body.id is None) == (body.cancel_key is None):
+        raise InvalidInput("give id or cancel_key, one of them", param="cancel_key")
+    message = MessageId(body.id) if body.id is not None else None
+    count = await call.need(Messages).cancel(
+        call.identity.tenant, message=message, cancel_key=body.cancel_key or ""
+    )
+    return Cancelled(cancelled=count)
+
+
+@routes.get("/v1/messages/{id}", door=READERS)
+async def get_message(call: Call) -> MessageDetail:
+    """Return a message with its deliveries by state and the newest of them."""
+    messages, message = call.need(Messages), MessageId(call.path["id"])
+    found = await messages.get(call.identity.tenant, message)
+    page = await messages.deliveries(call.identity.tenant, message, Window(SHOWN_DELIVERIES))
+    shown = [delivery_out(report) for report in page.data]
+    return MessageDetail(**_message(found), deliveries=shown, has_more=page.has_more)
+
+
+@routes.get("/v1/messages/{id}/deliveries", door=READERS)
+async def list_message_deliveries(call: Call, query: DeliveryQuery) -> DeliveryPage:
+    """List a message's deliveries, newest first."""
+    messages, message = call.need(Messages), MessageId(call.path["id"])
+    await messages.get(call.identity.tenant, message)
+    window = Window(query.limit, query.starting_after, query.ending_before)
+    page = await messages.deliveries(call.identity.tenant, message, window, query.state)
+    return DeliveryPage(data=[delivery_out(report) for report in page.data], has_more=page.has_more)
+
+
+def _message(message: Message) -> dict[str, Any]:
+    return {
+        "id": message.id,
+        "status": message.status,
+        "template": message.template,
+        "category": message.category,
+        "campaign": message.campaign or None,
+        "cancel_key": message.cancel_key or None,
+        "collapse_key": message.collapse_key or None,
+        "created_at": iso(message.accepted_at),
+        "counts": message.counts,
+        "engagement": message.engagement,
+    }
+
+
+def _times(send_at: datetime | None, tz: str | None) -> tuple[datetime | None, datetime | None]:
+    """Return (the instant, the local time in each recipient's zone); at most one is set."""
+    if send_at is None:
+        if tz is not None:
+            raise InvalidInput("tz goes with send_at", param="tz")
+        return None, None
+    if send_at.tzinfo is not None:
+        if tz is not None:
+            raise InvalidInput("send_at has an offset already; leave out tz or the offset", param="tz")
+        return send_at, None
+    if tz is None:
+        raise InvalidInput(
+            'send_at has no offset; add one (2026-12-01T09:00:00Z) or tz ("recipient" or a zone)',
+            param="send_at",
+        )
+    if tz == "recipient":
+        return None, send_at
+    return instant(send_at, zone(tz)), None

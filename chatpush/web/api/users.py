@@ -1,0 +1,168 @@
+"""Introduce users, change them, forget them."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, JsonValue, StringConstraints
+
+from chatpush.domain import QuietHours, Role, User, UserId, iso
+from chatpush.notify.endpoints import Endpoints
+from chatpush.notify.listing import NAME, Window
+from chatpush.notify.topics import Topics
+from chatpush.notify.users import UserChange, Users
+from chatpush.web.doors import Door
+from chatpush.web.operations import Body, Call, Operations, PageQuery
+
+routes = Operations("users")
+READERS = Door(scope="users:read", role=Role.VIEWER)
+WRITERS = Door(scope="users:write", role=Role.EDITOR)
+Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
+
+
+class QuietHoursBody(Body):
+    """A nightly window in the user's own zone; it may pass midnight."""
+
+    start: str = Field(description="HH:MM")
+    end: str = Field(description="HH:MM")
+
+
+class UserIn(Body):
+    """What to change; what is left out stays. Attributes are merged, null removes one."""
+
+    locale: str | None = Field(None, max_length=35)
+    timezone: str | None = Field(None, max_length=64, description="An IANA name.")
+    attributes: dict[str, JsonValue] | None = Field(None, description="Anything the app knows.")
+    consents: dict[str, bool] | None = Field(None, description="By category: marketing, alert.")
+    quiet_hours: QuietHoursBody | None = Field(None, description="null: none of their own.")
+    personalized: bool | None = None
+    topics: list[Name] | None = Field(None, max_length=200, description="All topics of the user.")
+    endpoints: dict[Name, list[str]] | None = Field(None, description="Addresses by channel, all of them.")
+
+
+class UserOut(BaseModel):
+    """A user."""
+
+    id: str
+    locale: str
+    timezone: str
+    attributes: dict[str, Any]
+    consents: dict[str, bool]
+    quiet_hours: QuietHoursBody | None
+    personalized: bool
+    created_at: str
+
+
+class UserDetail(UserOut):
+    """A user with topics, and how many addresses there are by channel."""
+
+    topics: list[str]
+    endpoints: dict[str, int]
+
+
+class UserPage(BaseModel):
+    """A page of users."""
+
+    data: list[UserOut]
+    has_more: bool
+
+
+class ConsentOut(BaseModel):
+    """One line of the consent ledger."""
+
+    category: str
+    granted: bool
+    via: str
+    at: str
+
+
+class Ledger(BaseModel):
+    """Every consent given or withdrawn, oldest first."""
+
+    data: list[ConsentOut]
+
+
+@routes.put("/v1/users/{id}", door=WRITERS)
+async def put_user(call: Call, body: UserIn) -> UserDetail:
+    """Make or change a user."""
+    tenant, user = call.identity.tenant, UserId(call.path["id"])
+    await call.need(Users).put(tenant, user, user_change(body, body.quiet_hours))
+    if body.topics is not None:
+        await call.need(Topics).set_of(tenant, user, body.topics)
+    if body.endpoints is not None:
+        await call.need(Endpoints).set_of(tenant, user, body.endpoints)
+    return await _detail(call, user)
+
+
+@routes.get("/v1/users", door=READERS)
+async def list_users(call: Call, query: PageQuery) -> UserPage:
+    """List users by id, last first."""
+    window = Window(query.limit, query.starting_after, query.ending_before)
+    page = await call.need(Users).list(call.identity.tenant, window)
+    return UserPage(data=[UserOut(**_user(user)) for user in page.data], has_more=page.has_more)
+
+
+@routes.get("/v1/users/{id}", door=READERS)
+async def get_user(call: Call) -> UserDetail:
+    """Return a user."""
+    return await _detail(call, UserId(call.path["id"]))
+
+
+@routes.get("/v1/users/{id}/consents", door=READERS)
+async def get_consents(call: Call) -> Ledger:
+    """Return the user's consent ledger: what was agreed to or withdrawn, when and through what."""
+    tenant, user = call.identity.tenant, UserId(call.path["id"])
+    await call.need(Users).get(tenant, user)
+    entries = await call.need(Users).ledger(tenant, user)
+    return Ledger(
+        data=[
+            ConsentOut(category=one.category, granted=one.granted, via=one.via, at=iso(one.at))
+            for one in entries
+        ]
+    )
+
+
+@routes.delete("/v1/users/{id}", door=WRITERS)
+async def delete_user(call: Call) -> None:
+    """Erase a user: the key that seals everything of theirs is thrown away."""
+    await call.need(Users).delete(call.identity.tenant, UserId(call.path["id"]))
+
+
+def user_change(body: BaseModel, quiet: QuietHoursBody | None) -> UserChange:
+    """Return the fields that were sent as a change; quiet hours sent as null are cleared."""
+    sent = {
+        name: value
+        for name in ("locale", "timezone", "attributes", "consents", "personalized")
+        if (value := getattr(body, name, None)) is not None
+    }
+    return UserChange(
+        **sent,
+        quiet_hours=QuietHours(quiet.start, quiet.end) if quiet else None,
+        clear_quiet_hours="quiet_hours" in body.model_fields_set and quiet is None,
+    )
+
+
+def quiet_out(window: QuietHours | None) -> QuietHoursBody | None:
+    """Return quiet hours as the API shows them."""
+    return QuietHoursBody(start=window.start, end=window.end) if window else None
+
+
+async def _detail(call: Call, user: UserId) -> UserDetail:
+    tenant = call.identity.tenant
+    found = await call.need(Users).get(tenant, user)
+    return UserDetail(
+        **_user(found),
+        topics=await call.need(Topics).of(tenant, user),
+        endpoints=await call.need(Endpoints).channels_of(tenant, user),
+    )
+
+
+def _user(user: User) -> dict[str, Any]:
+    return {
+        "id": user.id,
+        "locale": user.locale,
+        "timezone": user.timezone,
+        "attributes": user.attributes,
+        "consents": user.consents,
+        "quiet_hours": quiet_out(user.quiet_hours),
+        "personalized": user.personalized,
+        "created_at": iso(user.created_at),
+    }
