@@ -136,8 +136,9 @@ class Plugins:
             member.guard.close()
 
     def _implementations(self, hook_name: str) -> list[Any]:
-        """Return a hook's implementations, first added first."""
-        return list(reversed(getattr(self._pluggy.hook, hook_name).get_hookimpls()))
+        """Return a hook's implementations, first added first; ``tryfirst`` and ``trylast`` are honoured."""
+        found = getattr(self._pluggy.hook, hook_name).get_hookimpls()
+        return sorted(found, key=lambda one: 0 if one.tryfirst else 2 if one.trylast else 1)
 
     def _registered(self, hook_name: str) -> list[Any]:
         return [one for member in self._members.values() for one in member.registered[hook_name]]

@@ -57,6 +57,7 @@ class Workers:
         self._name = name
         self._idle: list[_Thread] = []
         self._stuck = 0
+        self._closed = False
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     @property
@@ -88,7 +89,10 @@ class Workers:
             if thread.given_up:
                 thread.given_up = False
                 self._stuck -= 1
-            self._idle.append(thread)
+            if self._closed:
+                thread.end()
+            else:
+                self._idle.append(thread)
             if not future.done():
                 future.set_result(outcome)
 
@@ -108,7 +112,8 @@ class Workers:
             raise
 
     def close(self) -> None:
-        """Let idle threads end; ones that hang are daemons and end with the process."""
+        """Let idle threads end, others as they come back; daemons that hang end with the process."""
+        self._closed = True
         while self._idle:
             self._idle.pop().end()
 

@@ -1,0 +1,106 @@
+"""Each hook does what its specification says. ``test_contract.py`` wants one ``test_hook_…`` for each."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from chatpush.domain import Event, Item, ItemId, OutgoingMessage, Receipt
+from chatpush.plugins import samples
+from chatpush.plugins.contracts import Candidate, Drop, RankingRequest, Sent, ToolResult
+from tests.plugins.parts import host, plugin
+
+
+class Clockwork:
+    """A tool, a ranker and a channel in one."""
+
+    name, description, weight = "clockwork", "Ticks", 1.0
+    questions: Mapping[str, list[str]] = {"en": ["tick?"]}
+    parameters: Mapping[str, Any] = {"type": "object", "properties": {}}
+    slots: Mapping[str, str] = {}
+
+    def __init__(self, said: str = "tock") -> None:
+        self.said = said
+
+    async def call(self, identity: Any, arguments: Any) -> ToolResult:
+        return ToolResult({"en": self.said})
+
+    async def rank(self, request: RankingRequest, items: Mapping[ItemId, Item]) -> list[Candidate]:
+        return [Candidate(item, 1.0, "clockwork") for item in items]
+
+    async def send(self, message: OutgoingMessage, address: str) -> Sent:
+        return Sent(f"{address} {self.said}")
+
+
+async def test_hook_register_tools() -> None:
+    def register_tools(settings: dict[str, Any]) -> list[Any]:
+        return [Clockwork(settings["said"])]
+
+    plugins = host(plugin(register_tools), own={"first": {"said": "tack"}})
+    (tool,) = plugins.tools()
+    assert (await tool.call(samples.identity(), {})).text == {"en": "tack"}
+    assert plugins.tools()[0] is tool, "asked for once, at the start"
+
+
+async def test_hook_register_rankers() -> None:
+    def register_rankers() -> list[Any]:
+        return [Clockwork()]
+
+    (ranker,) = host(plugin(register_rankers)).rankers()
+    lamp = samples.item("lamp")
+    request = RankingRequest(samples.TENANT, None, (), 10, "en")
+    assert [one.item for one in await ranker.rank(request, {lamp.id: lamp})] == ["lamp"]
+
+
+async def test_hook_register_channels() -> None:
+    def register_channels() -> list[Any]:
+        return [Clockwork()]
+
+    (channel,) = host(plugin(register_channels)).channels()
+    assert await channel.send(samples.message(), "here") == Sent("here tock")
+
+
+async def test_hook_filter_message() -> None:
+    def filter_message(message: OutgoingMessage, settings: dict[str, Any]) -> OutgoingMessage | Drop | None:
+        if "secret" in message.content.body:
+            return Drop("secret")
+        title = message.content.title + settings.get("mark", "")
+        return replace(message, content=replace(message.content, title=title))
+
+    plugins = host(
+        plugin(filter_message), plugin(filter_message), own={"first": {"mark": "1"}, "second": {"mark": "2"}}
+    )
+    passed = await plugins.filter_message(samples.message("Hello"))
+    assert isinstance(passed, OutgoingMessage)
+    assert passed.content.title == "Hello12"
+    assert await plugins.filter_message(samples.message(body="a secret")) == Drop("secret")
+    assert [state.drops for state in plugins.states()] == [1, 0]
+
+
+async def test_hook_filter_publication() -> None:
+    async def filter_publication(channel: str, data: bytes, user: str) -> bytes | Drop | None:
+        return Drop("not here") if channel == "news" else data.upper() if user == "emma" else None
+
+    plugins = host(plugin(filter_publication))
+    assert await plugins.filter_publication("chat:1", b'"hi"', "emma") == b'"HI"'
+    assert await plugins.filter_publication("chat:1", b'"hi"', "lin") == b'"hi"'
+    assert await plugins.filter_publication("news", b'"hi"', "emma") == Drop("not here")
+
+
+async def test_hook_on_event() -> None:
+    heard: list[tuple[str, str]] = []
+
+    def on_event(event: Event) -> None:
+        heard.append((event.type, str(event.item)))
+
+    await host(plugin(on_event), plugin(on_event)).on_event(samples.event("view", "lamp"))
+    assert heard == [("view", "lamp")] * 2
+
+
+async def test_hook_on_receipt() -> None:
+    heard: list[str] = []
+
+    async def on_receipt(receipt: Receipt, settings: dict[str, Any]) -> None:
+        heard.append(receipt.kind + settings.get("mark", ""))
+
+    await host(plugin(on_receipt), own={"first": {"mark": "!"}}).on_receipt(samples.receipt())
+    assert heard == ["seen!"]
