@@ -95,7 +95,7 @@ class Grounding:
                 end = i + 1
                 break
         bracket = held.rfind("[", 0, end)
-        if bracket >= 0 and len(held) - bracket < HELD_CHARS and not _closed(held[bracket:]):
+        if bracket >= 0 and len(held) - bracket < HELD_CHARS and _closed_at(held, bracket) > end:
             end = bracket - 1 if bracket and held[bracket - 1] == "!" else bracket
         return end
 
@@ -119,13 +119,19 @@ class Grounding:
         return found[0] if address in self._links else found[0][len(address) :]
 
 
-def _closed(text: str) -> bool:
-    """Return whether a text that begins with a bracket has closed it, and its address if it has one."""
-    end = text.find("]")
-    if end < 0:
-        return "\n" in text
-    after = text[end + 1 : end + 2]
-    return bool(after) and (after != "(" or ")" in text[end:])
+def _closed_at(text: str, bracket: int) -> int:
+    """Return where a bracket, with its address if it has one, ends; past the end if it may still go on."""
+    beyond = len(text) + 1
+    line_end = text.find("\n", bracket)
+    end = text.find("]", bracket)
+    if line_end >= 0 and (end < 0 or line_end < end):
+        return bracket + 1  # a link does not pass a line's end: just a bracket
+    if end < 0 or end + 1 == len(text):
+        return beyond
+    if text[end + 1] != "(":
+        return end + 1
+    close = text.find(")", end)
+    return close + 1 if close >= 0 else beyond
 
 
 def cite(text: str) -> tuple[str, list[int]]:

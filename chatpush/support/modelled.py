@@ -161,8 +161,9 @@ class ModelledAssistant:
         conversation = work.asked.conversation
         stream = self._writer.stream(conversation.tenant, conversation.user, work.messages, tools)
         if work.text and not work.text.endswith("\n"):
-            work.text += "\n\n"
-            await live.push("\n\n")
+            gap = work.grounding.feed("\n\n")
+            work.text += gap
+            await live.push(gap)
         async with contextlib.aclosing(stream) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Finished):
