@@ -204,6 +204,7 @@ class MockServer:
                 web.post(f"{me}/conversations/{{id}}/turns", self._say),
                 web.post(f"{me}/conversations/{{id}}/handover", self._handover),
                 web.post(f"{me}/conversations/{{id}}/stop", self._ok),
+                web.post(f"{me}/conversations/{{id}}/read", self._read),
                 web.get(f"{me}/promises", self._list_promises),
                 web.delete(f"{me}/promises/{{id}}", self._cancel_promise),
                 web.get("/connection/websocket", self._socket),
@@ -296,6 +297,8 @@ class MockServer:
 
     async def _open_conversation(self, request: web.Request) -> web.Response:
         about = (await request.json()).get("about")
+        if about and len(about) > 1:
+            return _problem(422, "invalid_input")
         return web.json_response(self.conversation(about=about), status=201)
 
     async def _get_conversation(self, request: web.Request) -> web.Response:
@@ -320,6 +323,10 @@ class MockServer:
         self.conversations[cid]["state"] = "waiting"
         await self.publish(f"conversation:{cid}", {"type": "state", "state": "waiting", "agent": None})
         return web.json_response({}, status=202)
+
+    async def _read(self, request: web.Request) -> web.Response:
+        self.conversations[request.match_info["id"]]["unread_turns"] = 0
+        return web.json_response({})
 
     async def _list_promises(self, _: web.Request) -> web.Response:
         return web.json_response({"data": self.promises})

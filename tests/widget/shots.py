@@ -152,6 +152,8 @@ async def main(folder: Path, only: list[str]) -> None:
             ("inbox", EN, desk, {}, "inbox"),
             ("greeting", EN, desk, {}, "greeting"),
             ("offer", EN, desk, {}, "offer"),
+            ("scrolled", EN, desk, {}, "scrolled"),
+            ("history", EN, desk, {}, "history"),
             ("prefs", EN, desk, {}, "prefs"),
             ("toast", EN, desk, {}, "toast"),
             ("empty", EN, desk, {}, "empty"),
@@ -259,6 +261,25 @@ async def open_agent(page: Page, server: MockServer, words: dict[str, Any]) -> N
     await server.publish(f"conversation:{cid}", {"type": "typing", "by": "agent"})
 
 
+async def open_scrolled(page: Page, server: MockServer, words: dict[str, Any]) -> None:
+    """The older half of the inbox."""
+    await open_tab(page, server, words)
+    await page.locator("chatpush-widget .item").last.scroll_into_view_if_needed()
+
+
+async def open_history(page: Page, server: MockServer, words: dict[str, Any]) -> None:
+    """The list of conversations, over a failed turn."""
+    server.conversation(last="Can I change the address?", updated_at=now(60 * 30))
+    server.conversation(last="Do you ship to Ireland?", updated_at=now(60 * 80), unread_turns=1)
+    await open_chat(page, server, words)
+    await page.wait_for_timeout(300)
+    server.failing = {"/v1/me/conversations/"}
+    await page.locator("chatpush-widget textarea").fill("And what about the other parcel?")
+    await page.keyboard.press("Enter")
+    await page.locator("chatpush-widget .not-sent").wait_for()
+    await page.locator("chatpush-widget .history-button").click()
+
+
 async def open_prefs(page: Page, server: MockServer, words: dict[str, Any]) -> None:
     """Open the preferences."""
     server.preferences["quiet_hours"] = {"start": "22:00", "end": "08:00"}
@@ -273,6 +294,8 @@ async def show_toast(page: Page, server: MockServer, words: dict[str, Any]) -> N
 
 SCENES = {
     "chat": open_chat,
+    "scrolled": open_scrolled,
+    "history": open_history,
     "inbox": open_tab,
     "empty": open_tab,
     "greeting": open_chat,

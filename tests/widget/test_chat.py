@@ -61,6 +61,36 @@ async def test_a_streamed_answer_arrives_in_order_whatever_happens(tab: Tab, ser
     ]
 
 
+async def test_what_was_streamed_can_be_taken_back(tab: Tab, server: MockServer) -> None:
+    """A person takes over in the middle of an answer: an empty turn replaces it, and it is gone."""
+    made = server.conversation()
+    await ready(tab)
+    await conversation(server)
+    turn = server.turn("assistant", "", streaming=True)
+    await server.publish(made["channel"], {"type": "turn", "turn": turn})
+    await server.publish(
+        made["channel"], {"type": "turn.delta", "turn": turn["id"], "seq": 1, "text": "You ar"}
+    )
+    await expect(tab.find(".by-assistant .bubble")).to_have_text("You ar")
+    await server.publish(made["channel"], {"type": "turn", "turn": {**turn, "streaming": False}})
+    await expect(tab.find(".turn")).to_have_count(0)
+
+
+async def test_an_answer_under_way_goes_on_after_a_reload(tab: Tab, server: MockServer) -> None:
+    """The conversation is fetched with the words so far and their number; the rest follows once."""
+    made = server.conversation()
+    turn = server.turn("assistant", "It left ", streaming=True, seq=2)
+    made["turns"].append(turn)
+    await ready(tab)
+    await conversation(server)
+    await expect(tab.find(".by-assistant .bubble")).to_have_text("It left")
+    for seq, text in ((2, "left "), (3, "this "), (4, "morning")):
+        await server.publish(
+            made["channel"], {"type": "turn.delta", "turn": turn["id"], "seq": seq, "text": text}
+        )
+    await expect(tab.find(".by-assistant .bubble")).to_have_text("It left this morning")
+
+
 async def test_a_hostile_answer_is_only_text(tab: Tab, server: MockServer) -> None:
     """Markup, scripts, picture beacons and script links do nothing."""
     made = server.conversation()
@@ -163,6 +193,7 @@ async def test_an_answer_to_a_closed_widget_shows_on_the_launcher(tab: Tab, serv
     await tab.find(".toast-open").click()
     await expect(tab.find(".by-assistant .bubble")).to_have_text("Your parcel has arrived.")
     await expect(tab.find(".tabs .count")).to_have_count(0)
+    await until(lambda: made["unread_turns"] == 0)
 
 
 async def test_asking_about_a_message_tells_the_server_which(tab: Tab, server: MockServer) -> None:
@@ -174,7 +205,7 @@ async def test_asking_about_a_message_tells_the_server_which(tab: Tab, server: M
     await tab.find(".item .pill.soft").click()
     await until(lambda: server.asked("POST", "/v1/me/conversations"))
     assert server.asked("POST", "/v1/me/conversations") == [
-        {"about": {"delivery": server.inbox[0]["delivery"]}}
+        {"about": {"delivery": server.inbox[0]["delivery"]}, "locale": "en"}
     ]
     await expect(tab.find(".about strong")).to_have_text("Your parcel is on its way")
 

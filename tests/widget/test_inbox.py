@@ -200,6 +200,7 @@ async def test_an_expired_token_is_replaced_by_the_page(tab: Tab, server: MockSe
     tab.expects_failures = True
     await tab.page.add_init_script(f"window.fresh = {json.dumps(token_for('emma', 2))}")
     await tab.open("emma")
+    await until(lambda: _has_error(tab, "refused"))
     await tab.page.evaluate("token => chatpush('boot', { token, getToken: async () => fresh })", stale)
     await until(lambda: server.subscribers("user:emma") == 1)
     await tab.call("open", "inbox")
@@ -223,3 +224,7 @@ async def test_preferences_are_saved_as_they_are_changed(tab: Tab, server: MockS
     await tab.page.keyboard.press("Escape")
     await expect(tab.find("#tab-inbox")).to_have_text("消息")
     assert server.preferences["timezone"] == "Europe/London"
+
+
+async def _has_error(tab: Tab, code: str) -> bool:
+    return any(error["code"] == code for error in await tab.heard("error"))

@@ -71,6 +71,8 @@ function options(version) {
     minify: true,
     format: 'iife',
     target: 'es2020',
+    // Names with a leading underscore are private to centrifuge and never reach the wire or the page.
+    mangleProps: /^_[a-z]/,
     charset: 'utf8',
     legalComments: 'none',
     define: { __VERSION__: JSON.stringify(version) },

@@ -48,8 +48,8 @@ export class Api {
     return this.call('GET', '/conversations');
   }
 
-  openConversation(about: object | null): Promise<Conversation> {
-    return this.call('POST', '/conversations', about ? { about } : {});
+  openConversation(about: object | null, locale: string): Promise<Conversation> {
+    return this.call('POST', '/conversations', about ? { about, locale } : { locale });
   }
 
   conversation(id: string): Promise<Conversation> {
@@ -62,6 +62,10 @@ export class Api {
 
   handover(id: string): Promise<unknown> {
     return this.call('POST', `/conversations/${encodeURIComponent(id)}/handover`);
+  }
+
+  read(id: string): Promise<unknown> {
+    return this.call('POST', `/conversations/${encodeURIComponent(id)}/read`);
   }
 
   stop(id: string): Promise<unknown> {

@@ -3,20 +3,18 @@
 import type { Api } from './api';
 import type { Loading } from './inbox';
 import { ApiError } from './session';
+import { Streams } from './streams';
 import type { About, Action, ChatState, Conversation, Turn } from './types';
 
 const TYPING_MS = 8_000;
 // How long dots may stand for an answer that has not begun.
 const THINKING_MS = 30_000;
+// Reading is told once for turns that come close together.
+const READ_LINGER_MS = 500;
 
 export interface Channels {
   subscribe(channel: string, token: string): void;
   unsubscribe(channel: string): void;
-}
-
-interface Stream {
-  seq: number;
-  ahead: Map<number, string>;
 }
 
 export class Chat {
@@ -29,19 +27,23 @@ export class Chat {
   loading: Loading = 'idle';
   handingOver = false;
   gonePromises = new Set<string>();
+  endedPromises = new Set<string>();
   about: About | null = null;
   // Whether its turns are on screen: then nothing in it counts as unread.
   watched = false;
   onChange: () => void = () => undefined;
   onTurn: (turn: Turn, conversation: Conversation) => void = () => undefined;
   onHint: (conversation: Conversation) => void = () => undefined;
-  private streams = new Map<string, Stream>();
+  private streams = new Streams();
+  private hints = new Map<string, Conversation>();
   private typingTimer = 0;
+  private readTimer = 0;
   private opening: Promise<Conversation> | null = null;
 
   constructor(
     private api: Api,
     private channels: Channels,
+    private locale: () => string,
   ) {}
 
   get unread(): number {
@@ -54,10 +56,12 @@ export class Chat {
 
   stop(): void {
     clearTimeout(this.typingTimer);
+    clearTimeout(this.readTimer);
   }
 
   // The list alone: enough for the badge, until the chat is looked at.
   async loadList(): Promise<void> {
+    this.hints.clear();
     try {
       const { data } = await this.api.conversations();
       this.keep(data);
@@ -73,6 +77,7 @@ export class Chat {
   async show(again = false): Promise<void> {
     if (this.loading === 'loading' || (this.loading !== 'idle' && !again)) return;
     this.begin();
+    this.hints.clear();
     try {
       const { data } = await this.api.conversations();
       this.keep(data);
@@ -143,7 +148,6 @@ export class Chat {
       fate: 'sending',
     };
     turn.id = `local_${turn.client_id}`;
-    if (this.state === 'closed') this.leave();
     this.turns = [...this.turns, turn];
     await this.deliver(turn);
   }
@@ -198,8 +202,9 @@ export class Chat {
       one = { id: data.id };
       this.list = [one, ...this.list];
     }
-    const more = (data.unread_turns ?? 0) > (one.unread_turns ?? 0);
-    Object.assign(one, { state: data.state, unread_turns: data.unread_turns, last: data.last });
+    const more = data.last && (data.unread_turns ?? 0) > (one.unread_turns ?? 0);
+    Object.assign(one, { state: data.state, unread_turns: data.unread_turns, last: data.last || one.last });
+    this.hints.set(one.id, one);
     if (this.watched && this.current?.id === data.id) one.unread_turns = 0;
     else if (more) this.onHint(one);
     this.onChange();
@@ -219,17 +224,44 @@ export class Chat {
     this.onChange();
   }
 
+  // What is on screen has been read: here at once, and on the server a moment later.
   markRead(): void {
     const one = this.list.find((each) => each.id === this.current?.id);
-    if (one?.unread_turns) {
-      one.unread_turns = 0;
+    if (!one?.unread_turns) return;
+    one.unread_turns = 0;
+    this.tellRead();
+    this.onChange();
+  }
+
+  private tellRead(): void {
+    clearTimeout(this.readTimer);
+    const id = this.current?.id;
+    if (!id) return;
+    this.readTimer = window.setTimeout(() => {
+      if (this.watched) this.api.read(id).catch(() => undefined);
+    }, READ_LINGER_MS);
+  }
+
+  // A promise the server no longer lists has been kept, taken back or has run out.
+  private async checkPromises(): Promise<void> {
+    const shown = this.turns.flatMap((turn) => (turn.promise ? [turn.promise.id] : []));
+    if (!shown.some((id) => !this.endedPromises.has(id) && !this.gonePromises.has(id))) return;
+    try {
+      const open = new Set((await this.api.promises()).data.map((one) => one.id));
+      for (const id of shown) if (!open.has(id)) this.endedPromises.add(id);
       this.onChange();
+    } catch {
+      // They stay as they are shown until the next look.
     }
   }
 
   private keep(list: Conversation[]): void {
-    const known = new Map(this.list.map((one) => [one.id, one]));
-    this.list = list.map((one) => ({ ...one, unread_turns: one.unread_turns ?? known.get(one.id)?.unread_turns }));
+    // A hint that came during the fetch is newer than what was fetched.
+    const newer = ({ id }: Conversation) => {
+      const hint = this.hints.get(id);
+      return hint && { state: hint.state, unread_turns: hint.unread_turns, last: hint.last };
+    };
+    this.list = list.map((one) => ({ ...one, ...newer(one) }));
   }
 
   private begin(): void {
@@ -263,6 +295,7 @@ export class Chat {
     const listed = this.list.find((one) => one.id === conversation.id);
     if (listed) Object.assign(listed, { channel: conversation.channel, state: conversation.state });
     else this.list = [{ ...conversation, turns: undefined }, ...this.list];
+    void this.checkPromises();
     if (!same && conversation.channel) this.channels.subscribe(conversation.channel, token);
     if (this.watched) this.markRead();
   }
@@ -270,21 +303,20 @@ export class Chat {
   // A turn fetched while it is being streamed may hold less than we have read already.
   private resume(turn: Turn): Turn {
     if (!turn.streaming) {
-      this.streams.delete(turn.id);
+      this.streams.end(turn.id);
       return turn;
     }
     const read = this.turns.find((one) => one.id === turn.id);
     if (read && read.text.length > turn.text.length) return read;
-    if (turn.seq !== undefined) this.streams.set(turn.id, { seq: turn.seq, ahead: new Map() });
+    this.streams.begin(turn.id, turn.seq);
     return turn;
   }
 
   private ensure(): Promise<Conversation> {
     if (this.current) return Promise.resolve(this.current);
     const { about } = this;
-    const asked = about && (about.delivery || about.item) ? pickAbout(about) : null;
     this.opening ??= this.api
-      .openConversation(asked)
+      .openConversation(about ? pickAbout(about) : null, this.locale())
       .then((conversation) => {
         this.adopt(conversation);
         return conversation;
@@ -301,6 +333,8 @@ export class Chat {
       this.onChange();
       const reply = await this.api.say(id, turn.text, turn.client_id ?? '');
       this.settle({ ...reply.turn, client_id: turn.client_id });
+      // Speaking opens a closed conversation again.
+      if (this.state === 'closed') this.state = 'assistant';
     } catch {
       turn.fate = 'failed';
       this.setTyping('', 0);
@@ -320,29 +354,26 @@ export class Chat {
   private take(turn: Turn): void {
     const known = this.turns.find((one) => one.id === turn.id);
     if (turn.streaming && known?.text) return;
-    if (turn.streaming) this.streams.set(turn.id, { seq: -1, ahead: new Map() });
-    else this.streams.delete(turn.id);
+    if (turn.streaming) this.streams.begin(turn.id, turn.seq);
+    else this.streams.end(turn.id);
+    if (!turn.streaming && isEmpty(turn)) {
+      // What was streamed has been taken back: a person took over meanwhile.
+      this.turns = this.turns.filter((one) => one.id !== turn.id);
+      return;
+    }
     if (!this.settle(turn)) this.turns = [...this.turns, turn];
     if (turn.by !== 'user') this.setTyping('', 0);
-    if (!turn.streaming && this.current) this.onTurn(turn, this.current);
+    if (turn.streaming || !this.current) return;
+    if (turn.by !== 'user') {
+      void this.checkPromises();
+      if (this.watched) this.tellRead();
+    }
+    this.onTurn(turn, this.current);
   }
 
-  // Pieces carry a number: a repeated one is dropped, one that came early waits for its turn.
   private stream({ turn: id, seq, text }: { turn: string; seq: number; text: string }): void {
-    const turn = this.turns.find((one) => one.id === id);
-    if (!turn?.streaming) return;
-    const stream = this.streams.get(id) ?? { seq: -1, ahead: new Map<number, string>() };
-    this.streams.set(id, stream);
-    if (seq <= stream.seq) return;
-    stream.ahead.set(seq, text);
-    // Numbering may begin at 0 or 1, or we joined in the middle: the first piece sets the pace.
-    if (stream.seq < 0) stream.seq = seq - 1;
-    let added = '';
-    while (stream.ahead.has(stream.seq + 1)) {
-      stream.seq += 1;
-      added += stream.ahead.get(stream.seq) ?? '';
-      stream.ahead.delete(stream.seq);
-    }
+    if (!this.turns.some((turn) => turn.id === id && turn.streaming)) return;
+    const added = this.streams.take(id, seq, text);
     if (added) this.turns = this.turns.map((one) => (one.id === id ? { ...one, text: one.text + added } : one));
   }
 
@@ -357,11 +388,14 @@ export class Chat {
   }
 }
 
-function pickAbout(about: About): About {
-  const asked: About = {};
-  if (about.delivery) asked.delivery = about.delivery;
-  if (about.item) asked.item = about.item;
-  return asked;
+// The server takes one of the two: the item says more.
+function pickAbout(about: About): About | null {
+  if (about.item) return { item: about.item };
+  return about.delivery ? { delivery: about.delivery } : null;
+}
+
+function isEmpty(turn: Turn): boolean {
+  return !turn.text && !turn.promise && !turn.cards?.length && !turn.actions?.length;
 }
 
 function newId(): string {

@@ -96,6 +96,8 @@ export class Inbox {
         return false;
     }
     if (typeof arrival.unread === 'number') this.unread = arrival.unread;
+    // The page being fetched may be older than this: fetch it once more.
+    if (this.loading === 'loading') this.again = true;
     this.onChange();
     return true;
   }

@@ -61,6 +61,7 @@ export class Realtime {
   private probing: Transport | null = null;
   private probeDelay = PROBE_FIRST_MS;
   private refusedAt = 0;
+  private dead = false;
   private state: 'connecting' | 'connected' | 'offline' = 'connecting';
 
   constructor(
@@ -151,8 +152,17 @@ export class Realtime {
       await this.session.renew(await this.session.token());
       if (this.transport === transport) this.start();
     } catch {
+      this.dead = true;
       this.events.emit('refused', { message });
     }
+  }
+
+  // There is another token: one that was refused for good may have a successor.
+  revive(): void {
+    if (!this.dead) return;
+    this.dead = false;
+    this.refusedAt = 0;
+    this.start();
   }
 
   private waitForSocket(): void {

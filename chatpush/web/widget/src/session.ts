@@ -110,7 +110,10 @@ export class Session {
     const visitor = await fetchJson<Visitor>(`${this.host}/v1/visitors`, {
       method: 'POST',
       headers: this.keyHeaders(),
-      body: '{}',
+      body: JSON.stringify({
+        locale: navigator.language,
+        timezone: Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC',
+      }),
     });
     remember('localStorage', name, visitor);
     return visitor.token;

@@ -52,7 +52,7 @@ export class ChatView {
     this.list = new Keyed<Turn>(
       this.log,
       (turn) => keyOf(turn),
-      (turn) => JSON.stringify([turn, this.places.get(keyOf(turn)), [...chat.gonePromises]]) + words.locale,
+      (turn) => JSON.stringify([turn, this.places.get(keyOf(turn)), turn.promise && [...chat.gonePromises, ...chat.endedPromises]]) + words.locale,
       (turn) => this.turn(turn),
     );
   }
@@ -256,7 +256,7 @@ export class ChatView {
     const { chat, words, base, inbox } = this.context;
     const { about } = chat;
     const known = about?.delivery ? inbox.get(about.delivery) : undefined;
-    const item = known?.data?.items?.find((one) => one.id === about?.item);
+    const item = inbox.items.flatMap((one) => one.data?.items ?? []).find((one) => one.id === about?.item);
     const title = about?.title || item?.title || known?.title;
     this.about.hidden = !title;
     if (!title) return;

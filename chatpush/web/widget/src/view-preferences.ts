@@ -87,7 +87,7 @@ export class PreferencesView {
       group(words.t('prefs.timing'), this.quiet(preferences)),
       group(words.t('prefs.language'), language),
       ...(this.promises.length
-        ? [group(words.t('prefs.promises'), this.promises.map((made) => h('div', { class: 'setting' }, promise(this.context, made))))]
+        ? [group(words.t('prefs.promises'), this.promises.map((made) => h('div', { class: 'setting' }, promise(this.context, made, () => this.draw()))))]
         : []),
     ];
   }

@@ -123,13 +123,14 @@ function sources({ words, base }: Context, list: Source[] | null | undefined): H
   );
 }
 
-export function promise(context: Context, made: TurnPromise): HTMLElement {
+export function promise(context: Context, made: TurnPromise, after = () => {}): HTMLElement {
   const { words, chat } = context;
-  const gone = chat.gonePromises.has(made.id) ? 'cancelled' : (made.state ?? 'open');
+  const over = chat.endedPromises.has(made.id) ? 'expired' : 'open';
+  const gone = chat.gonePromises.has(made.id) ? 'cancelled' : (made.state ?? over);
   const ended = { kept: 'promise.kept', cancelled: 'promise.cancelled', expired: 'promise.expired' } as const;
   const state = gone in ended ? (gone as keyof typeof ended) : null;
   const cancel = () =>
-    chat.cancelPromise(made.id).catch(() => context.say(words.t('promise.failed')));
+    chat.cancelPromise(made.id).then(after, () => context.say(words.t('promise.failed')));
   return h(
     'div',
     { class: 'promise', 'data-state': state ?? 'open' },

@@ -54,7 +54,7 @@ export class Widget {
     this.receipts = new Receipts(this.api);
     this.inbox = new Inbox(this.api, this.receipts);
     this.realtime = new Realtime(this.session, (channel) => this.chat.token(channel));
-    this.chat = new Chat(this.api, this.realtime);
+    this.chat = new Chat(this.api, this.realtime, () => this.words.locale);
     this.context = this.makeContext();
     this.shell = new Shell(this.context);
   }
@@ -89,6 +89,7 @@ export class Widget {
   update(options: BootOptions): boolean {
     if (!this.session.accept(options)) return false;
     this.options = { ...this.options, ...options };
+    if (options.token || options.getToken) this.realtime.revive();
     this.applyLook(options);
     if (options.locale) this.setLocale(options.locale);
     return true;
