@@ -5,33 +5,57 @@ look and what they like, ``dismiss`` what to spare them. The event's id follows
 from the receipt, so a receipt told twice counts once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
-from chatpush.domain import Event, EventId, ItemId, Receipt, ReceiptKind, TenantId, UserId
+from chatpush.domain import Event, EventId, ItemId, ReceiptKind
+from chatpush.errors import NotFound, VaultError
+from chatpush.notify.inbox import Inbox
+from chatpush.notify.receipts import Reception
 from chatpush.recommend.behaviour import Behaviour
 
 TYPES = {ReceiptKind.SEEN: "seen", ReceiptKind.CLICKED: "click", ReceiptKind.DISMISSED: "dismiss"}
 
 
 class Feedback:
-    """Records receipts as events."""
+    """Records receipts as events; a listener of ``Receipts``."""
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: Behaviour, inbox: Inbox) -> None:
         self._behaviour = behaviour
+        self._inbox = inbox
 
-    async def on_receipt(
-        self, tenant: TenantId, user: UserId, receipt: Receipt, items: Sequence[ItemId] = ()
-    ) -> None:
-        """Record one receipt; ``items`` are what the message recommended.
+    async def on_reception(self, reception: Reception) -> None:
+        """Record one receipt.
 
-        A click without a named item, or on one of several, says when but not what.
+        A click or a dismissal of a message with several items says when, but not what.
         """
+        receipt = reception.receipt
         kind = TYPES.get(receipt.kind)
         if kind is None:
             return
-        item = items[0] if len(items) == 1 else None
-        properties = {"delivery": receipt.delivery}
         event = Event(
-            tenant, EventId(f"{receipt.delivery}:{receipt.kind}"), user, kind, receipt.at, item, properties
+            reception.tenant,
+            EventId(f"{receipt.delivery}:{receipt.kind}"),
+            reception.user,
+            kind,
+            receipt.at,
+            await self._only_item(reception),
+            {"delivery": receipt.delivery, "campaign": reception.campaign or ""},
         )
-        await self._behaviour.record(tenant, [event])
+        await self._behaviour.record(reception.tenant, [event])
+
+    async def _only_item(self, reception: Reception) -> ItemId | None:
+        """Return the item the message was about, if it was about one."""
+        try:
+            shown = await self._inbox.item(reception.tenant, reception.user, reception.receipt.delivery)
+        except (NotFound, VaultError):
+            return None  # out of the inbox already, or erased
+        data = shown.get("data")
+        items = data.get("items") if isinstance(data, Mapping) else None
+        return _only(items) if isinstance(items, list) else None
+
+
+def _only(items: list[Any]) -> ItemId | None:
+    if len(items) != 1 or not isinstance(items[0], Mapping) or not items[0].get("id"):
+        return None
+    return ItemId(str(items[0]["id"]))

@@ -70,6 +70,10 @@ def parse(spec: Mapping[str, Any], created_at: datetime) -> Definition:
         raise InvalidInput("give a template's name or content, one of them", param="template")
     slots = _slots(spec.get("slots") or {})
     picks = _picks(spec.get("recommend"))
+    if content is not None and (picks or slots):
+        raise InvalidInput(
+            "literal content is the same for all; recommend and slots need a template", param="content"
+        )
     send_hour = spec.get("send_hour")
     if send_hour not in (None, BEST):
         raise InvalidInput(f"send_hour is {BEST!r} or null", param="send_hour")

@@ -10,6 +10,7 @@ jump. Nothing here reads a clock.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -71,20 +72,25 @@ class CronTrigger:
             day -= timedelta(days=1)
         return None
 
-    def _on(self, day: date) -> list[Slot]:
-        """Return the slots of one local day, in order, one per instant."""
-        if not self.cron.on(day):
-            return []
-        found: dict[datetime, Slot] = {}
-        for time in self.cron.times():
-            local = datetime.combine(day, time)
-            if not self.cron.hourly:
-                at = instant(local, self.where)
-                found.setdefault(at, Slot(f"{local:%Y-%m-%dT%H:%M} {self.where.key}", at))
-                continue
-            for at in _occurrences(local, self.where):
-                found.setdefault(at, Slot(iso(at), at))
-        return [found[at] for at in sorted(found)]
+    def _on(self, day: date) -> tuple[Slot, ...]:
+        return _slots_of(self.cron, self.where, day)
+
+
+@lru_cache(maxsize=128)
+def _slots_of(cron: Cron, where: ZoneInfo, day: date) -> tuple[Slot, ...]:
+    """Return the slots of one local day, in order, one per instant."""
+    if not cron.on(day):
+        return ()
+    found: dict[datetime, Slot] = {}
+    for time in cron.times():
+        local = datetime.combine(day, time)
+        if not cron.hourly:
+            at = instant(local, where)
+            found.setdefault(at, Slot(f"{local:%Y-%m-%dT%H:%M} {where.key}", at))
+            continue
+        for at in _occurrences(local, where):
+            found.setdefault(at, Slot(iso(at), at))
+    return tuple(found[at] for at in sorted(found))
 
 
 def _occurrences(local: datetime, where: ZoneInfo) -> Iterator[datetime]:

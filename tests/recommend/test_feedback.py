@@ -1,28 +1,59 @@
 """What readers do with a message is behaviour."""
 
-from chatpush.domain import DeliveryId, ItemId, Receipt, ReceiptKind, TenantId, UserId
+from collections.abc import AsyncIterator
+
+import pytest
+
+from chatpush.domain import Content, DeliveryId, ReceiptKind, TenantId, UserId
+from chatpush.notify.drafts import MessageDraft, Recipient
 from chatpush.recommend.feedback import Feedback
+from tests.notify.building import Room, build_room
 from tests.recommend.world import World
 
 
-async def test_a_dismissed_recommendation_is_not_shown_again(world: World, tenant: TenantId) -> None:
+@pytest.fixture
+async def room(world: World) -> AsyncIterator[Room]:
+    room = build_room(world.behaviour._database, world.behaviour._vault, world.clock)
+    room.receipts.listen(Feedback(world.behaviour, room.inbox).on_reception)
+    yield room
+    await room.away.stop()
+    await room.renderers.stop()
+
+
+async def recommend(room: Room, tenant: TenantId, *items: str) -> DeliveryId:
+    """Send a message that recommends items and return its delivery."""
+    data = {"items": [{"id": item, "title": item} for item in items]}
+    content = Content("For you", "…", format="recommendation", data=data)
+    draft = MessageDraft(to=(Recipient(user=UserId("me")),), content=content)
+    await room.messages.accept(tenant, draft)
+    await room.settle()
+    return DeliveryId(room.publisher.to("me")[-1]["delivery"])
+
+
+async def test_a_dismissed_recommendation_is_not_shown_again(
+    world: World, room: Room, tenant: TenantId
+) -> None:
     await world.stock(world.item("a"), world.item("b"))
-    feedback = Feedback(world.behaviour)
-    receipt = Receipt(DeliveryId("dlv_1"), ReceiptKind.DISMISSED, world.clock.now())
+    delivery = await recommend(room, tenant, "a")
     for _ in range(2):
-        await feedback.on_receipt(tenant, UserId("me"), receipt, [ItemId("a")])
+        await room.receipts.record(tenant, UserId("me"), [(delivery, ReceiptKind.DISMISSED)])
     assert await world.picked("me") == ["b"]
-    assert len(await world.behaviour.recent(tenant, UserId("me"))) == 1
+    assert [event.type for event in await world.behaviour.recent(tenant, UserId("me"))] == ["dismiss"]
 
 
-async def test_dismissing_a_list_condemns_none_of_it(world: World, tenant: TenantId) -> None:
+async def test_dismissing_a_list_condemns_none_of_it(world: World, room: Room, tenant: TenantId) -> None:
     await world.stock(world.item("a"), world.item("b"))
-    receipt = Receipt(DeliveryId("dlv_1"), ReceiptKind.DISMISSED, world.clock.now())
-    await Feedback(world.behaviour).on_receipt(tenant, UserId("me"), receipt, [ItemId("a"), ItemId("b")])
+    delivery = await recommend(room, tenant, "a", "b")
+    await room.receipts.record(tenant, UserId("me"), [(delivery, ReceiptKind.DISMISSED)])
     assert set(await world.picked("me")) == {"a", "b"}
 
 
-async def test_delivered_says_nothing_about_the_user(world: World, tenant: TenantId) -> None:
-    receipt = Receipt(DeliveryId("dlv_1"), ReceiptKind.DELIVERED, world.clock.now())
-    await Feedback(world.behaviour).on_receipt(tenant, UserId("me"), receipt)
+async def test_a_click_says_what_is_liked_and_delivered_says_nothing(
+    world: World, room: Room, tenant: TenantId
+) -> None:
+    delivery = await recommend(room, tenant, "a")
+    await room.receipts.record(tenant, UserId("me"), [(delivery, ReceiptKind.DELIVERED)])
     assert await world.behaviour.recent(tenant, UserId("me")) == ()
+    await room.receipts.record(tenant, UserId("me"), [(delivery, ReceiptKind.CLICKED)])
+    (event,) = [e for e in await world.behaviour.recent(tenant, UserId("me")) if e.type == "click"]
+    assert event.item == "a"
