@@ -175,7 +175,7 @@ class Chatpush:
 
     def web_app(self) -> web.Application:
         """Return the HTTP application with API, transports, console and probes."""
-        identifier = Identifier(self.keys, self.people, self.tokens)
+        identifier = Identifier(self.keys, self.sessions, self.tokens)
         app = server.build(routes.ALL, self._services(), identifier, self.settings)
         client = self.settings.client
         websocket.add_routes(app, self.hub, client, identifier.tenant_of)
@@ -195,8 +195,9 @@ class Chatpush:
         self.audit = Audit(self.database, clock)
         self.tenants = Tenants(self.database, self.vault, clock, settings, self.audit)
         self.keys = Keys(self.database, clock, self.audit)
-        sessions, attempts = Sessions(self.database, self.vault, clock), Attempts(self.database, clock)
-        self.people = People(self.database, self.vault, clock, self.audit, sessions, attempts)
+        self.sessions = Sessions(self.database, self.vault, clock)
+        attempts = Attempts(self.database, clock)
+        self.people = People(self.database, self.vault, clock, self.audit, self.sessions, attempts)
         self.meter = Meter(self.database, clock)
         self.billing = Billing(self.tenants, self.meter, settings, clock)
 

@@ -10,7 +10,7 @@ down to anonymous.
 from aiohttp import web
 
 from chatpush.account.keys import Keys
-from chatpush.account.people import People
+from chatpush.account.sessions import Sessions
 from chatpush.domain import DEFAULT_TENANT, Identity, IdentityKind, TenantId
 from chatpush.errors import Forbidden, Unauthenticated
 from chatpush.realtime.tokens import Tokens
@@ -24,9 +24,9 @@ SELF_CHECKED = ("/connection/", "/api", "/console")
 class Identifier:
     """Turns a request's credentials into an ``Identity``."""
 
-    def __init__(self, keys: Keys, people: People, tokens: Tokens) -> None:
+    def __init__(self, keys: Keys, sessions: Sessions, tokens: Tokens) -> None:
         self._keys = keys
-        self._people = people
+        self._sessions = sessions
         self._tokens = tokens
 
     async def __call__(self, request: web.Request) -> Identity:
@@ -44,6 +44,8 @@ class Identifier:
             return await self._key(bearer)
         if bearer:
             claims = await self._tokens.verify_connection(tenant, bearer)
+            if not claims.user:
+                raise Unauthenticated("this token names no user; put the user's id in its sub claim")
             return Identity(tenant, IdentityKind.USER, claims.user)
         if SESSION_COOKIE in request.cookies:
             return await self._person(request)
@@ -65,7 +67,7 @@ class Identifier:
         return identity
 
     async def _person(self, request: web.Request) -> Identity:
-        session = await self._people.session(request.cookies[SESSION_COOKIE])
+        session = await self._sessions.find(request.cookies[SESSION_COOKIE])
         if session is None:
             raise Unauthenticated("the console session is over; sign in again")
         if request.method not in SAFE_METHODS and request.headers.get(CSRF_HEADER) != session.csrf:

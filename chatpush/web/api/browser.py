@@ -1,5 +1,7 @@
 """What a page needs before anybody has signed in: a visitor's token and the widget's texts."""
 
+from datetime import timedelta
+
 from pydantic import BaseModel, Field
 
 from chatpush.domain import VISITOR_PREFIX, UserId, new_id
@@ -9,7 +11,7 @@ from chatpush.settings import Settings
 from chatpush.web.doors import Door
 from chatpush.web.operations import Body, Call, Operations
 
-VISITOR_SECONDS = 30 * 24 * 3600
+VISITOR_LIFE = timedelta(days=30)
 routes = Operations("browser")
 
 
@@ -42,7 +44,7 @@ async def make_visitor(call: Call, body: VisitorIn) -> Visitor:
     user = UserId(VISITOR_PREFIX + new_id("v").removeprefix("v_"))
     change = UserChange(locale=body.locale, timezone=body.timezone)
     await call.need(Users).put(tenant, user, change, via="visitor")
-    token = await call.need(Tokens).issue_connection(tenant, user, VISITOR_SECONDS)
+    token = await call.need(Tokens).issue_connection(tenant, user, VISITOR_LIFE)
     return Visitor(user=user, token=token)
 
 
