@@ -1,0 +1,58 @@
+"""A process that carries runs on until it is killed: ``python -m tests.schedule.killed_run FILE``.
+
+It says ``before`` and ``after`` each page is accepted, and ``done`` when no run is left.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from chatpush.clock import SystemClock
+from chatpush.domain import DEFAULT_TENANT, MessageId, TenantId
+from chatpush.notify.drafts import MessageDraft
+from chatpush.store.database import SqliteDatabase
+from chatpush.store.migrate import migrate
+from chatpush.store.vault import Vault
+from tests.conftest import MASTER_KEY
+from tests.schedule.building import Office, build_office
+from tests.waiting import until
+
+PAGE = 20
+
+
+async def open_office(path: Path) -> tuple[SqliteDatabase, Office]:
+    """Open the office on a file."""
+    database = SqliteDatabase(path, migrate, synchronous="NORMAL")
+    await database.start()
+    vault = Vault(database, MASTER_KEY)
+    await vault.ready(DEFAULT_TENANT)
+    return database, build_office(database, vault, SystemClock(), DEFAULT_TENANT, page_size=PAGE)
+
+
+async def carry_on(path: Path) -> None:
+    """Carry every run on, telling each step."""
+    database, office = await open_office(path)
+    accept = office.room.messages.accept
+
+    async def telling(tenant: TenantId, draft: MessageDraft, key: str = "") -> MessageId:
+        print("before", flush=True)
+        message = await accept(tenant, draft, key)
+        print("after", flush=True)
+        return message
+
+    office.room.messages.accept = telling  # type: ignore[method-assign]
+    await office.runs.start()
+
+    async def finished() -> bool:
+        return not await database.read("SELECT 1 FROM run WHERE state = 'running'")
+
+    await until(finished)
+    await office.runs.stop()
+    await office.room.settle()
+    await office.stop()
+    await database.stop()
+    print("done", flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(carry_on(Path(sys.argv[1])))
