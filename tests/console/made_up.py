@@ -185,7 +185,9 @@ THREAD = models.Thread(
             "assistant",
             "Robin",
             Markup(
-                "<p>Order <strong>536412</strong> left our warehouse yesterday with Royal Mail, tracking number <code>RM 4421 8890</code>. It should arrive on <strong>Thursday</strong>.</p><p>Shall I tell you when it arrives?</p>"
+                "<p>Order <strong>536412</strong> left our warehouse yesterday with Royal Mail, tracking number "
+                "<code>RM 4421 8890</code>. It should arrive on <strong>Thursday</strong>.</p>"
+                "<p>Shall I tell you when it arrives?</p>"
             ),
             ago(minutes=11),
             (
