@@ -1,0 +1,146 @@
+"""What recommendations, plugins and settings show."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from chatpush.web.console.models.desk import EventLine
+
+
+@dataclass(frozen=True, slots=True)
+class PickLine:
+    """A recommended item."""
+
+    id: str
+    title: str
+    image: str
+    price: str
+    stock: int | None
+    score: float
+    reason: str
+    reason_code: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendations:
+    """Picks for one user (or for nobody in particular)."""
+
+    asked: str
+    known: bool
+    name: str
+    picks: tuple[PickLine, ...]
+    events: tuple[EventLine, ...]
+    suggestions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PluginLine:
+    """How a plugin is doing."""
+
+    name: str
+    description: str
+    hooks: tuple[str, ...]
+    calls: int
+    failures: int
+    average_milliseconds: float
+    cut_off: bool
+    last_error: str
+    drops: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SettingLine:
+    """One setting: its default, its value if it differs, its help."""
+
+    name: str
+    default: str
+    value: str
+    changed: bool
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLine:
+    """An API key; the key itself is never shown again."""
+
+    id: str
+    name: str
+    kind: str
+    hint: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    used_at: datetime | None
+    revoked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PersonLine:
+    """A console person."""
+
+    id: str
+    name: str
+    email: str
+    role: str
+    created_at: datetime
+    me: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateLine:
+    """A message template."""
+
+    name: str
+    version: int
+    category: str
+    locales: tuple[str, ...]
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateDetail:
+    """One template with its texts by locale."""
+
+    line: TemplateLine
+    texts: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    sample: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewText:
+    """A rendered template, or the problem with it."""
+
+    title: str = ""
+    body: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleLine:
+    """A knowledge article."""
+
+    id: str
+    title: str
+    locale: str
+    url: str
+    chunks: int
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPassage:
+    """A passage that answers a tried question."""
+
+    title: str
+    text: str
+    confidence: float
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TriedQuestion:
+    """What the assistant would do with a question: its decision and the passages found."""
+
+    question: str
+    decision: str
+    confidence: float
+    passages: tuple[FoundPassage, ...]
