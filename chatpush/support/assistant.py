@@ -13,6 +13,7 @@ import structlog
 
 from chatpush.clock import Clock
 from chatpush.domain import (
+    DEFAULT_LOCALE,
     ConversationId,
     ConversationState,
     DeliveryId,
@@ -107,7 +108,7 @@ class Assistant:
         Raises:
             NotFound: the item or delivery it is to be about is not there for this user.
         """
-        language = locale or await self._locale_of(tenant, user)
+        language = locale or await self._locale_of(tenant, user) or DEFAULT_LOCALE
         described = await self._described(tenant, user, about or {})
         if about and described is None:
             raise NotFound(f"no {' or '.join(about)} {', '.join(about.values())!r}")

@@ -15,10 +15,12 @@ from chatpush.support.confidence import confidence
 from chatpush.support.knowledge import Article, Changes, Knowledge
 from chatpush.support.language import base
 from chatpush.support.reading import Chunk
-from chatpush.support.retrieval_index import Document, Index, Ranking, Vocabulary, document
+from chatpush.support.retrieval_index import Document, Index, Ranking, Scored, Vocabulary, document
 
 CACHED_TENANTS = 200
 LOOKED_AT = 40
+ALIKE_SCORE = 0.6
+QUESTION = -1  # the position of a similar question, which is no section
 POOR = 0.25  # below this, other languages are looked at
 
 
@@ -98,7 +100,7 @@ class Retrieval:
     def _passages(self, held: _Held, ranking: Ranking, limit: int) -> list[Passage]:
         found: dict[tuple[str, int], Passage] = {}
         for scored in ranking.best:
-            place = (scored.document.article, scored.document.position)
+            place = (scored.document.article, _position(ranking, scored))
             if place in found:
                 continue
             found[place] = _passage(*held.articles[place[0]], place[1], scored.score)
@@ -129,6 +131,26 @@ def _passage(article: Article, chunks: tuple[Chunk, ...], position: int, score: 
     )
 
 
+def _position(ranking: Ranking, scored: Scored) -> int:
+    """Return the section a document leads to.
+
+    A similar question leads to its article's best section. A section that says
+    no more of the question than an earlier one of its article, only shorter,
+    gives way to that: articles begin with what is general.
+    """
+    own = [one for one in ranking.best if one.document.article == scored.document.article]
+    sections = [one for one in own if one.document.position != QUESTION]
+    if not sections:
+        return 0
+    best = sections[0] if scored.document.position == QUESTION else scored
+    alike = [
+        one.document.position
+        for one in sections
+        if one.coverage >= best.coverage and one.score >= ALIKE_SCORE * best.score
+    ]
+    return min(alike)
+
+
 def _apply(held: _Held, changes: Changes) -> None:
     """Take changes in and build the index anew; the old one serves until then."""
     articles, documents = dict(held.articles), dict(held.documents)
@@ -144,12 +166,14 @@ def _apply(held: _Held, changes: Changes) -> None:
 
 
 def _documents(vocabulary: Vocabulary, article: Article, chunks: tuple[Chunk, ...]) -> list[Document]:
-    """A document per section, and one per similar question that leads to the first section."""
+    """A document per section, and one per similar question."""
     language = base(article.language)
     tags = " ".join(article.tags)
     found = [
         document(vocabulary, article.id, i, language, f"{article.title} {chunk.heading} {tags}", chunk.text)
         for i, chunk in enumerate(chunks)
     ]
-    found += [document(vocabulary, article.id, 0, language, "", question) for question in article.questions]
+    found += [
+        document(vocabulary, article.id, QUESTION, language, "", question) for question in article.questions
+    ]
     return found

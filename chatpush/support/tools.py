@@ -27,6 +27,10 @@ CALL_SECONDS = 10.0
 ASKING_WEIGHT = 0.3
 FLAT_IDF = 1.0
 _WORD = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+|[^\W_\u3400-\u4dbf\u4e00-\u9fff]+(?:'[a-z]+)?")
+# Between a Chinese character and a Latin one, so that a slot's \\b holds in Chinese text, too.
+_SCRIPTS_MEET = re.compile(
+    r"(?<=[\u3400-\u4dbf\u4e00-\u9fff])(?=[A-Za-z0-9#])|(?<=[A-Za-z0-9])(?=[\u3400-\u4dbf\u4e00-\u9fff])"
+)
 Idf = Callable[[str], float]
 
 
@@ -71,7 +75,9 @@ class Toolbox:
             arguments, rest = slots_in(tool, question)
             asked = signature(rest, idf)
             examples = (one for several in tool.questions.values() for one in several)
-            score = max((likeness(asked, signature(one, idf)) for one in examples), default=0.0)
+            signatures = [signature(slots_in(tool, one)[1], idf) for one in examples]
+            nearest = max((likeness(asked, one) for one in signatures), default=0.0)
+            score = nearest * math.sqrt(_covered(asked, signatures))
             if best is None or score > best.score:
                 best = Match(tool, score, arguments)
         return best
@@ -114,7 +120,7 @@ def is_visitor(user: UserId) -> bool:
 def slots_in(tool: Tool, text: str) -> tuple[dict[str, Any], str]:
     """Return the arguments a text holds and the text without them."""
     found: dict[str, Any] = {}
-    rest = text
+    rest = text = _SCRIPTS_MEET.sub(" ", text)
     for name, pattern in tool.slots.items():
         match = re.search(pattern, text, re.IGNORECASE)
         if match:
@@ -167,6 +173,13 @@ def signature(text: str, idf: Idf) -> dict[str, float]:
         term = f"w:{stem(bare)}"
         weights[term] = ASKING_WEIGHT * FLAT_IDF if bare in ENGLISH_STOP else idf(term)
     return weights
+
+
+def _covered(asked: Mapping[str, float], examples: Sequence[Mapping[str, float]]) -> float:
+    """Return the share of a question's weight that any example speaks of."""
+    spoken = set().union(*examples)
+    total = sum(asked.values())
+    return sum(weight for term, weight in asked.items() if term in spoken) / total if total else 0.0
 
 
 def likeness(one: Mapping[str, float], other: Mapping[str, float]) -> float:
