@@ -1,4 +1,4 @@
-"""A message's whole way, from accept to receipt, over a real database."""
+"""A message's whole way, from accept to receipt, over both databases."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,8 +11,16 @@ from chatpush.notify.drafts import MessageDraft, Recipient
 from chatpush.notify.listing import Window
 from chatpush.notify.template_source import LocaleSource
 from chatpush.notify.users import UserChange
+from chatpush.store.database import Database
 from tests.clocks import StillClock
 from tests.notify.building import Room
+
+
+@pytest.fixture
+def database(any_database: Database) -> Database:
+    """The pipeline runs over each kind of database."""
+    return any_database
+
 
 EMMA, LIN = UserId("emma"), UserId("lin")
 
