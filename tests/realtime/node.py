@@ -142,14 +142,21 @@ async def secret_of(tenant: TenantId) -> str:
 
 @asynccontextmanager
 async def realtime_node(
-    directory: Path, clock: Clock, plugins: Plugins | None = None, **client: Any
+    directory: Path, clock: Clock, plugins: Plugins | None = None, tails_kept: int = 1000, **client: Any
 ) -> AsyncIterator[RealtimeNode]:
     """Run a node; ``client`` are settings below ``client``."""
     settings = Settings.model_validate(
         {"client": {"insecure": True, **client}, "channel": {"namespaces": NAMESPACES}}
     )
     namespaces = Namespaces(settings.channel)
-    log = EmbeddedLog(directory / "log.db", namespaces.retention, MASKING, clock, synchronous="NORMAL")
+    log = EmbeddedLog(
+        directory / "log.db",
+        namespaces.retention,
+        MASKING,
+        clock,
+        synchronous="NORMAL",
+        tails_kept=tails_kept,
+    )
     await log.start()
     tokens = Tokens(settings.client.token, secret_of, clock)
     plugins = plugins or Plugins()

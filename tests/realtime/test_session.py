@@ -222,6 +222,35 @@ async def test_a_long_recovery_goes_on_after_the_reply(node: RealtimeNode) -> No
     assert client.wire.data("news:a") == list(range(90))
 
 
+@pytest.mark.parametrize("recover", [True, False])
+async def test_what_is_published_during_the_subscribe_comes_once(
+    node: RealtimeNode, monkeypatch: pytest.MonkeyPatch, recover: bool
+) -> None:
+    client = await node.client()
+    start = await client.subscribe("news:a")
+    await client.ask(unsubscribe={"channel": "news:a"})
+    await node.hub.publish(TENANT, "news:a", 1)
+    method = "after" if recover else "top"
+    read = getattr(node.log, method)
+
+    async def slow(*arguments: object) -> object:
+        """A read in whose middle others publish, as when it comes from disk."""
+        monkeypatch.setattr(node.log, method, read)
+        await node.hub.publish(TENANT, "news:a", 2)
+        answer = await read(*arguments)
+        await node.hub.publish(TENANT, "news:a", 3)
+        await node.hub.publish(TENANT, "news:a", 4)
+        return answer
+
+    monkeypatch.setattr(node.log, method, slow)
+    place = {"recover": True, "epoch": start["epoch"], "offset": 0} if recover else {}
+    await client.subscribe("news:a", **place)
+    await node.hub.publish(TENANT, "news:a", 5)
+    expected = [1, 2, 3, 4, 5] if recover else [3, 4, 5]
+    await until(lambda: len(client.wire.data("news:a")) >= len(expected))
+    assert client.wire.data("news:a") == expected
+
+
 async def test_cache_recovery_brings_the_latest(node: RealtimeNode) -> None:
     client = await node.client("emma")
     for number in range(5):

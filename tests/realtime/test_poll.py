@@ -1,0 +1,276 @@
+"""The long-poll over a real loopback server."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+
+from chatpush.clock import SystemClock
+from chatpush.domain import TenantId, UserId
+from tests.clocks import StillClock
+from tests.realtime.node import RealtimeNode, realtime_node, serving
+from tests.waiting import until
+
+TENANT = TenantId("default")
+
+
+class Poller:
+    """A client of the long-poll."""
+
+    def __init__(self, node: RealtimeNode, http: ClientSession, url: str) -> None:
+        self.node, self.http, self.url = node, http, url
+        self.status = 0
+
+    async def __call__(self, **body: Any) -> dict[str, Any]:
+        async with self.http.post(self.url, json=body) as response:
+            self.status = response.status
+            return dict(await response.json())
+
+    async def waiting(self, count: int = 1) -> None:
+        """Wait until this many polls are held."""
+        await until(lambda: self.node.hub.counts().connections == count)
+
+
+@asynccontextmanager
+async def polling(node: RealtimeNode) -> AsyncIterator[Poller]:
+    async with serving(node) as address, ClientSession() as http:
+        yield Poller(node, http, f"http://{address}/connection/poll")
+
+
+@pytest.fixture
+async def poll(tmp_path: Path) -> AsyncIterator[Poller]:
+    async with (
+        realtime_node(tmp_path, SystemClock(), allowed_origins=["https://shop.example"]) as node,
+        polling(node) as poll,
+    ):
+        yield poll
+
+
+def data(reply: dict[str, Any]) -> list[Any]:
+    return [publication["data"] for publication in reply["publications"]]
+
+
+async def test_the_first_poll_only_takes_its_place(poll: Poller) -> None:
+    token = await poll.node.token("emma")
+    await poll.node.hub.publish(TENANT, "news:a", "before")
+    first = await poll(token=token, channels=[{"channel": "news:a"}])
+    assert (poll.status, first["publications"], first["gaps"]) == (200, [], [])
+    await poll.node.hub.publish(TENANT, "news:a", "after")
+    await poll.node.hub.publish(TENANT, "user:emma", "personal")
+    second = await poll(grant=first["grant"], cursor=first["cursor"], channels=[{"channel": "news:a"}])
+    assert sorted((p["channel"], p["offset"], p["data"]) for p in second["publications"]) == [
+        ("news:a", 2, "after"), ("user:emma", 1, "personal"),
+    ]  # fmt: skip
+    assert second["client"] == first["client"]
+
+
+async def test_a_held_poll_wakes_and_lingers(poll: Poller) -> None:
+    ask = {"token": await poll.node.token("emma"), "channels": [{"channel": "news:a"}]}
+    place = await poll(**ask)
+    held = asyncio.create_task(poll(**ask, cursor=place["cursor"]))
+    await poll.waiting()
+    assert poll.node.hub.is_online(TENANT, UserId("emma"))
+    for number in range(3):
+        await poll.node.hub.publish(TENANT, "news:a", number, tags={"n": str(number)})
+    reply = await held
+    assert data(reply) == [0, 1, 2]
+    assert reply["publications"][1]["tags"] == {"n": "1"}
+    await poll.waiting(0)
+    assert poll.node.hub.is_online(TENANT, UserId("emma")), "between two polls a user is still there"
+
+
+async def test_a_lost_reply_is_repeated(poll: Poller) -> None:
+    ask = {"token": await poll.node.token("emma"), "channels": [{"channel": "news:a"}]}
+    place = await poll(**ask)
+    for number in range(5):
+        await poll.node.hub.publish(TENANT, "news:a", number)
+    replies = [await poll(**ask, cursor=place["cursor"]) for _ in range(2)]
+    assert data(replies[0]) == data(replies[1]) == [0, 1, 2, 3, 4]
+    assert replies[0]["cursor"] == replies[1]["cursor"]
+
+
+async def test_a_limit_leaves_the_rest_for_the_next(poll: Poller) -> None:
+    ask = {"token": await poll.node.token("emma"), "limit": 2}
+    ask["channels"] = [{"channel": "news:a"}, {"channel": "news:b"}]
+    cursor, found = (await poll(**ask))["cursor"], []
+    for number in range(3):
+        await poll.node.hub.publish(TENANT, "news:a", number)
+        await poll.node.hub.publish(TENANT, "news:b", number)
+    for _ in range(3):
+        reply = await poll(**ask, cursor=cursor)
+        assert len(reply["publications"]) == 2
+        found += [(p["channel"], p["data"]) for p in reply["publications"]]
+        cursor = reply["cursor"]
+    assert sorted(found) == [(f"news:{c}", n) for c in "ab" for n in range(3)]
+
+
+async def test_a_gap_is_told_per_channel(poll: Poller) -> None:
+    ask = {
+        "token": await poll.node.token("emma"),
+        "channels": [{"channel": "short:a"}, {"channel": "news:a"}],
+    }
+    place = await poll(**ask)
+    for number in range(5):
+        await poll.node.hub.publish(TENANT, "short:a", number)
+        await poll.node.hub.publish(TENANT, "news:a", number)
+    reply = await poll(**ask, cursor=place["cursor"])
+    assert (reply["gaps"], data(reply)) == (["short:a"], [0, 1, 2, 3, 4])
+    await poll.node.hub.publish(TENANT, "short:a", "live")
+    assert data(await poll(**ask, cursor=reply["cursor"])) == ["live"]
+
+
+async def test_an_empty_hold_ends_in_time(poll: Poller) -> None:
+    ask = {"token": await poll.node.token("emma")}
+    place = await poll(**ask)
+    reply = await poll(**ask, cursor=place["cursor"], timeout=0.01)
+    assert (reply["publications"], reply["gaps"], reply["cursor"]) == ([], [], place["cursor"])
+
+
+async def test_overlapping_polls_settle(poll: Poller) -> None:
+    place = await poll(token=await poll.node.token("emma"))
+    ask = {"grant": place["grant"], "cursor": place["cursor"]}
+    first = asyncio.create_task(poll(**ask))
+    await poll.waiting()
+    second = asyncio.create_task(poll(**ask))
+    assert data(await first) == []
+    await poll.waiting()
+    await poll.node.hub.publish(TENANT, "user:emma", 1)
+    assert data(await second) == [1]
+
+
+async def test_a_client_that_leaves_is_let_go(poll: Poller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatpush.web.poll.LOOK_SECONDS", 0.02)
+    ask = {"token": await poll.node.token("emma")}
+    place = await poll(**ask)
+    held = asyncio.create_task(poll(**ask, cursor=place["cursor"]))
+    await poll.waiting()
+    held.cancel()
+    await asyncio.gather(held, return_exceptions=True)
+    await poll.waiting(0)
+
+
+async def test_passing_publications_reach_a_held_poll(poll: Poller) -> None:
+    ask = {"token": await poll.node.token("emma"), "channels": [{"channel": "news:a"}]}
+    place = await poll(**ask)
+    held = asyncio.create_task(poll(**ask, cursor=place["cursor"]))
+    await poll.waiting()
+    await poll.node.hub.publish(TENANT, "news:a", "piece", skip_history=True)
+    reply = await held
+    assert [(p["offset"], p["data"]) for p in reply["publications"]] == [(0, "piece")]
+
+
+async def test_draining_answers_held_polls(poll: Poller) -> None:
+    ask = {"token": await poll.node.token("emma")}
+    place = await poll(**ask)
+    held = asyncio.create_task(poll(**ask, cursor=place["cursor"]))
+    await poll.waiting()
+    await poll.node.hub.drain()
+    assert data(await held) == []
+    assert (await poll(**ask, cursor=place["cursor"]))["code"] == "unavailable"
+    assert poll.status == 503
+
+
+async def test_grants_spare_the_token_for_a_while(tmp_path: Path, still_clock: StillClock) -> None:
+    async with realtime_node(tmp_path, still_clock, insecure=False) as node, polling(node) as poll:
+        token = await node.token("emma")
+        place = await poll(token=token, channels=[{"channel": "news:a"}])
+        grant, cursor = place["grant"], place["cursor"]
+        ask = {"grant": grant, "cursor": cursor, "timeout": 0}
+        assert "publications" in await poll(**ask, channels=[{"channel": "news:a"}])
+        assert (await poll(**ask, channels=[{"channel": "news:b"}]))["code"] == "unauthenticated"
+        assert "publications" in await poll(**ask, token=token, channels=[{"channel": "news:b"}])
+        for broken in ("nonsense", grant[:-4] + "AAAA", grant[:10], "é"):
+            reply = await poll(grant=broken, cursor=cursor)
+            assert (poll.status, reply["code"] in ("unauthenticated", "grant_expired")) == (401, True)
+        still_clock.forward(timedelta(minutes=6))
+        assert (await poll(**ask))["code"] == "grant_expired"
+        assert poll.status == 401
+        assert "publications" in await poll(**ask, token=token)
+
+
+async def test_who_may_poll_what(poll: Poller) -> None:
+    emma = await poll.node.token("emma")
+    good = await poll.node.sub_token("emma", "private:a")
+    theirs = await poll.node.sub_token("lin", "private:a")
+    expired = await poll.node.sub_token("emma", "private:a", timedelta(seconds=-1))
+    assert "cursor" in await poll(token=emma, channels=[{"channel": "private:a", "token": good}])
+    refused = [
+        {"channel": "private:a"}, {"channel": "private:a", "token": theirs}, {"channel": "user:lin"},
+        {"channel": "private:a", "token": expired}, {"channel": "private:b", "token": good},
+    ]  # fmt: skip
+    for channel in refused:
+        reply = await poll(token=emma, channels=[channel])
+        assert (poll.status, reply["code"]) == (403, "forbidden"), channel
+    await poll(token=emma, channels=[{"channel": "nowhere:a"}])
+    assert poll.status == 404
+    await poll(token="nonsense")
+    assert poll.status == 401
+    await poll(token=emma, channels=[{"channel": f"news:{n}"} for n in range(200)])
+    assert poll.status == 429
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[", b"[]", b'{"channels":"a"}', b'{"channels":[{"name":"a"}]}', b'{"limit":0}', b'{"limit":"x"}',
+     b'{"timeout":-1}', b'{"timeout":1e999}', b'{"cursor":"nonsense"}', b'{"cursor":"e30"}1', b"\xff", b"[" * 20_000],
+)  # fmt: skip
+async def test_bad_polls_are_problems(poll: Poller, body: bytes) -> None:
+    async with poll.http.post(poll.url, data=body) as response:
+        assert response.status == 422
+        assert (await response.json())["code"] == "invalid_input"
+
+
+async def test_a_poll_by_query(poll: Poller) -> None:
+    query = [("channel", "news:a"), ("channel", "private:a")]
+    query += [("channel_token", ""), ("channel_token", await poll.node.sub_token("emma", "private:a"))]
+    headers = {"Authorization": f"Bearer {await poll.node.token('emma')}"}
+    async with poll.http.get(poll.url, params=query, headers=headers) as response:
+        place = await response.json()
+    await poll.node.hub.publish(TENANT, "private:a", 1)
+    again = [*query, ("grant", place["grant"]), ("cursor", place["cursor"]), ("limit", "5"), ("timeout", "1")]
+    async with poll.http.get(poll.url, params=again) as response:
+        assert data(await response.json()) == [1]
+
+
+async def test_other_sites(poll: Poller) -> None:
+    preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    for origin, allowed in (("https://shop.example", True), ("https://evil.example", False)):
+        headers = {"Origin": origin}
+        async with poll.http.options(poll.url, headers=headers | preflight) as response:
+            assert (response.headers.get("Access-Control-Allow-Origin") == origin) is allowed
+        async with poll.http.post(poll.url, json={}, headers=headers) as response:
+            assert response.status == (200 if allowed else 403)
+            assert (response.headers.get("Access-Control-Allow-Origin") == origin) is allowed
+
+
+async def test_cursors_survive_a_restart(tmp_path: Path) -> None:
+    ask: dict[str, Any] = {"channels": [{"channel": "news:a"}]}
+    async with realtime_node(tmp_path, SystemClock()) as node, polling(node) as poll:
+        ask["token"] = await node.token("emma")
+        cursor = (await poll(**ask))["cursor"]
+        await node.hub.publish(TENANT, "news:a", "before")
+    async with realtime_node(tmp_path, SystemClock()) as node, polling(node) as poll:
+        await node.hub.publish(TENANT, "news:a", "after")
+        assert data(await poll(**ask, cursor=cursor)) == ["before", "after"]
+
+
+async def test_a_stream_of_publications_comes_whole(poll: Poller) -> None:
+    ask = {"token": await poll.node.token("emma"), "channels": [{"channel": "news:a"}]}
+    cursor, found = (await poll(**ask))["cursor"], []
+
+    async def publish() -> None:
+        for number in range(60):
+            await poll.node.hub.publish(TENANT, "news:a", number)
+
+    publishing = asyncio.create_task(publish())
+    while len(found) < 60:
+        reply = await poll(**ask, cursor=cursor)
+        found += data(reply)
+        cursor = reply["cursor"]
+    await publishing
+    assert found == list(range(60))
