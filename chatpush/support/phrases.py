@@ -177,6 +177,12 @@ def as_promise(offer: str, locale: str) -> str:
     )  # fmt: skip
     if english:
         return f"I'll {english[1].lower()} you {english[2]}."
+    asked = re.fullmatch(
+        r"(.+?)[，,]?\s*(?:需不需要|是否需要|要不要|需要|要|可以)我?(告诉|通知|提醒)(您|你)(?:一下|一声)?(?:吗|么|呢)?[？?]",
+        offer.strip(),
+    )
+    if asked:
+        return f"{asked[1]}，我会{asked[2]}{asked[3]}。"
     chinese = re.fullmatch(
         r"(?:要不要|需不需要|是否需要|需要|要|可以)?我?(.+?)(?:吗|么|呢)?[？?]", offer.strip()
     )
