@@ -43,11 +43,11 @@ LABELS = {
 }  # fmt: skip
 FOLLOWS = {
     "delivered": (
-        {"en": "Shall I tell you when order {id} arrives?", "zh-CN": "订单 {id} 送达时，需要我通知您吗？"},
+        {"en": "Shall I tell you when order {id} arrives?", "zh-CN": "需要我在订单 {id} 送达时通知您吗？"},
         {"en": "Good news: your order {order} has been delivered.", "zh-CN": "好消息：您的订单 {order} 已经送达。"},
     ),
     "shipped": (
-        {"en": "Shall I tell you when order {id} is on its way?", "zh-CN": "订单 {id} 发货时，需要我通知您吗？"},
+        {"en": "Shall I tell you when order {id} is on its way?", "zh-CN": "需要我在订单 {id} 发货时通知您吗？"},
         {
             "en": "Your order {order} is on its way with {carrier}, tracking number {tracking_number}.",
             "zh-CN": "您的订单 {order} 已经发货，由 {carrier} 承运，运单号 {tracking_number}。",
@@ -81,7 +81,7 @@ class OrderStatus:
             "订单 HL-20481 的状态", "怎么还没收到货",
         ],
     }  # fmt: skip
-    slots: Mapping[str, str] = {"order": r"\b([A-Za-z]{1,4}-\d{3,12})(?![\w-])"}
+    slots: Mapping[str, str] = {"order": r"(?<![A-Za-z0-9])([A-Za-z]{1,4}-\d{3,12})(?![A-Za-z0-9-])"}
     parameters: Mapping[str, Any] = {
         "type": "object",
         "properties": {"order": {"type": "string", "description": "The order's number, such as HL-20481"}},

@@ -13,7 +13,9 @@ from chatpush.plugins.loader import FIRST_PARTY, files, load, load_file
 from chatpush.settings import Settings
 from chatpush.settings import load as load_settings
 
-IN_CONFIG = "plugins"
+PLACE = "plugins"
+PIPED_WIDTH = 240  # a pipe has no width of its own; lines must not break in it
+UNNAMED = Path("chatpush.toml")
 
 
 @click.group()
@@ -34,7 +36,10 @@ def list_plugins(config: Path) -> None:
         if path.stem not in loaded:
             docstring = (load_file(path).__doc__ or "").partition("\n")[0]
             table.add_row(path.stem, "off", "", docstring)
-    Console(soft_wrap=True).print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH
+    console.print(table)
 
 
 @plugins.command()
@@ -70,7 +75,7 @@ def new(config: Path, name: str, directory: Path | None) -> None:
     """Write a working plugin NAME and its passing test."""
     settings = _settings(config)
     configured = settings.plugins.directory
-    place = directory or (settings.path(configured) if configured else settings.path(IN_CONFIG))
+    place = directory or (settings.path(configured) if configured else settings.path(PLACE))
     plugin, test = skeleton.write(name, place)
     click.echo(f"wrote {plugin}\nwrote {test}\ntest it:   python -m pytest {test}")
     if not configured:
@@ -78,5 +83,6 @@ def new(config: Path, name: str, directory: Path | None) -> None:
 
 
 def _settings(config: Path) -> Settings:
-    """Return the configuration, or the defaults where there is no file yet."""
-    return load_settings(config if config.exists() else None, os.environ)
+    """Return the configuration, or the defaults where ``chatpush init`` has not been yet."""
+    started = config.exists() or config != UNNAMED
+    return load_settings(config if started else None, os.environ)

@@ -11,6 +11,8 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 PLUGIN = '''\
 """{title}: say what it does in this line; the console shows it.
 
+Its settings, with their defaults:
+
     [plugins.settings.{name}]
     words = ["secret"]
 """
