@@ -1,0 +1,28 @@
+"""Customer service behind HTTP, as the browser and the desk meet it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from chatpush.domain import Identity
+from chatpush.settings import Settings
+from chatpush.support.assistant import Assistant
+from chatpush.support.conversations import Conversations
+from chatpush.support.desk import Desk
+from chatpush.support.knowledge import Knowledge
+from chatpush.support.promises import Promises
+from chatpush.support.retrieval import Retrieval
+from chatpush.web.api import conversations, knowledge, my_conversations
+from tests.support.house import House
+from tests.web.harness import KEY, Client, serve
+
+
+@asynccontextmanager
+async def supporting(house: House, identity: Identity = KEY) -> AsyncIterator[Client]:
+    """Yield a client of the whole room; ``X-As: user:ada`` asks as Ada."""
+    services = {
+        Assistant: house.assistant, Conversations: house.conversations, Desk: house.desk,
+        Knowledge: house.knowledge, Promises: house.promises, Retrieval: house.retrieval,
+    }  # fmt: skip
+    routes = [conversations.routes, my_conversations.routes, knowledge.routes]
+    async with serve(routes, services, identity, Settings()) as client:
+        yield client
