@@ -2,13 +2,14 @@
 
 ``Chatpush(settings)`` holds every service as an attribute. Use it embedded::
 
-    async with Chatpush(settings).serving() as push:
-        await push.messages.accept(DEFAULT_TENANT, draft)
+    async with Chatpush.from_file("chatpush.toml").serving() as push:
+        await push.send("42", title="Shipped", body="Your lantern is on its way.")
 
 or let ``chatpush.process.run`` serve until SIGTERM.
 """
 
 import contextlib
+import os
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -26,7 +27,7 @@ from chatpush.account.people import People
 from chatpush.account.sessions import Sessions
 from chatpush.account.tenants import Tenants
 from chatpush.clock import Clock, SystemClock
-from chatpush.domain import DEFAULT_TENANT, Identity, QuietHours
+from chatpush.domain import DEFAULT_TENANT, Content, Identity, MessageId, QuietHours, UserId
 from chatpush.errors import InvalidSettings, Unauthenticated
 from chatpush.log.embedded import EmbeddedLog
 from chatpush.notify.accepted import AcceptedMessages
@@ -34,6 +35,7 @@ from chatpush.notify.audience import Audience
 from chatpush.notify.away import Away
 from chatpush.notify.claims import Claims
 from chatpush.notify.delivery import Delivery
+from chatpush.notify.drafts import MessageDraft, Recipient
 from chatpush.notify.endpoints import Endpoints
 from chatpush.notify.fanout import FanOut
 from chatpush.notify.figures import Figures
@@ -66,7 +68,7 @@ from chatpush.schedule.dry_run import DryRuns
 from chatpush.schedule.reactor import Reactor
 from chatpush.schedule.runs import Runs
 from chatpush.schedule.triggered import EventCampaigns
-from chatpush.settings import Settings
+from chatpush.settings import Settings, load
 from chatpush.store.database import Database
 from chatpush.store.opening import open_database
 from chatpush.store.vault import Vault, read_master_key
@@ -119,6 +121,18 @@ class Chatpush:
         self._build_schedule()
         self.readiness = Readiness()
         self.metrics = Metrics(self._gauges)
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> "Chatpush":
+        """Return a chatpush by its configuration file and the ``CHATPUSH_…`` variables."""
+        return cls(load(Path(path), os.environ))
+
+    async def send(
+        self, user: str, *, title: str, body: str, url: str | None = None, idempotency_key: str = ""
+    ) -> MessageId:
+        """Send a few words to one user of the default tenant; it is durable when this returns."""
+        draft = MessageDraft(to=(Recipient(user=UserId(user)),), content=Content(title, body, url=url))
+        return await self.messages.accept(DEFAULT_TENANT, draft, idempotency_key)
 
     @contextlib.asynccontextmanager
     async def records(self) -> AsyncIterator["Chatpush"]:
