@@ -79,8 +79,8 @@ async def serving(
     """Serve until the block ends; the same directory again is a restart."""
     chatpush = Chatpush(settings_for(directory, **tree), clock=clock, plugins=plugins)
     async with chatpush.serving(), ClientSession() as http:
-        secret = await chatpush.keys.issue(DEFAULT_TENANT, "tests", ["*"])
-        publishable = await chatpush.keys.issue(DEFAULT_TENANT, "pages", [])
+        secret = await chatpush.keys.issue(DEFAULT_TENANT, "tests", scopes=["*"])
+        publishable = await chatpush.keys.issue(DEFAULT_TENANT, "pages", kind="pk")
         if not await chatpush.people.list(DEFAULT_TENANT):
             await chatpush.people.add(DEFAULT_TENANT, EMAIL, "Ada", PASSWORD, Role.ADMIN)
         url = f"http://127.0.0.1:{chatpush.port}"

@@ -81,8 +81,8 @@ async def create(directory: Path, email: str, origins: tuple[str, ...] = ()) -> 
     settings = _write_files(directory, origins)
     password = secrets.token_urlsafe(12)
     async with Chatpush(settings).records() as chatpush:
-        secret = await chatpush.keys.issue(DEFAULT_TENANT, "first secret key", ["*"])
-        publishable = await chatpush.keys.issue(DEFAULT_TENANT, "first publishable key", [])
+        secret = await chatpush.keys.issue(DEFAULT_TENANT, "first secret key", scopes=["*"])
+        publishable = await chatpush.keys.issue(DEFAULT_TENANT, "first publishable key", kind="pk")
         await chatpush.people.add(DEFAULT_TENANT, email, "Administrator", password, Role.ADMIN)
     return FirstKeys(secret.plaintext, publishable.plaintext, email, password)
 
