@@ -36,6 +36,7 @@ class Away:
         self._channels = {channel.name: channel for channel in channels}
         self._places = places
         self._running: set[asyncio.Task[None]] = set()
+        self._stopped = False
 
     @property
     def names(self) -> frozenset[str]:
@@ -44,8 +45,8 @@ class Away:
 
     @property
     def full(self) -> bool:
-        """Whether all places are taken."""
-        return len(self._running) >= self._places
+        """Whether nothing more can begin: all places are taken, or it is stopped."""
+        return self._stopped or len(self._running) >= self._places
 
     def begin(
         self, message: OutgoingMessage, addresses: list[tuple[str, str]],
@@ -63,6 +64,7 @@ class Away:
 
     async def stop(self) -> None:
         """Cut off what is still running; its deliveries come due again."""
+        self._stopped = True
         for task in list(self._running):
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)

@@ -12,6 +12,7 @@ fan-out on read takes their place in ``turn`` alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ import structlog
 from chatpush.clock import Clock
 from chatpush.domain import DeliveryState, MessageId, TenantId, UserId, new_id, to_ms
 from chatpush.errors import NotFound, VaultError
-from chatpush.notify.accepted import AcceptedMessages
+from chatpush.notify.accepted import AcceptedMessages, seal
 from chatpush.notify.audience import Audience
 from chatpush.notify.drafts import Accepted
 from chatpush.notify.hours import instant, zone
@@ -68,14 +69,20 @@ class FanOut:
         rows = await self._database.read(
             "SELECT * FROM message WHERE fanned_at IS NULL ORDER BY id LIMIT :n", n=MESSAGES_IN_TURN
         )
+        failures: list[Exception] = []
         for row in rows:
             try:
                 await self._page(row)
             except (NotFound, VaultError) as error:
                 # The segment is gone, or the one recipient was erased: there is nobody to send to.
                 await self._give_up(row, error.message)
-        if rows:
+            # A message that can't go on must not hold up those behind it.
+            except Exception as error:
+                failures.append(error)
+        if len(rows) > len(failures):
             self._ring_outbox()
+        elif failures:
+            raise failures[0]
         return 0 if rows else None
 
     async def rows(
@@ -110,14 +117,21 @@ class FanOut:
         page = await self._audience.page(tenant, accepted.to, UserId(row["fan_cursor"]), self.page_size)
         rows = await self.rows(tenant, message, accepted, page.users)
         now = to_ms(self._clock.now())
+        # At the end the draft forgets its recipients: each delivery has what is its user's.
+        kept = accepted if page.cursor is not None else replace(accepted, to=())
+        sealed = (
+            row["draft_sealed"]
+            if kept is accepted
+            else seal(self._vault, tenant, row["owner"], message, kept)
+        )
 
         def write(tx: Transaction) -> None:
             # Another node may have been faster, and the sender may have cancelled meanwhile.
             cursor = row["fan_cursor"] if page.cursor is None else page.cursor
             moved = tx.execute(
-                "UPDATE message SET fan_cursor = :next, fanned_at = :fanned"
+                "UPDATE message SET fan_cursor = :next, fanned_at = :fanned, draft_sealed = :sealed"
                 " WHERE tenant = :t AND id = :m AND fan_cursor = :seen AND fanned_at IS NULL",
-                next=cursor, fanned=now if page.cursor is None else None,
+                next=cursor, fanned=now if page.cursor is None else None, sealed=sealed,
                 t=tenant, m=message, seen=row["fan_cursor"],
             )  # fmt: skip
             if moved:

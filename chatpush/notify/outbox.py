@@ -27,7 +27,7 @@ from chatpush.domain import (
     User,
     from_ms,
 )
-from chatpush.errors import ChatpushError, InvalidTemplate, VaultError
+from chatpush.errors import ChatpushError, InvalidTemplate, Unavailable, VaultError
 from chatpush.notify.accepted import AcceptedMessages
 from chatpush.notify.claims import Claim, Claims, Outcome
 from chatpush.notify.delivery import Delivery, Ready
@@ -115,11 +115,31 @@ class Outbox:
         for claim in claims:
             by_tenant.setdefault(TenantId(claim.delivery["tenant"]), []).append(claim)
         for tenant, own in by_tenant.items():
-            await self._process(tenant, own, now)
+            await self._process_or_isolate(tenant, own, now)
         if claims:
             return 0
         due = await self._claims.next_due()
         return None if due is None else max(0.001, (due - self._clock.now()).total_seconds())
+
+    async def _process_or_isolate(self, tenant: TenantId, claims: list[Claim], now: datetime) -> None:
+        """Process a batch; if something in it breaks, each by itself, so that one bad row fails alone.
+
+        Whatever the batch had done already is not done again: a delivery that
+        is not pending any more is left alone, a publication has its key.
+        """
+        try:
+            await self._process(tenant, claims, now)
+        except Unavailable:
+            raise
+        # The edge of the worker: a row that can't be opened must not hold up the 255 others for ever.
+        except Exception as error:
+            log.exception("batch failed", tenant=tenant, deliveries=len(claims))
+            if len(claims) == 1:
+                outcome = Outcome(DeliveryState.FAILED, f"internal: {type(error).__name__}", attempted=True)
+                await self._claims.conclude(tenant, [(claims[0].delivery, outcome, "outbox")], now)
+                return
+            for claim in claims:
+                await self._process_or_isolate(tenant, [claim], now)
 
     async def _process(self, tenant: TenantId, claims: list[Claim], now: datetime) -> None:
         jobs, concluded = await self._open(tenant, claims)

@@ -11,8 +11,10 @@ import pytest
 from chatpush.clock import SystemClock
 from chatpush.domain import Category, Content, OutgoingMessage, TenantId, UserId
 from chatpush.errors import Unavailable
+from chatpush.notify.accepted import AcceptedMessages
 from chatpush.notify.drafts import MessageDraft, Priority, Recipient
 from chatpush.notify.listing import Window
+from chatpush.notify.template_source import LocaleSource
 from chatpush.notify.users import UserChange
 from chatpush.plugins.contracts import Drop, Sent
 from chatpush.plugins.hooks import hook
@@ -65,7 +67,7 @@ async def test_topics_are_fanned_out_in_the_background(running: Room, tenant: Te
 
 
 async def test_who_waits_is_never_behind_a_campaign(room: Room, tenant: TenantId) -> None:
-    room.outbox._batch = 1  # type: ignore[attr-defined]
+    room.outbox._batch = 1
     await room.users.put(tenant, UserId("emma"), UserChange(consents={"marketing": True}))
     for category, priority, title in (
         (Category.MARKETING, Priority.NORMAL, "third"),
@@ -191,3 +193,47 @@ async def test_what_a_channel_refuses_is_final(mailing: tuple[Room, Mail], tenan
     await room.settle()
     assert await report(room, tenant, message) == ("failed", "channel_failed")
     assert await report(room, tenant, nowhere) == ("suppressed", "no_channel")
+
+
+async def test_one_bad_row_fails_alone(room: Room, tenant: TenantId) -> None:
+    message = await room.messages.accept(
+        tenant,
+        MessageDraft(to=tuple(Recipient(user=UserId(name)) for name in "abc"), content=Content("Hi", "")),
+    )
+    for name in "abc":
+        await room.users.put(tenant, UserId(name), UserChange(attributes={"x": 1}))
+    await room.database.write(
+        lambda tx: tx.execute("UPDATE app_user SET attributes_sealed = :junk WHERE id = 'b'", junk=b"junk")
+    )
+    await room.settle()
+    found = (await room.messages.deliveries(tenant, message, Window())).data
+    assert {one.user: (one.state, one.reason) for one in found} == {
+        "a": ("sent", ""), "b": ("failed", "internal: VaultError"), "c": ("sent", ""),
+    }  # fmt: skip
+    assert len(room.publisher.to("a")) == 1
+
+
+async def test_a_segment_that_goes_away_ends_only_its_own_message(room: Room, tenant: TenantId) -> None:
+    await room.users.ensure(tenant, [UserId("emma")])
+    await room.segments.put(tenant, "gone", "id exists")
+    lost = await room.messages.accept(
+        tenant, MessageDraft(to=(Recipient(segment="gone"),), content=Content("Hi", ""))
+    )
+    kept = await room.messages.accept(
+        tenant, MessageDraft(to=(Recipient(everyone=True),), content=Content("Hi", ""))
+    )
+    await room.segments.delete(tenant, "gone")
+    await room.settle()
+    assert (await room.messages.get(tenant, lost)).counts == {}
+    assert (await room.messages.get(tenant, kept)).counts == {"sent": 1}
+
+
+async def test_a_finished_draft_has_forgotten_its_recipients(room: Room, tenant: TenantId) -> None:
+    await room.topics.add(tenant, "vip", ["lin"])
+    await room.templates.put(tenant, "t", {"en": LocaleSource("{{ word }}", "")}, trusted=True)
+    to = (Recipient(topic="vip"), Recipient(user=UserId("emma"), data={"word": "own"}))
+    await room.messages.accept(tenant, MessageDraft(to=to, template="t", data={"word": "all"}))
+    await room.settle()
+    assert [room.publisher.to(name)[0]["title"] for name in ("emma", "lin")] == ["own", "all"]
+    (row,) = await room.database.read("SELECT * FROM message")
+    assert (await AcceptedMessages(room.vault).of_row(row)).to == ()

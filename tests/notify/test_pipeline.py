@@ -310,7 +310,7 @@ async def test_receipts_count_once_and_only_for_the_owner(room: Room, tenant: Te
 
 
 async def test_the_inbox_keeps_the_newest(room: Room, tenant: TenantId) -> None:
-    room.outbox._delivery._inbox_size = 3  # type: ignore[attr-defined]
+    room.outbox._delivery._inbox_size = 3
     for _ in range(5):
         await room.messages.accept(tenant, hello("emma"))
         await room.settle()
