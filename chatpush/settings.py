@@ -22,6 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from chatpush.errors import InvalidSettings
 
 PREFIX = "CHATPUSH_"
+COMMAND_LINE = {PREFIX + "CONFIG", PREFIX + "URL", PREFIX + "KEY"}
+"""Variables of the command line, which are no settings: the file, and the server that commands talk to."""
 
 
 class Section(BaseModel):
@@ -325,7 +327,7 @@ def _overlay(tree: dict[str, Any], env: Mapping[str, str]) -> None:
         PREFIX + name.upper().replace(".", "_"): (name, kind) for name, (_, kind) in _leaves(Settings).items()
     }
     for variable, text in env.items():
-        if not variable.startswith(PREFIX) or variable == PREFIX + "CONFIG":
+        if not variable.startswith(PREFIX) or variable in COMMAND_LINE:
             continue
         if variable not in leaves:
             raise InvalidSettings(f"{variable}: no such setting{_nearest(variable, leaves)}")

@@ -1,0 +1,115 @@
+"""Campaigns over HTTP, from the first draft to the runs."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from chatpush.store.database import Database
+from chatpush.store.vault import Vault
+from tests.clocks import StillClock
+from tests.schedule.building import Office, spec
+from tests.web.harness import Client
+from tests.web.notifying import problem
+from tests.web.officing import officing
+
+
+@pytest.fixture
+async def served(
+    database: Database, vault: Vault, still_clock: StillClock
+) -> AsyncIterator[tuple[Client, Office]]:
+    async with officing(database, vault, still_clock) as (client, office):
+        await office.template("hello")
+        await office.people("ann", "bob", attributes={"name": "you"})
+        yield client, office
+
+
+async def make(client: Client, **changes: Any) -> Any:
+    answer = await client.post("/v1/campaigns", json=spec(**changes))
+    assert answer.status == 201, await answer.text()
+    return await answer.json()
+
+
+async def test_a_campaigns_life(served: tuple[Client, Office]) -> None:
+    client, office = served
+    made = await make(client)
+    place = f"/v1/campaigns/{made['id']}"
+    assert (made["state"], made["next_at"]) == ("active", "2026-11-25T09:00:00.000Z")
+    assert made["trigger"]["timezone"] == "Europe/London"
+    assert (await (await client.get("/v1/campaigns")).json())["data"] == [
+        await (await client.get(place)).json()
+    ]
+
+    firings = (await (await client.get(f"{place}/preview?count=2")).json())["data"]
+    assert [one["local"] for one in firings] == ["2026-11-25T09:00+00:00", "2026-11-26T09:00+00:00"]
+
+    dry = await (await client.post(f"{place}/dry-run")).json()
+    assert dry["users"] == 2
+    assert dry["samples"][0]["body"] == "Hello you"
+
+    answer = await client.post(f"{place}/run")
+    assert answer.status == 202
+    await office.settle()
+    (run,) = (await (await client.get(f"{place}/runs")).json())["data"]
+    assert (run["id"], run["state"], run["accepted"]) == ((await answer.json())["id"], "finished", 2)
+    assert len(office.got("ann")) == 1
+
+    assert (await (await client.post(f"{place}/pause")).json())["state"] == "paused"
+    assert await problem(await client.post(f"{place}/run"), 409) == ("conflict", "")
+    assert (await (await client.post(f"{place}/resume")).json())["state"] == "active"
+
+    changed = spec(trigger={"kind": "cron", "cron": "30 8 * * 1", "timezone": "Asia/Shanghai"})
+    answer = await client.put(place, json=changed)
+    assert (await answer.json())["next_at"] == "2026-11-30T00:30:00.000Z"
+
+    assert (await client.delete(place)).status == 204
+    assert await problem(await client.get(place), 404) == ("not_found", "id")
+
+
+async def test_what_was_written_comes_back_and_can_be_put_again(served: tuple[Client, Office]) -> None:
+    client, _ = served
+    written = spec(
+        recommend={"limit": 2}, slots={"headline": {"text": {"en": "Hi"}}}, send_hour="best", ttl=60
+    )
+    made = await make(client, **written)
+    assert made["recommend"] == {"limit": 2}
+    assert (made["send_hour"], made["ttl"]) == ("best", 60)
+    again = {name: made[name] for name in written}
+    assert (await client.put(f"/v1/campaigns/{made['id']}", json=again)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "param"),
+    [
+        ({"name": " "}, "name"),
+        ({"trigger": {"kind": "weekly"}}, "trigger.kind"),
+        ({"trigger": {"kind": "cron", "cron": "0 25 * * *"}}, "trigger.cron"),
+        ({"trigger": {"kind": "cron", "cron": "0 9 * * *", "timezone": "Mars"}}, "timezone"),
+        ({"trigger": {"kind": "date", "at": "2020-01-01"}}, "trigger.at"),
+        ({"trigger": {"kind": "interval", "every": 1, "unit": "years"}}, "trigger.unit"),
+        ({"trigger": {"kind": "event"}}, "trigger.type"),
+        ({"to": [{"topic": "nowhere"}]}, "to.topic"),
+        ({"to": [{"all": False}]}, "to.0.all"),
+        ({"to": []}, "to"),
+        ({"template": "none"}, "template"),
+        ({"category": "spam"}, "category"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+async def test_bad_ones_name_the_field(
+    served: tuple[Client, Office], changes: dict[str, Any], param: str
+) -> None:
+    client, _ = served
+    answer = await client.post("/v1/campaigns", json=spec(**changes))
+    assert await problem(answer, 422) == ("invalid_input", param)
+
+
+@pytest.mark.parametrize("act", ["run", "pause", "resume", "dry-run"])
+async def test_unknown_campaigns(served: tuple[Client, Office], act: str) -> None:
+    client, _ = served
+    assert await problem(await client.post(f"/v1/campaigns/cmp_none/{act}"), 404) == ("not_found", "id")
+
+
+async def test_users_may_not_plan(served: tuple[Client, Office]) -> None:
+    client, _ = served
+    assert (await client.post("/v1/campaigns", json=spec(), headers={"X-As": "user:ann"})).status == 403
