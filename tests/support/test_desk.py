@@ -4,7 +4,14 @@ import pytest
 
 from chatpush.domain import DEFAULT_TENANT, ConversationId, ConversationState, Speaker
 from chatpush.errors import Conflict, InvalidInput, NotFound
+from chatpush.store.database import Database
 from tests.support.house import House
+
+
+@pytest.fixture
+def database(any_database: Database) -> Database:
+    """Both kinds of database."""
+    return any_database
 
 
 async def test_the_way_through_the_desk(house: House) -> None:

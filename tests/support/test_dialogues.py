@@ -10,6 +10,12 @@ from tests.clocks import StillClock
 from tests.support.house import ADA, BOB, VISITOR, House, build, delivered
 
 
+@pytest.fixture
+def database(any_database: Database) -> Database:
+    """Both kinds of database."""
+    return any_database
+
+
 async def test_order_promise_and_kept_after_a_restart(
     house: House, database: Database, vault: Vault, still_clock: StillClock
 ) -> None:

@@ -19,6 +19,12 @@ OTHER = TenantId("other")
 
 
 @pytest.fixture
+def database(any_database: Database) -> Database:
+    """Both kinds of database."""
+    return any_database
+
+
+@pytest.fixture
 def knowledge(database: Database, vault: Vault, still_clock: StillClock) -> Knowledge:
     """An empty store of knowledge."""
     return Knowledge(database, vault, still_clock)

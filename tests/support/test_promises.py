@@ -20,6 +20,12 @@ FOLLOW = Follow(
 )
 
 
+@pytest.fixture
+def database(any_database: Database) -> Database:
+    """Both kinds of database."""
+    return any_database
+
+
 def event(**properties: object) -> Event:
     """Return an event of the order."""
     properties = {"order_id": 1001, "weight": 2.25, **properties}
