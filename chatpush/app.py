@@ -150,7 +150,7 @@ class Chatpush:
         async with self.records(), contextlib.AsyncExitStack() as stack:
             await self._load_templates()
             for part in (
-                self.log, self.hub, self.renderers, self.fanout, self.outbox, self.recommender, self.promises,
+                self.log, self.hub, self.renderers, self.outbox, self.fanout, self.recommender, self.promises,
                 self.assistant, self.runs, self.alarm, self.reactor, self.metrics,
             ):  # fmt: skip
                 start, stop = getattr(part, "start", None), getattr(part, "stop", None)
@@ -241,8 +241,7 @@ class Chatpush:
         self.inbox = Inbox(database, vault, clock, self.hub)
         self.receipts = Receipts(database, self.inbox, self.plugins, clock)
         self.trace, self.figures = Trace(database), Figures(database)
-        channels = self.plugins.channels()
-        self.away = Away(channels)
+        self.away = Away(self.plugins.channels())
         claims, accepted = Claims(database, "embedded"), AcceptedMessages(vault)
         self.delivery = Delivery(
             database, vault, self.hub, self.endpoints, self.away, claims, self.meter, clock, self.hub.is_online,
@@ -257,7 +256,7 @@ class Chatpush:
         )
         self.messages = Messages(
             database, vault, self.audience, self.templates, self.fanout, clock, self.outbox.ring,
-            known_channels=frozenset(channel.name for channel in channels),
+            known_channels=self.away.names,
             max_recipients=rules.max_inline_recipients,
         )  # fmt: skip
 

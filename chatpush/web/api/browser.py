@@ -1,6 +1,7 @@
 """What a page needs before anybody has signed in: a visitor's token and the widget's texts."""
 
 from datetime import timedelta
+from zoneinfo import available_timezones
 
 from pydantic import BaseModel, Field
 
@@ -19,7 +20,7 @@ class VisitorIn(Body):
     """What the page knows of its visitor."""
 
     locale: str = Field("en", max_length=35)
-    timezone: str = Field("UTC", max_length=64)
+    timezone: str = Field("UTC", max_length=64, description="An IANA name; one nobody knows counts as UTC.")
 
 
 class Visitor(BaseModel):
@@ -42,7 +43,8 @@ async def make_visitor(call: Call, body: VisitorIn) -> Visitor:
     """Give an anonymous visitor an identity of their own."""
     tenant = call.identity.tenant
     user = UserId(VISITOR_PREFIX + new_id("v").removeprefix("v_"))
-    change = UserChange(locale=body.locale, timezone=body.timezone)
+    zone = body.timezone if body.timezone in available_timezones() else "UTC"
+    change = UserChange(locale=body.locale, timezone=zone)
     await call.need(Users).put(tenant, user, change, via="visitor")
     token = await call.need(Tokens).issue_connection(tenant, user, VISITOR_LIFE)
     return Visitor(user=user, token=token)
