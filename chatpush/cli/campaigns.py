@@ -24,7 +24,7 @@ def campaigns() -> None:
 @remote_options
 def list_campaigns(limit: int, url: str, key: str) -> None:
     """List campaigns, newest first."""
-    page = Remote(url, key).get("/v1/campaigns", limit=limit)
+    page = _get(url, key, "/v1/campaigns", limit=limit)
     table = _table("id", "name", "state", "when", "next firing (UTC)")
     for one in page["data"]:
         table.add_row(one["id"], one["name"], one["state"], _when(one["trigger"]), one["next_at"] or "")
@@ -36,7 +36,7 @@ def list_campaigns(limit: int, url: str, key: str) -> None:
 @remote_options
 def create(file: Path, url: str, key: str) -> None:
     """Make a campaign from a JSON FILE (or - for standard input), as POST /v1/campaigns takes it."""
-    made = Remote(url, key).post("/v1/campaigns", _json(file))
+    made = _post(url, key, "/v1/campaigns", _json(file))
     click.echo(f"{made['id']} {made['name']}: {made['state']}, next firing {made['next_at'] or 'none'}")
 
 
@@ -46,7 +46,7 @@ def create(file: Path, url: str, key: str) -> None:
 @remote_options
 def preview(campaign: str, count: int, url: str, key: str) -> None:
     """Show the next firings."""
-    page = Remote(url, key).get(f"/v1/campaigns/{campaign}/preview", count=count)
+    page = _get(url, key, f"/v1/campaigns/{campaign}/preview", count=count)
     table = _table("UTC", "there")
     for one in page["data"]:
         table.add_row(one["at"], one["local"])
@@ -61,7 +61,7 @@ def preview(campaign: str, count: int, url: str, key: str) -> None:
 def dry_run(campaign: str, samples: int, user: str, url: str, key: str) -> None:
     """Say whom a run would reach now, and show a few messages; nothing is sent."""
     query = urlencode({"samples": samples, "user": user})
-    dry = Remote(url, key).post(f"/v1/campaigns/{campaign}/dry-run?{query}")
+    dry = _post(url, key, f"/v1/campaigns/{campaign}/dry-run?{query}")
     click.echo(f"{dry['users']} users in the audience, before consent, quiet hours and caps")
     for sample in dry["samples"]:
         click.echo(f"\n{sample['user']} ({sample['locale'] or '-'})")
@@ -78,7 +78,7 @@ def dry_run(campaign: str, samples: int, user: str, url: str, key: str) -> None:
 @remote_options
 def run(campaign: str, url: str, key: str) -> None:
     """Run a campaign now, out of turn."""
-    started = Remote(url, key).post(f"/v1/campaigns/{campaign}/run")
+    started = _post(url, key, f"/v1/campaigns/{campaign}/run")
     click.echo(f"{started['id']}: {started['state']} {started['error']}".rstrip())
 
 
@@ -87,7 +87,7 @@ def run(campaign: str, url: str, key: str) -> None:
 @remote_options
 def pause(campaign: str, url: str, key: str) -> None:
     """Stop firing; a run under way waits."""
-    click.echo(_state(Remote(url, key).post(f"/v1/campaigns/{campaign}/pause")))
+    click.echo(_state(_post(url, key, f"/v1/campaigns/{campaign}/pause")))
 
 
 @campaigns.command()
@@ -95,7 +95,7 @@ def pause(campaign: str, url: str, key: str) -> None:
 @remote_options
 def resume(campaign: str, url: str, key: str) -> None:
     """Fire again, from the next slot on."""
-    click.echo(_state(Remote(url, key).post(f"/v1/campaigns/{campaign}/resume")))
+    click.echo(_state(_post(url, key, f"/v1/campaigns/{campaign}/resume")))
 
 
 @campaigns.command()
@@ -104,12 +104,22 @@ def resume(campaign: str, url: str, key: str) -> None:
 @remote_options
 def runs(campaign: str, limit: int, url: str, key: str) -> None:
     """List a campaign's runs, newest first."""
-    page = Remote(url, key).get(f"/v1/campaigns/{campaign}/runs", limit=limit)
+    page = _get(url, key, f"/v1/campaigns/{campaign}/runs", limit=limit)
     table = _table("id", "due", "state", "users", "messages", "nothing to say", "error")
     for one in page["data"]:
         numbers = (str(one["users"]), str(one["accepted"]), str(one["skipped"]))
         table.add_row(one["id"], one["due_at"], one["state"], *numbers, one["error"])
     _print(table, page, "no runs yet")
+
+
+def _get(url: str, key: str, path: str, **query: Any) -> Any:
+    with Remote(url, key) as remote:
+        return remote.get(path, **query)
+
+
+def _post(url: str, key: str, path: str, body: Any = None) -> Any:
+    with Remote(url, key) as remote:
+        return remote.post(path, body)
 
 
 def _table(*columns: str) -> Table:

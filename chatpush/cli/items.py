@@ -81,22 +81,19 @@ def _import(
     key: str,
     named: Callable[[Row], Row] = lambda row: row,
 ) -> int:
-    remote = Remote(url, key)
     total = 0
-    try:
-        with _bar() as progress:
-            task = progress.add_task(what, total=count_lines(file))
-            for batch in _batches(read(file, of_csv)):
-                rows = [named(row) for _, row in batch]
-                try:
-                    send(remote, rows)
-                except Refused as error:
-                    raise _placed(file, batch, error) from error
-                total += len(rows)
-                progress.update(task, completed=batch[-1][0])
-            progress.update(task, completed=progress.tasks[0].total)
-    finally:
-        remote.close()
+    lines = count_lines(file)
+    with Remote(url, key) as remote, _bar() as progress:
+        task = progress.add_task(what, total=lines)
+        for batch in _batches(read(file, of_csv)):
+            rows = [named(row) for _, row in batch]
+            try:
+                send(remote, rows)
+            except Refused as error:
+                raise _placed(file, batch, error) from error
+            total += len(rows)
+            progress.update(task, completed=batch[-1][0])
+        progress.update(task, completed=lines)
     return total
 
 

@@ -9,7 +9,7 @@ import json
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import click
@@ -82,7 +82,10 @@ class Remote:
             raise Refused(status, message, str(detail.get("param") or ""))
         return answer
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Hang up."""
         self._connection.close()
 
