@@ -20,6 +20,7 @@ from chatpush.support.language import base
 from chatpush.support.reading import Chunk, Draft, split
 
 ARTICLES_PER_WRITE = 50
+ARTICLES_PER_READ = 100
 MAX_ID = 200
 MAX_TITLE = 300
 
@@ -150,11 +151,12 @@ class Knowledge:
             "WHERE tenant = :t ORDER BY id",
             t=tenant,
         )
-        changed = [
-            (self._article(tenant, row), await self._chunks(tenant, row["id"]))
-            for row in rows
-            if known.get(row["id"]) != row["version"]
-        ]
+        fresh = [row for row in rows if known.get(row["id"]) != row["version"]]
+        changed: list[tuple[Article, tuple[Chunk, ...]]] = []
+        for start in range(0, len(fresh), ARTICLES_PER_READ):
+            page = fresh[start : start + ARTICLES_PER_READ]
+            chunks = await self._chunks(tenant, [row["id"] for row in page])
+            changed += [(self._article(tenant, row), tuple(chunks.get(row["id"], ()))) for row in page]
         return Changes(version, tuple(changed), frozenset(known) - {row["id"] for row in rows})
 
     def _prepare(self, tenant: TenantId, draft: Draft) -> _Prepared:
@@ -217,20 +219,23 @@ class Knowledge:
             outcomes.append(Outcome(one.draft.id, "updated" if found else "added", len(one.rows)))
         return outcomes
 
-    async def _chunks(self, tenant: TenantId, article: str) -> tuple[Chunk, ...]:
+    async def _chunks(self, tenant: TenantId, articles: Sequence[str]) -> dict[str, list[Chunk]]:
+        """Return the sections of some articles, in order."""
+        names = {f"a{number}": article for number, article in enumerate(articles)}
         rows = await self._database.read(
-            "SELECT position, content_sealed FROM knowledge_chunk "
-            "WHERE tenant = :t AND article = :a ORDER BY position",
-            t=tenant, a=article,
+            "SELECT article, position, content_sealed FROM knowledge_chunk "
+            f"WHERE tenant = :t AND article IN ({', '.join(f':{name}' for name in names)}) "
+            "ORDER BY article, position",
+            t=tenant, **names,
         )  # fmt: skip
-        chunks = []
+        chunks: dict[str, list[Chunk]] = {}
         for row in rows:
-            place = f"{article}\x00{row['position']}"
+            place = f"{row['article']}\x00{row['position']}"
             heading, text = self._vault.open_json(
                 tenant, "", "knowledge_chunk", "content_sealed", place, row["content_sealed"]
             )
-            chunks.append(Chunk(heading, text))
-        return tuple(chunks)
+            chunks.setdefault(row["article"], []).append(Chunk(heading, text))
+        return chunks
 
     def _article(self, tenant: TenantId, row: Row) -> Article:
         head = self._vault.open_json(

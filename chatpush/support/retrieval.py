@@ -116,6 +116,8 @@ class Retrieval:
             self._tenants.popitem(last=False)
         if await self._knowledge.version(tenant) == held.version:
             return held
+        if held.index is not None and held.lock.locked():
+            return held  # a new index is being built: the one before serves until then
         async with held.lock:
             if await self._knowledge.version(tenant) != held.version:
                 known = {article.id: article.version for article, _ in held.articles.values()}
