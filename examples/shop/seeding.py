@@ -84,9 +84,9 @@ CAMPAIGNS: list[Json] = [
     {
         "name": WEEKLY_PICKS,
         "trigger": {"kind": "cron", "cron": "0 18 * * fri", "timezone": "Europe/London"},
-        "audience": {"all": True},
+        "to": [{"all": True}],
         "template": "weekly_picks",
-        "picks": 3,
+        "recommend": {"limit": 3},
     },
 ]
 

@@ -35,9 +35,7 @@ DATA: dict[str, dict[str, Any]] = {
     "promotion": {"shelf": {"en": "Candles & lanterns", "zh-CN": "烛光与灯"}, "titles": ["A", "B"]},
     "weekly_picks": {},
 }
-PICKS = [
-    {"item": ITEM, "score": 0.9, "reason": {"code": "together", "text": "Goes with your last order"}}
-] * 2
+PICKS = [{**ITEM, "reason": "Goes with your last order"}] * 2
 
 
 def test_every_template_is_known_here() -> None:
@@ -54,7 +52,7 @@ def test_renders(name: str, locale: str, customer: str) -> None:
     context = {
         "user": {"id": "emma", "name": customer, "attributes": {}},
         "data": links | DATA[name],
-        "picks": PICKS,
+        "items": PICKS,
         "locale": locale,
         "timezone": "Europe/London",
     }
