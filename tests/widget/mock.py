@@ -65,12 +65,15 @@ class MockServer:
         self.requests: list[tuple[str, str, Any]] = []
         self.refused_tokens: set[str] = set()
         self.failing: set[str] = set()
+        # While set, a conversation's fetch is answered only when the event is.
+        self.slow: asyncio.Event | None = None
         self.on_turn: Callable[[str, str], Awaitable[None]] | None = None
         self.visitors = 0
         self.host = ""
         self._numbers = itertools.count(1)
         self._log: dict[str, list[Json]] = defaultdict(list)
         self._sockets: dict[web.WebSocketResponse, set[str]] = {}
+        self._kept_from: dict[str, int] = {}
         self._bell = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -158,6 +161,10 @@ class MockServer:
                 await _tell(socket, push)
         self._bell.set()
         self._bell = asyncio.Event()
+
+    def forget(self) -> None:
+        """Lose what was kept of every channel: whoever comes back is told of a gap."""
+        self._kept_from = {channel: len(log) + 1 for channel, log in self._log.items()}
 
     async def drop_sockets(self) -> None:
         """Cut every WebSocket, as a network does."""
@@ -303,7 +310,13 @@ class MockServer:
 
     async def _get_conversation(self, request: web.Request) -> web.Response:
         found = self.conversations.get(request.match_info["id"])
-        return web.json_response(found) if found else _problem(404, "not_found")
+        if found is None:
+            return _problem(404, "not_found")
+        # Taken now and delivered later: what happens in between must not be lost on the other side.
+        snapshot = json.dumps(found)
+        if self.slow is not None:
+            await self.slow.wait()
+        return web.Response(text=snapshot, content_type="application/json")
 
     async def _say(self, request: web.Request) -> web.Response:
         cid = request.match_info["id"]
@@ -380,7 +393,8 @@ class MockServer:
         if asked.get("recover"):
             since = asked.get("offset", 0)
             missed = [{"data": data, "offset": since + n + 1} for n, data in enumerate(log[since:])]
-            position |= {"recovered": True, "was_recovering": True, "publications": missed}
+            whole = since >= self._kept_from.get(channel, 0)
+            position |= {"recovered": whole, "was_recovering": True, "publications": missed if whole else []}
         return position
 
     async def _poll(self, request: web.Request) -> web.Response:

@@ -76,6 +76,25 @@ async def test_what_was_streamed_can_be_taken_back(tab: Tab, server: MockServer)
     await expect(tab.find(".turn")).to_have_count(0)
 
 
+async def test_a_turn_said_during_a_fetch_is_not_lost(tab: Tab, server: MockServer) -> None:
+    """The fetched conversation is older than what came on the channel meanwhile: both are shown."""
+    made = server.conversation()
+    await ready(tab)
+    await conversation(server)
+    path = f"/v1/me/conversations/{made['id']}"
+    await until(lambda: len(server.asked("GET", path)) == 2)
+    server.slow = asyncio.Event()
+    tab.expects_failures = True
+    server.forget()
+    await server.drop_sockets()
+    await until(lambda: len(server.asked("GET", path)) == 3)
+    await server.say(made["id"], "assistant", "Said meanwhile")
+    await expect(tab.find(".by-assistant .bubble")).to_have_text("Said meanwhile")
+    server.slow.set()
+    await server.say(made["id"], "assistant", "And after")
+    await expect(tab.find(".by-assistant .bubble")).to_have_text(["Said meanwhile", "And after"])
+
+
 async def test_an_answer_under_way_goes_on_after_a_reload(tab: Tab, server: MockServer) -> None:
     """The conversation is fetched with the words so far and their number; the rest follows once."""
     made = server.conversation()

@@ -35,6 +35,8 @@ export class Chat {
   onTurn: (turn: Turn, conversation: Conversation) => void = () => undefined;
   onHint: (conversation: Conversation) => void = () => undefined;
   private streams = new Streams();
+  // Turns that came on the channel while the conversation was being fetched.
+  private live = new Map<string, Turn>();
   private hints = new Map<string, Conversation>();
   private typingTimer = 0;
   private readTimer = 0;
@@ -105,6 +107,7 @@ export class Chat {
   async refresh(): Promise<void> {
     const id = this.current?.id;
     if (!id) return;
+    this.live.clear();
     try {
       const fresh = await this.api.conversation(id);
       if (this.current?.id === id) this.adopt(fresh);
@@ -275,6 +278,7 @@ export class Chat {
     this.current = null;
     this.turns = [];
     this.streams.clear();
+    this.live.clear();
     this.state = 'assistant';
     this.agent = '';
     this.about = null;
@@ -291,7 +295,13 @@ export class Chat {
     this.about = conversation.about ? { ...this.about, ...conversation.about } : this.about;
     const turns = conversation.turns ?? [];
     const arrived = new Set(turns.map((turn) => turn.client_id).filter(Boolean));
-    this.turns = [...turns.map((turn) => this.resume(turn)), ...mine.filter((turn) => !arrived.has(turn.client_id))];
+    const fetched = new Set(turns.map((turn) => turn.id));
+    const newer = this.turns.filter((turn) => !turn.fate && this.live.has(turn.id) && !fetched.has(turn.id));
+    this.turns = [
+      ...turns.map((turn) => this.resume(turn)).filter((turn) => turn.streaming || !isEmpty(turn)),
+      ...newer,
+      ...mine.filter((turn) => !arrived.has(turn.client_id)),
+    ];
     const listed = this.list.find((one) => one.id === conversation.id);
     if (listed) Object.assign(listed, { channel: conversation.channel, state: conversation.state });
     else this.list = [{ ...conversation, turns: undefined }, ...this.list];
@@ -302,6 +312,8 @@ export class Chat {
 
   // A turn fetched while it is being streamed may hold less than we have read already.
   private resume(turn: Turn): Turn {
+    const live = this.live.get(turn.id);
+    if (live && !live.streaming) return live;
     if (!turn.streaming) {
       this.streams.end(turn.id);
       return turn;
@@ -352,6 +364,7 @@ export class Chat {
   }
 
   private take(turn: Turn): void {
+    this.live.set(turn.id, turn);
     const known = this.turns.find((one) => one.id === turn.id);
     if (turn.streaming && known?.text) return;
     if (turn.streaming) this.streams.begin(turn.id, turn.seq);
