@@ -156,9 +156,14 @@ async def _import_knowledge(folder: Path, prepared: Prepared, addresses: Address
         "knowledge",
         "import",
         str(copy),
+        "--url",
+        addresses.chatpush,
     ]
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        *command,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=os.environ | {"CHATPUSH_KEY": prepared.secret_key},
     )
     said, _ = await process.communicate()
     if process.returncode:
