@@ -325,6 +325,10 @@ class Conversations:
         hint: Json = {"type": "turn", "conversation": conversation.id, "turn": turn.id, "by": turn.by}
         await self._publisher.publish(conversation.tenant, ACTIVITY, hint, idempotency_key=f"act_{turn.id}")
 
+    async def publish(self, conversation: Conversation, payload: Json, key: str = "") -> None:
+        """Publish something that is no turn to a conversation's channel."""
+        await self._publisher.publish(conversation.tenant, conversation.channel, payload, idempotency_key=key)
+
     async def publish_state(self, conversation: Conversation) -> None:
         """Publish whose turn it is now."""
         for watcher in self._watchers:

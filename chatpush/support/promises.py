@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -24,6 +24,7 @@ from chatpush.domain import (
     ConversationId,
     ConversationState,
     Event,
+    Json,
     Promise,
     PromiseId,
     Speaker,
@@ -162,15 +163,28 @@ class Promises:
             NotFound: this user has no such pending promise.
         """
         now = to_ms(self._clock.now())
-        changed = await self._database.write(
-            lambda tx: tx.execute(
+        rows = await self._database.write(
+            lambda tx: tx.query(
                 "UPDATE promise SET state = 'cancelled', settled_at = :n "
-                "WHERE tenant = :t AND user_id = :u AND id = :p AND state = 'pending'",
+                "WHERE tenant = :t AND user_id = :u AND id = :p AND state = 'pending' RETURNING *",
                 n=now, t=tenant, u=user, p=promise,
             )
         )  # fmt: skip
-        if not changed:
+        if not rows:
             raise NotFound(f"no pending promise {promise!r}")
+        await self._publish_state(rows[0], "cancelled")
+
+    async def states(self, tenant: TenantId, promises: Sequence[str]) -> dict[str, str]:
+        """Return the state of each of these promises: pending, kept, expired or cancelled."""
+        if not promises:
+            return {}
+        names = {f"p{number}": promise for number, promise in enumerate(promises)}
+        rows = await self._database.read(
+            "SELECT id, state FROM promise "
+            f"WHERE tenant = :t AND id IN ({', '.join(f':{name}' for name in names)})",
+            t=tenant, **names,
+        )  # fmt: skip
+        return {row["id"]: row["state"] for row in rows}
 
     async def on_event(self, event: Event) -> int:
         """Keep every promise an event fulfils; the same event again only repeats what may be lost.
@@ -197,6 +211,7 @@ class Promises:
             text = fill(content["done"], values)
             turn = row["turn"] if row["state"] != "pending" else await self._keep(row, event, text)
             if turn:
+                await self._publish_state(row, "kept")
                 await self._tell(row, TurnId(turn), text, content["locale"])
                 kept += 1
         return kept
@@ -217,6 +232,7 @@ class Promises:
                 text = ""
             turn = await self._settle(row, "expired", None, text)
             if turn:
+                await self._publish_state(row, "expired")
                 await self._announce(row, TurnId(turn))
         return len(rows)
 
@@ -262,6 +278,12 @@ class Promises:
             PromiseId(row["id"]), locale, words("notice_title", locale), text,
         )  # fmt: skip
         await self._notify(notice)
+
+    async def _publish_state(self, row: Row, state: str) -> None:
+        """Tell whoever has the conversation open what became of a promise in it."""
+        conversation = await self._conversations.get(TenantId(row["tenant"]), row["conversation"])
+        payload: Json = {"type": "promise", "promise": {"id": row["id"], "state": state}}
+        await self._conversations.publish(conversation, payload, f"{row['id']}:{state}")
 
     async def _announce(self, row: Row, turn: TurnId) -> None:
         conversation = await self._conversations.get(TenantId(row["tenant"]), row["conversation"])

@@ -41,7 +41,7 @@ async def model() -> AsyncIterator[ScriptedModel]:
 
 def settings(model: ScriptedModel, **changes: Any) -> WriterSettings:
     """Return settings that don't wait long."""
-    quick = {"first_token_seconds": 0.3, "stall_seconds": 0.3, "total_seconds": 5.0}
+    quick = {"first_token_seconds": 1.0, "stall_seconds": 0.5, "total_seconds": 5.0}
     return WriterSettings(base_url=model.url, api_key="k", model="scripted", **{**quick, **changes})
 
 

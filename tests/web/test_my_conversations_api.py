@@ -66,6 +66,9 @@ async def test_open_ask_answer(client: Client, house: House) -> None:
     promises = (await told(client, "GET", "/v1/me/promises"))["data"]
     assert [promise["text"] for promise in promises] == ["I'll tell you when order 1001 arrives."]
     await house.promises.on_event(delivered())
+    turns = (await told(client, "GET", path))["turns"]
+    assert [turn["promise"]["state"] for turn in turns if turn["promise"]] == ["kept"]
+    assert house.channels.on(opened["channel"], "promise")[0]["promise"]["state"] == "kept"
     listed = (await told(client, "GET", "/v1/me/conversations"))["data"]
     assert listed[0]["last"] == "Your order 1001 has arrived."
     assert listed[0]["unread_turns"] == 2

@@ -194,6 +194,10 @@ async def _whole(call: Call, conversation: Conversation) -> ConversationOut:
     turns = await conversations.turns(conversation)
     brief = await _brief(call, conversation, turns[-1] if turns else None)
     payloads = [turn_payload(turn) for turn in turns]
+    made = [payload["promise"] for payload in payloads if payload["promise"]]
+    states = await call.need(Promises).states(conversation.tenant, [promise["id"] for promise in made])
+    for promise in made:
+        promise["state"] = states.get(promise["id"], "pending")
     live = call.need(Assistant).live(conversation)
     if isinstance(live, dict) and all(payload["id"] != live["id"] for payload in payloads):
         payloads.append(live)
