@@ -71,15 +71,6 @@ def push(message: frames.Push) -> Frame:
     return Frame(_encoder.encode(frames.Reply(push=message)))
 
 
-def publications(channel: str, entries: list[frames.Publication]) -> Frame:
-    """Return one frame with a push for each of several publications."""
-    return Frame(
-        b"\n".join(
-            _encoder.encode(frames.Reply(push=frames.Push(channel=channel, pub=entry))) for entry in entries
-        )
-    )
-
-
 def encode(value: Any) -> bytes:
     """Return JSON."""
     return _encoder.encode(value)

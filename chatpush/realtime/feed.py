@@ -16,7 +16,7 @@ import structlog
 from chatpush.domain import ClientInfo, Cursor, Publication, TenantId, UserId
 from chatpush.errors import CursorLost
 from chatpush.log.contract import Log
-from chatpush.realtime import codec
+from chatpush.realtime import codec, frames
 from chatpush.realtime.codes import Disconnect
 from chatpush.settings import ChannelOptions
 
@@ -194,10 +194,12 @@ class CatchUp:
             return
         if not self._is_behind(subscription):
             return
-        if entries:
-            shown = [codec.publication_of(entry, positioned=live.positioned) for entry in entries]
-            self._wire.write(codec.publications(live.name, shown))
-            subscription.offset = entries[-1].offset
+        for entry in entries:
+            if self._wire.congested():
+                return
+            shown = codec.publication_of(entry, positioned=live.positioned)
+            self._wire.write(codec.push(frames.Push(live.name, shown)))
+            subscription.offset = entry.offset
         if subscription.offset >= live.top:
             subscription.in_step = True
             self.drop(subscription)

@@ -81,11 +81,11 @@ class Heartbeat:
             _, connection = self._starts.popleft()
             if not connection.closed and not connection.connected:
                 connection.close(STALE)
-        self._ping(now)
         while self._pongs and self._pongs[0][0] <= now:
             _, connection, number = self._pongs.popleft()
             if not connection.closed and connection.ponged < number:
                 connection.close(NO_PONG)
+        self._ping(now)
         moment = self._clock.now().timestamp()
         while self._expiries and self._expiries[0][0] <= moment:
             _, _, connection, channel = heapq.heappop(self._expiries)

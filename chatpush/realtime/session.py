@@ -68,6 +68,8 @@ class Session:
             if self.connection.closed:
                 return
             await self._handle(command)
+            if self.connection.wire.congested():  # no more answers before these were read
+                await self.connection.wire.drained()
 
     def ended(self) -> None:
         """The socket is gone."""

@@ -31,6 +31,7 @@ from chatpush.realtime.permissions import check_reserved, check_subscribe
 from chatpush.realtime.tokens import SubscriptionClaims
 
 RECOVERY_LIMIT = 300
+RECOVERY_BYTES = 262_144
 REJECT_UNRECOVERED = 2
 
 
@@ -200,7 +201,7 @@ async def _missed(
     """Return what came after the client's position and stand after it; None if that is gone.
 
     An empty epoch means the current one, so (0, "") reads from the start. What
-    is beyond ``RECOVERY_LIMIT`` follows by catching up.
+    is beyond one reply's limits follows by catching up.
     """
     live = sub.live
     epoch = request.epoch or (await node.log.top(live.tenant, live.name)).epoch
@@ -213,9 +214,18 @@ async def _missed(
         found = await node.log.after(live.tenant, live.name, Cursor(epoch, request.offset), RECOVERY_LIMIT)
     except CursorLost:
         return None
-    newest = found.publications[-1].offset if found.publications else request.offset
-    sub.stand_at(Cursor(found.epoch, newest))
-    return found.publications
+    missed = _within(RECOVERY_BYTES, found.publications)
+    sub.stand_at(Cursor(found.epoch, missed[-1].offset if missed else request.offset))
+    return missed
+
+
+def _within(size: int, publications: tuple[Publication, ...]) -> tuple[Publication, ...]:
+    """Return the first publications that fit into so many bytes, at least one."""
+    for number, publication in enumerate(publications):
+        size -= len(publication.data)
+        if size < 0:
+            return publications[: max(1, number)]
+    return publications
 
 
 def _ttl(node: Node, expires_at: float) -> int:

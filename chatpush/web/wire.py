@@ -5,8 +5,8 @@ frames are encoded once by the hub and written straight to the transport
 (servers do not mask and nothing is compressed, so a frame is the same for
 everybody). Everything written within one turn of the loop goes out in one
 write. A write never waits: past ``HIGH_WATER_BYTES`` unsent the wire says it
-is congested and subscriptions catch up later; past ``limit_bytes`` (only
-replies can get there) it is closed as slow.
+is congested and subscriptions catch up later; whoever lets more than
+``limit_bytes`` wait all the same is closed as slow.
 """
 
 import asyncio
@@ -101,9 +101,10 @@ class SocketWire:
         transport = self._request.transport
         if self._closed or transport is None or transport.is_closing():
             return
-        transport.write(data)
         if transport.get_write_buffer_size() > self._limit:
             self.close(SLOW)
+            return
+        transport.write(data)
 
     async def _say_goodbye(self, disconnect: Disconnect) -> None:
         """Close with code and reason; a reader that does not even take that is cut off."""
@@ -113,8 +114,9 @@ class SocketWire:
         except TimeoutError:
             log.debug("a client did not take its close frame", code=disconnect.code)
         transport = self._request.transport
-        if transport is not None and not transport.is_closing():
-            if transport.get_write_buffer_size():
-                transport.abort()
-            else:
-                transport.close()
+        if transport is None:
+            return
+        if transport.get_write_buffer_size():  # closing would wait for a reader that does not read
+            transport.abort()
+        else:
+            transport.close()

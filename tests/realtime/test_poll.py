@@ -184,7 +184,7 @@ async def test_grants_spare_the_token_for_a_while(tmp_path: Path, still_clock: S
         assert "publications" in await poll(**ask, channels=[{"channel": "news:a"}])
         assert (await poll(**ask, channels=[{"channel": "news:b"}]))["code"] == "unauthenticated"
         assert "publications" in await poll(**ask, token=token, channels=[{"channel": "news:b"}])
-        for broken in ("nonsense", grant[:-4] + "AAAA", grant[:10], "é"):
+        for broken in ("nonsense", ("A" if grant[0] != "A" else "B") + grant[1:], grant[:10], "é"):
             reply = await poll(grant=broken, cursor=cursor)
             assert (poll.status, reply["code"] in ("unauthenticated", "grant_expired")) == (401, True)
         still_clock.forward(timedelta(minutes=6))
