@@ -1,20 +1,25 @@
 """Count a model's tokens by user and UTC day, and say when the day's are used up."""
 
+from chatpush.account.metering import Meter
+from chatpush.account.plans import Kind
 from chatpush.clock import Clock
-from chatpush.domain import TenantId, UserId
+from chatpush.domain import TenantId, UserId, new_id
 from chatpush.errors import WriterUnavailable
-from chatpush.store.database import Database
+from chatpush.store.database import Database, Transaction
 
 BYTES_PER_TOKEN = 3
 
 
 class Budget:
-    """The daily token budget of every user; 0 is none."""
+    """The daily token budget of every user (0 is none), and the tenant's bill for tokens."""
 
-    def __init__(self, database: Database, clock: Clock, daily_tokens: int) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, daily_tokens: int, meter: Meter | None = None
+    ) -> None:
         self._database = database
         self._clock = clock
         self._daily = daily_tokens
+        self._meter = meter
 
     async def check(self, tenant: TenantId, user: UserId) -> None:
         """Let a user ask the model.
@@ -37,7 +42,14 @@ class Budget:
         """Count tokens."""
         row = {"tenant": tenant, "user_id": user, "day": self._day(), "tokens": tokens}
         conflict = "(tenant, user_id, day) DO UPDATE SET tokens = writer_usage.tokens + excluded.tokens"
-        await self._database.write(lambda tx: tx.insert("writer_usage", row, conflict))
+        use = new_id("tok")
+
+        def count(tx: Transaction) -> None:
+            tx.insert("writer_usage", row, conflict)
+            if self._meter is not None:
+                self._meter.record_in(tx, tenant, Kind.MODEL_TOKENS, tokens, use, user)
+
+        await self._database.write(count)
 
     def _day(self) -> str:
         return self._clock.now().date().isoformat()

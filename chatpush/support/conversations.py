@@ -11,6 +11,7 @@ answers.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -270,12 +271,18 @@ class Conversations:
             state = self.rows.locked_state(tx, conversation)
             if only_in and state not in only_in:
                 return None
-            if answers is not None and not tx.execute(
-                "UPDATE turn SET due = 0 WHERE tenant = :t AND conversation = :c AND id = :i AND due = 1",
-                t=tenant, c=conversation.id, i=answers,
-            ):  # fmt: skip
-                return None
-            row = self.rows.store(tx, tenant, user, conversation.id, saying)
+            said = saying
+            if answers is not None:
+                asked = tx.query(
+                    "UPDATE turn SET due = 0 WHERE tenant = :t AND conversation = :c AND id = :i AND due = 1 "
+                    "RETURNING answer",
+                    t=tenant, c=conversation.id, i=answers,
+                )  # fmt: skip
+                if not asked:
+                    return None
+                # A stream that a crash has cut off is replaced, not followed, by its answer.
+                said = replace(saying, turn=saying.turn or asked[0]["answer"])
+            row = self.rows.store(tx, tenant, user, conversation.id, said)
             if change is not None:
                 self.rows.change(tx, conversation, change)
             if also is not None:

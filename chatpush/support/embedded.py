@@ -28,6 +28,7 @@ from chatpush.support.tools import (
     signature,
     slot_label,
     slot_value,
+    slots_in,
 )
 
 TOOL_SURE = 0.6
@@ -114,6 +115,7 @@ class EmbeddedAssistant:
     async def _from_tool(self, asked: Asked, match: Match) -> Answer:
         if needs_account(match.tool) and is_visitor(asked.conversation.user):
             return Answer(words("sign_in", asked.language), "sign_in")
+        match = _from_about(asked, match)
         missing = match.missing
         if missing:
             label = slot_label(match.tool, missing, asked.language)
@@ -288,6 +290,14 @@ def follow_json(follow: Follow) -> dict[str, Any]:
         "event_type": follow.event_type, "match": dict(follow.match),
         "offer": dict(follow.offer), "done": dict(follow.done),
     }  # fmt: skip
+
+
+def _from_about(asked: Asked, match: Match) -> Match:
+    """Fill slots the question leaves open from the message the conversation is about."""
+    if asked.about is None or not match.missing:
+        return match
+    known, _ = slots_in(match.tool, f"{asked.about.title} {asked.about.text}")
+    return Match(match.tool, match.score, {**known, **match.arguments})
 
 
 def _yes_no(asked: Asked) -> tuple[dict[str, str], ...]:

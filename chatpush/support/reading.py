@@ -153,7 +153,7 @@ def _finish(id: str, name: str, head: dict[str, str | list[str]], body: str) -> 
         return tuple([value] if isinstance(value, str) and value else value)
 
     body = body.strip()
-    heading = re.match(r"#\s+(.+)\n?", body)
+    heading = re.match(r"#[ \t]+(.+)\n?", body)
     title = one("title") or (heading[1].strip() if heading else "") or _title_from(name)
     if heading and heading[1].strip() == title:
         body = body[heading.end() :].strip()
@@ -185,13 +185,14 @@ def split(text: str) -> list[Chunk]:
     fenced = False
     for line in text.splitlines():
         fenced ^= line.lstrip().startswith("```")
-        heading = None if fenced else re.match(r"(#{1,6})\s+(.+?)\s*#*$", line)
-        if heading is None:
+        heading = None if fenced else re.match(r"(#{1,6})[ \t]+(.*)", line)
+        title = heading[2].strip().rstrip("#").rstrip() if heading else ""
+        if heading is None or not title:
             lines.append(line)
             continue
         close()
         level = len(heading[1])
-        trail = [*((depth, title) for depth, title in trail if depth < level), (level, heading[2])]
+        trail = [*((depth, title) for depth, title in trail if depth < level), (level, title)]
     close()
     if len(chunks) > MAX_CHUNKS:
         raise InvalidKnowledge(f"over {MAX_CHUNKS} sections in one article; split it")
@@ -281,5 +282,6 @@ def read_html(text: str) -> tuple[dict[str, str | list[str]], str]:
     parser.feed(text)
     parser.close()
     body = "".join(parser.parts)
-    body = re.sub(r"[ \t]*\n[ \t]*", "\n", body)
+    body = re.sub(r"[ \t]+", " ", body)  # first, so that the next one never looks far
+    body = re.sub(r" ?\n ?", "\n", body)
     return parser.head, re.sub(r"\n{3,}", "\n\n", body).strip()

@@ -221,7 +221,11 @@ async def build(
 
     async def describe_delivery(tenant: TenantId, user: UserId, delivery: DeliveryId) -> Described | None:
         known = user == ADA and delivery == "dlv_1"
-        return Described("delivery", delivery, "Your order has shipped") if known else None
+        return (
+            Described("delivery", delivery, "Your order has shipped", "Order 1001 left today.")
+            if known
+            else None
+        )
 
     async def notify(notice: Notice) -> None:
         if all(before.promise != notice.promise for before in notices):

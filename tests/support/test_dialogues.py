@@ -212,7 +212,10 @@ async def test_the_greeting_knows_the_item(house: House) -> None:
 
 
 async def test_a_delivery_is_only_its_users(house: House) -> None:
-    await house.assistant.open(DEFAULT_TENANT, ADA, {"delivery": "dlv_1"})
+    conversation = await house.assistant.open(DEFAULT_TENANT, ADA, {"delivery": "dlv_1"})
+    await house.assistant.ask(conversation, "so when does my parcel arrive?")  # the message names the order
+    await house.assistant.idle()
+    assert "Order 1001 is shipped." in (await house.conversations.turns(conversation))[-1].text
     with pytest.raises(NotFound):
         await house.assistant.open(DEFAULT_TENANT, BOB, {"delivery": "dlv_1"})
 
@@ -259,3 +262,12 @@ async def test_a_closed_conversation_opens_again_when_the_user_writes(house: Hou
     turn = await house.say("Hello")
     assert turn.by is Speaker.ASSISTANT
     assert (await house.conversation()).state is ConversationState.ASSISTANT
+
+
+async def test_a_stream_that_a_crash_cut_off_is_replaced_by_its_answer(house: House) -> None:
+    conversation = await house.conversation()
+    turn, _ = await house.conversations.ask(conversation, "How long do refunds take?", "en")
+    shown = await house.conversations.answer_id(conversation, turn.id)  # streaming had begun
+    house.assistant.wake(DEFAULT_TENANT, conversation.id)
+    await house.assistant.idle()
+    assert (await house.turns())[-1].id == shown

@@ -101,6 +101,24 @@ def test_long_sections_are_cut_at_paragraphs_and_nothing_is_lost() -> None:
     assert joined.count("长") == 4000
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("html", "<b> </b>" * 200_000 + "<p>x</p>"),
+        ("html", "<" * 500_000 + "<p>x</p>"),
+        ("html", "<div>" * 300_000 + "x"),
+        ("markdown", "# a" + " " * 1_000_000 + "b\n\nx"),
+        ("markdown", "# t\n\n## a" + "# " * 400_000 + "\n\nx"),
+        ("markdown", "\n" * 900_000 + "x" + " \n" * 400_000 + "y"),
+        ("text", "a." * 500_000),
+    ],
+)
+def test_hostile_files_take_no_time(kind: str, content: str) -> None:
+    draft = read_bytes(content.encode(), kind, "h", "h")
+    assert split(draft.text)
+
+
 def test_too_many_sections_are_refused() -> None:
     with pytest.raises(InvalidKnowledge, match="split it"):
         split("\n".join(f"# h{i}\n\ntext" for i in range(2500)))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chatpush.account.metering import Meter
 from chatpush.domain import DEFAULT_TENANT
 from chatpush.errors import WriterUnavailable
 from chatpush.settings import Writer as WriterSettings
@@ -200,6 +201,15 @@ async def test_the_daily_budget_ends_and_begins_anew(
             await ask(writer)
         still_clock.set(still_clock.now().replace(day=25))
         assert (await ask(writer))[0] == ["c"]
+
+
+async def test_tokens_are_metered(database: Database, still_clock: StillClock) -> None:
+    meter = Meter(database, still_clock)
+    budget = Budget(database, still_clock, 0, meter)
+    await budget.spend(DEFAULT_TENANT, ADA, 40)
+    await budget.spend(DEFAULT_TENANT, ADA, 2)
+    today = still_clock.now().date()
+    assert (await meter.total(DEFAULT_TENANT, today, today))["model_tokens"] == 42
 
 
 async def test_tokens_are_estimated_where_the_server_does_not_say(
