@@ -12,6 +12,7 @@ from aiohttp import web
 from chatpush.domain import Role
 from chatpush.errors import ChatpushError, InvalidInput
 from chatpush.notify.listing import Window
+from chatpush.notify.messages import Messages
 from chatpush.notify.segments import Segments
 from chatpush.notify.templates import Templates
 from chatpush.notify.topics import Topics
@@ -19,6 +20,7 @@ from chatpush.schedule.campaigns import Campaign, Campaigns
 from chatpush.schedule.dry_run import DryRuns
 from chatpush.schedule.runs import Run, Runs
 from chatpush.web.console import models
+from chatpush.web.console.deliveries import FUNNEL_SPAN, funnel
 from chatpush.web.console.pages import Pages, Visit, visit_text
 from chatpush.web.doors import Door
 
@@ -223,6 +225,8 @@ async def _detail(visit: Visit) -> models.CampaignDetail:
     active = campaign.state == "active"
     slots = await campaigns.preview(visit.tenant, campaign.id, FIRINGS) if active else []
     runs = await visit.need(Runs).of_campaign(visit.tenant, campaign.id, Window(RUNS))
+    since = visit.shell.now - FUNNEL_SPAN
+    totals = await visit.need(Messages).totals(visit.tenant, since, campaign.id)
     spec = campaign.definition.spec
     facts = {
         "category": visit_text(visit, f"category.{spec['category']}") if spec.get("category") else "",
@@ -234,6 +238,7 @@ async def _detail(visit: Visit) -> models.CampaignDetail:
         line=await _line(visit, campaign),
         timezone=str(spec["trigger"].get("timezone") or "UTC"),
         next_firings=tuple(slot.at for slot in slots),
+        funnel=funnel(totals),
         runs=tuple(_run(run) for run in runs.data),
         facts=tuple((name, value) for name, value in facts.items() if value),
     )

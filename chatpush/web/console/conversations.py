@@ -5,6 +5,7 @@ again; what a person does goes through ``Desk``, which says it in the same
 transaction. Reading a thread marks it read for agents.
 """
 
+import contextlib
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -24,6 +25,7 @@ from chatpush.domain import (
     UserId,
 )
 from chatpush.errors import NotFound
+from chatpush.notify.inbox import Inbox
 from chatpush.notify.listing import Window
 from chatpush.notify.messages import Messages
 from chatpush.notify.users import Users
@@ -207,7 +209,7 @@ async def _thread(visit: Visit, conversation: Conversation) -> models.Thread:
     name = (await names_of(visit, [conversation.user]))[conversation.user]
     assistant = visit.find(Assistant)
     streamed = assistant.live(conversation) if assistant else None
-    shown = [turn_view(turn) for turn in turns]
+    shown = [turn_view(turn, name) for turn in turns]
     if isinstance(streamed, dict) and streamed.get("id") not in {turn.id for turn in turns}:
         shown.append(_streamed(visit, streamed))
     return models.Thread(
@@ -222,13 +224,13 @@ async def _thread(visit: Visit, conversation: Conversation) -> models.Thread:
     )
 
 
-def turn_view(turn: Turn) -> models.TurnView:
+def turn_view(turn: Turn, customer: str) -> models.TurnView:
     """Return a turn as the page shows it."""
     promise = turn.promise
     return models.TurnView(
         id=turn.id,
         by=turn.by,
-        name=turn.name,
+        name=turn.name or (customer if turn.by is Speaker.USER else ""),
         html=safe(turn.text),
         at=turn.at,
         sources=tuple(models.SourceLink(s.title, _link(s.url), s.quote) for s in turn.sources),
@@ -270,6 +272,7 @@ async def _customer(visit: Visit, conversation: Conversation) -> models.Customer
         created_at=known.created_at if known else None,
         attributes=tuple((str(key), _brief(value)) for key, value in attributes.items())[:12],
         consents=tuple((known.consents if known else {}).items()),
+        summary=safe(conversation.summary) if conversation.summary else None,
         about=await _about(visit, conversation),
         events=await event_lines(visit, events[:EVENTS]),
         messages=await _messages(visit, user),
@@ -296,17 +299,21 @@ def _event_line(event: Event, shelf: Any) -> models.EventLine:
 
 
 async def _messages(visit: Visit, user: UserId) -> tuple[models.MessageLine, ...]:
-    messages = visit.find(Messages)
+    messages, inbox = visit.find(Messages), visit.find(Inbox)
     if messages is None:
         return ()
     listed = await messages.recent_deliveries(visit.tenant, Window(MESSAGES), user=user)
     lines = []
     for report in listed.data:
-        message = await messages.get(visit.tenant, report.message)
+        title = ""
+        if inbox is not None and report.sent_at is not None:
+            with contextlib.suppress(NotFound):  # the inbox keeps the latest ones only
+                title = str((await inbox.item(visit.tenant, user, report.id)).get("title") or "")
+        if not title:
+            message = await messages.get(visit.tenant, report.message)
+            title = message.template or message.category
         state = "clicked" if report.clicked_at else "seen" if report.seen_at else report.state
-        lines.append(
-            models.MessageLine(message.id, message.template or message.category, state, report.due_at)
-        )  # fmt: skip
+        lines.append(models.MessageLine(report.message, title, state, report.due_at))
     return tuple(lines)
 
 

@@ -19,7 +19,7 @@ PER_PAGE = 25
 LINES = 100
 FUNNEL_SPAN = timedelta(days=7)
 REACHED = ("sent", "delivered")
-HELD = ("suppressed", "failed", "expired", "cancelled")
+HELD = ("suppressed", "expired", "cancelled")
 ORDER = (
     "delivered",
     "sent",
@@ -89,9 +89,6 @@ async def _deliveries(visit: Visit) -> models.Deliveries:
 def _line(visit: Visit, message: Message, single: str) -> models.SentMessage:
     counts = message.counts
     total = sum(counts.values())
-    moving = next((state for state in ("scheduled", "queued", "accepted") if counts.get(state)), "")
-    if message.status == "processing" and not counts:
-        moving = "accepted"
     return models.SentMessage(
         id=message.id,
         template=message.template or visit_text(visit, "deliveries.direct"),
@@ -103,8 +100,21 @@ def _line(visit: Visit, message: Message, single: str) -> models.SentMessage:
         seen=message.engagement["seen"],
         clicked=message.engagement["clicked"],
         held=sum(counts.get(state, 0) for state in HELD),
-        status="cancelled" if message.status == "cancelled" else moving,
+        failed=counts.get("failed", 0),
+        status=_status(message, total),
     )
+
+
+def _status(message: Message, total: int) -> str:
+    """Return the one delivery's state, or the state of those still on their way."""
+    if message.status == "cancelled":
+        return "cancelled"
+    if total == 1:
+        reached = next((kind for kind in ("clicked", "seen") if message.engagement[kind]), "")
+        return reached or next(state for state, count in message.counts.items() if count)
+    if message.status == "processing":
+        return next((state for state in ("scheduled", "queued") if message.counts.get(state)), "accepted")
+    return ""
 
 
 async def _detail(visit: Visit) -> models.MessageDetail:
@@ -169,6 +179,6 @@ def _trace(message: Message, report: DeliveryReport) -> tuple[models.TraceStep, 
         ("dismissed", report.dismissed_at),
     ]
     steps = [models.TraceStep(key, at) for key, at in moments if at is not None]
-    if report.state in HELD or report.state in ("scheduled", "queued"):
+    if report.state in (*HELD, "failed") or report.state in ("scheduled", "queued"):
         steps.append(models.TraceStep(report.state, report.due_at))
     return tuple(steps)

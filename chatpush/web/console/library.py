@@ -1,6 +1,7 @@
 """Library: message templates with a preview, and the knowledge base with "try a question"."""
 
 import json
+import re
 
 from aiohttp import web
 
@@ -21,7 +22,17 @@ LOOK = Door(role=Role.VIEWER)
 MOST = 500
 PASSAGES = 3
 LONGEST_QUESTION = 500
-SAMPLE = {"order": "536412", "items": [], "item": {"title": "Red Mug", "price": 2.95}}
+ITEM = {
+    "id": "22423", "title": "Regency Cakestand", "price": 12.75, "currency": "GBP", "image": "", "url": "/i/22423",
+    "reason": "You like cakes",
+}  # fmt: skip
+SAMPLES: dict[str, object] = {
+    "order": "536412", "order_id": "536412", "total": 24.2, "price": 12.75, "currency": "GBP", "count": 2,
+    "url": "https://shop.example/orders/536412", "image": "", "item": ITEM, "items": [ITEM, ITEM],
+    "picks": [ITEM, ITEM],
+}  # fmt: skip
+DATA = re.compile(r"\bdata\.([a-z_]\w*)")
+BARE = re.compile(r"[{(,|=]\s*([a-z_]\w*)\b(?!\s*[(=])")
 PREVIEW_NAME = "Emma"
 
 
@@ -40,7 +51,7 @@ async def template_page(visit: Visit) -> web.StreamResponse:
     detail = models.TemplateDetail(
         _template(template),
         tuple((locale, _parts(template, locale)) for locale in template.locales),
-        json.dumps(SAMPLE, ensure_ascii=False, indent=2),
+        json.dumps(sample(template), ensure_ascii=False, indent=2),
     )
     return visit.draw("settings_template.html", template=detail)
 
@@ -85,12 +96,22 @@ async def try_question(visit: Visit) -> web.StreamResponse:
         decision = "answer"
     elif found.passages and found.confidence >= settings.clarify_confidence:
         decision = "clarify"
+    best = max((passage.score for passage in found.passages), default=1.0) or 1.0
     passages = tuple(
-        models.FoundPassage(passage.name, passage.text[:400], passage.score, passage.url)
+        models.FoundPassage(
+            passage.name, passage.text[:400], found.confidence * passage.score / best, passage.url
+        )
         for passage in found.passages
     )
     tried = models.TriedQuestion(question, decision, found.confidence, passages)
     return visit.draw("settings_tried.html", tried=tried)
+
+
+def sample(template: Template) -> dict[str, object]:
+    """Return values to try a template with: for what it names below ``data``, and the usual ones."""
+    source = " ".join(text for locale in template.locales for _, text in _parts(template, locale))
+    named = DATA.findall(source) or [name for name in BARE.findall(source) if name in SAMPLES]
+    return {name: SAMPLES.get(name, name.replace("_", " ")) for name in dict.fromkeys(named)}
 
 
 def _template(template: Template) -> models.TemplateLine:

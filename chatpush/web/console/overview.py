@@ -28,7 +28,10 @@ NEXT_RUNS = 5
 CAMPAIGNS = 200
 TEXT_CHARS = 120
 RANGES = {"hour": (timedelta(minutes=1), 60), "day": (timedelta(hours=1), 24)}
-TONES = {"delivered": "ok", "sent": "accent", "failed": "bad", "suppressed": "warn", "expired": "warn"}
+TONES = {
+    "delivered": "ok", "seen": "ok", "clicked": "ok", "sent": "accent", "failed": "bad", "suppressed": "warn",
+    "expired": "warn",
+}  # fmt: skip
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "CNY": "¥"}
 
 
@@ -86,7 +89,9 @@ async def _counters(visit: Visit) -> tuple[models.Counter, ...]:
     queue = await visit.need(Queue).counts(visit.tenant, visit.identity.subject)
     waiting = queue.of(ConversationState.WAITING)
     waited = visit.shell.now - queue.waiting_since if queue.waiting_since else timedelta()
-    sent = sum(count for state, count in today.items() if state in ("sent", "delivered", *HELD, "queued"))
+    sent = sum(
+        count for state, count in today.items() if state in ("sent", "delivered", "queued", "failed", *HELD)
+    )
     return (
         models.Counter("connections", live.connections, note=live.channels),
         models.Counter("users", live.users, note=await visit.need(Figures).users(visit.tenant)),
@@ -97,7 +102,7 @@ async def _counters(visit: Visit) -> tuple[models.Counter, ...]:
         ),
         models.Counter(
             "waiting", waiting, tone="warn" if waiting else "", href="/console/conversations?show=waiting",
-            note=int(waited / timedelta(minutes=1)),
+            note=int(waited / timedelta(minutes=1)) if waiting else None,
         ),
     )  # fmt: skip
 
@@ -189,7 +194,7 @@ async def _sent(visit: Visit) -> list[models.Activity]:
                 ),
                 at=at,
                 href=f"/console/deliveries/{report.message}",
-                tone=TONES.get(state, "ok"),
+                tone=TONES.get(state, ""),
             )
         )  # fmt: skip
     return found

@@ -29,19 +29,20 @@ async def look_up(visit: Visit) -> web.StreamResponse:
     known = await users.find(visit.tenant, user) if user else None
     events = await visit.need(Behaviour).recent(visit.tenant, user) if user else ()
     picks = await visit.need(Recommender).pick(visit.tenant, user, PICKS, visit.shell.language)
+    best = max((pick.score for pick in picks), default=1.0) or 1.0
     suggestions = await users.list(visit.tenant, Window(SUGGESTIONS))
     shown = models.Recommendations(
         asked=asked,
         known=known is not None or bool(events),
         name=(known.name if known else "") or asked,
-        picks=tuple(_line(pick) for pick in picks),
+        picks=tuple(_line(pick, best) for pick in picks),
         events=await event_lines(visit, events[:EVENTS]),
         suggestions=tuple(one.id for one in suggestions.data),
     )
     return visit.draw("recommendations.html", recommendations=shown)
 
 
-def _line(pick: Pick) -> models.PickLine:
+def _line(pick: Pick, best: float) -> models.PickLine:
     item = pick.item
     return models.PickLine(
         id=item.id,
@@ -50,6 +51,7 @@ def _line(pick: Pick) -> models.PickLine:
         price=money(item.price, item.currency) if item.price is not None else "",
         stock=item.stock,
         score=pick.score,
+        share=max(0.0, pick.score / best),
         reason=pick.reason.text,
         reason_code=pick.reason.code,
         url=item.url if item.url.startswith(("http://", "https://", "/")) else "",

@@ -16,6 +16,7 @@ class PickLine:
     price: str
     stock: int | None
     score: float
+    share: float
     reason: str
     reason_code: str
     url: str = ""

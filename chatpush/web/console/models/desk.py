@@ -122,6 +122,7 @@ class Customer:
     events: tuple[EventLine, ...] = ()
     messages: tuple[MessageLine, ...] = ()
     promises: tuple[PromiseLine, ...] = ()
+    summary: Markup | None = None
 
 
 @dataclass(frozen=True, slots=True)

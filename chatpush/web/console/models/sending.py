@@ -30,6 +30,7 @@ class SentMessage:
     clicked: int
     held: int
     status: str = ""
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ class CampaignDetail:
     line: CampaignLine
     timezone: str
     next_firings: tuple[datetime, ...]
+    funnel: tuple[FunnelStep, ...]
     runs: tuple[RunLine, ...]
     facts: tuple[tuple[str, str], ...] = ()
 

@@ -11,7 +11,7 @@ function options(box, width) {
   const grid = { stroke: colour("--chart-grid"), width: 1 };
   const axis = { stroke, grid, ticks: { show: false }, font: `11px ${getComputedStyle(document.body).fontFamily}` };
   const line = (label, name, fill) => ({
-    label, stroke: colour(name), width: 2, points: { show: false },
+    label, stroke: colour(name), width: 2, points: { show: false }, value: (_, n) => (n == null ? "" : n),
     fill: fill ? colour(name) + "1c" : undefined, paths: window.uPlot.paths.spline(),
   });
   const hours = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
