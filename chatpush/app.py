@@ -299,7 +299,9 @@ class Chatpush:
         model = self.settings.writer
         if not model.enabled:
             return None, None
-        writer = Writer(model, Budget(self.database, self.clock, model.daily_tokens_per_user, self.meter), self.clock)
+        writer = Writer(
+            model, Budget(self.database, self.clock, model.daily_tokens_per_user, self.meter), self.clock
+        )
         assistant = ModelledAssistant(
             writer, self.retrieval, toolbox, embedded, Prompts(), self.settings.support, model.max_tool_rounds
         )
