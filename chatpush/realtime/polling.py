@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from chatpush.domain import Cursor, Publication, TenantId, UserId
-from chatpush.errors import CursorLost, Forbidden, TooMany, Unauthenticated
+from chatpush.errors import CursorLost, Forbidden, InvalidInput, TooMany, Unauthenticated
 from chatpush.realtime.codes import Refused
 from chatpush.realtime.connecting import server_side_channels
 from chatpush.realtime.feed import LiveChannel
@@ -110,10 +110,12 @@ class Polling:
         """Answer with what is new after the cursor, or after ``hold_seconds`` with nothing.
 
         Raises:
-            InvalidInput: the cursor is not one of ours.
+            InvalidInput: the cursor is not one of ours, or there is nothing to poll.
         """
         given = decode_cursor(cursor)
         names = list(dict.fromkeys([*grant.own, *(one.channel for one in asked)]))
+        if not names:
+            raise InvalidInput("name at least one channel", param="channels")
         lives = [self._node.channels.live(grant.tenant, name) for name in names]
         waiter = Waiter()
         for live in lives:

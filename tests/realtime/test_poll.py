@@ -216,7 +216,7 @@ async def test_who_may_poll_what(poll: Poller) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"[", b"[]", b'{"channels":"a"}', b'{"channels":[{"name":"a"}]}', b'{"limit":0}', b'{"limit":"x"}',
+    [b"", b"{}", b"[", b"[]", b'{"channels":"a"}', b'{"channels":[{"name":"a"}]}', b'{"limit":0}', b'{"limit":"x"}',
      b'{"timeout":-1}', b'{"timeout":1e999}', b'{"cursor":"nonsense"}', b'{"cursor":"e30"}1', b"\xff", b"[" * 20_000],
 )  # fmt: skip
 async def test_bad_polls_are_problems(poll: Poller, body: bytes) -> None:
@@ -239,11 +239,12 @@ async def test_a_poll_by_query(poll: Poller) -> None:
 
 async def test_other_sites(poll: Poller) -> None:
     preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    ask = {"channels": [{"channel": "news:a"}]}
     for origin, allowed in (("https://shop.example", True), ("https://evil.example", False)):
         headers = {"Origin": origin}
         async with poll.http.options(poll.url, headers=headers | preflight) as response:
             assert (response.headers.get("Access-Control-Allow-Origin") == origin) is allowed
-        async with poll.http.post(poll.url, json={}, headers=headers) as response:
+        async with poll.http.post(poll.url, json=ask, headers=headers) as response:
             assert response.status == (200 if allowed else 403)
             assert (response.headers.get("Access-Control-Allow-Origin") == origin) is allowed
 
