@@ -6,7 +6,7 @@ to like yet. The same user gets the same list all day.
 """
 
 import hashlib
-from collections import Counter
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -102,18 +102,18 @@ def merged(proposals: Iterable[tuple[float, Sequence[Candidate]]]) -> list[Propo
 
 def spread(proposals: Sequence[Proposal], items: Mapping[ItemId, Item], limit: int) -> list[Proposal]:
     """Take the best, each further one of a kind (its first tag) counting less."""
-    waiting = list(proposals[: limit * SPREAD_OVER])
+    waiting: dict[str, deque[Proposal]] = {}
+    for proposal in proposals[: limit * SPREAD_OVER]:
+        waiting.setdefault(_kind(items, proposal.item), deque()).append(proposal)
+    worth = dict.fromkeys(waiting, 1.0)
     taken: list[Proposal] = []
-    seen: Counter[str] = Counter()
     while waiting and len(taken) < limit:
-        best = max(
-            range(len(waiting)),
-            key=lambda n: (waiting[n].score * SAME_KIND ** seen[_kind(items, waiting[n].item)], -n),
-        )
-        chosen = waiting.pop(best)
-        taken.append(chosen)
-        if kind := _kind(items, chosen.item):
-            seen[kind] += 1
+        kind = max(waiting, key=lambda one: waiting[one][0].score * worth[one])
+        taken.append(waiting[kind].popleft())
+        if kind:
+            worth[kind] *= SAME_KIND
+        if not waiting[kind]:
+            del waiting[kind]
     return taken
 
 

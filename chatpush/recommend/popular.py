@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chatpush.domain import Item, ItemId, TenantId
 from chatpush.plugins.contracts import Candidate, RankingRequest
@@ -36,43 +37,39 @@ class Charts:
     users: Ints
     newest_ms: int
     head: tuple[Candidate, ...] = ()
+    rising_head: tuple[Candidate, ...] = ()
 
 
 def charts(prints: Footprints) -> Charts:
-    """Count distinct users per item, fading with age."""
+    """Count distinct users per item, fading with age; one sort, then every count is a sum."""
     count = max(len(prints.items), 1)
-    ages = prints.ages_in_days()
+    pair = prints.user * count + prints.item
+    order = np.argsort(pair, kind="stable")
+    pair = pair[order]
+    begins = np.flatnonzero(np.concatenate(([True], pair[1:] != pair[:-1]))) if pair.size else pair
+    item = pair[begins] % count
+    if begins.size:
+        best = np.maximum.reduceat(prints.weights(POPULAR_DAYS)[order], begins)
+        age = np.minimum.reduceat(prints.ages_in_days()[order], begins)
+    else:
+        best = age = np.zeros(0, dtype=np.float32)
+
+    def users(chosen: NDArray[np.bool_]) -> Ints:
+        return np.bincount(item[chosen], minlength=count)
+
     return Charts(
         prints.items,
-        _by_user(prints, prints.weights(POPULAR_DAYS), count),
-        _rising(
-            _users(prints, ages <= RISING_DAYS, count), _users(prints, ages <= RISING_AGAINST_DAYS, count)
-        ),
-        _users(prints, ages <= WEEK, count).astype(np.int64),
-        _users(prints, ages >= 0, count).astype(np.int64),
+        np.bincount(item, weights=best, minlength=count).astype(np.float32),
+        _rising(users(age <= RISING_DAYS), users(age <= RISING_AGAINST_DAYS)),
+        users(age <= WEEK),
+        users(age >= 0),
         prints.newest_ms,
     )
 
 
-def _by_user(prints: Footprints, weights: Floats, count: int) -> Floats:
-    """Sum each user's single best weight per item."""
-    pair = prints.user * count + prints.item
-    order = np.lexsort((-weights, pair))
-    pair, weights = pair[order], weights[order]
-    first = np.ones(pair.size, dtype=bool)
-    first[1:] = pair[1:] != pair[:-1]
-    return np.bincount(pair[first] % count, weights=weights[first], minlength=count).astype(np.float32)
-
-
-def _users(prints: Footprints, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]], count: int) -> Floats:
-    """Count the distinct users of each item among the chosen events."""
-    pairs = np.unique(prints.user[chosen] * count + prints.item[chosen])
-    return np.bincount(pairs % count, minlength=count).astype(np.float32)
-
-
-def _rising(recent: Floats, long: Floats) -> Floats:
+def _rising(recent: Ints, long: Ints) -> Floats:
     """Return by how many standard deviations the last days exceed the last weeks' pace."""
-    expected = long * np.float32(RISING_DAYS / RISING_AGAINST_DAYS)
+    expected = long * (RISING_DAYS / RISING_AGAINST_DAYS)
     surprise = (recent - expected) / np.sqrt(expected + 1.0)
     return np.where(recent >= RISING_USERS, np.maximum(surprise, 0.0), 0.0).astype(np.float32)
 
@@ -89,7 +86,11 @@ class PopularRanker:
     def fit(self, tenant: TenantId, prints: Footprints) -> None:
         """Replace the tenant's charts; runs in a thread."""
         fresh = charts(prints)
-        self._fitted[tenant] = replace(fresh, head=tuple(_popular(fresh, HEAD)))
+        rising = (
+            Candidate(fresh.items[number], score, "rising")
+            for number, score in top(fresh.rising.copy(), HEAD)
+        )
+        self._fitted[tenant] = replace(fresh, head=tuple(_popular(fresh, HEAD)), rising_head=tuple(rising))
 
     def chart(self, tenant: TenantId) -> Charts | None:
         """Return the tenant's charts, if there are any yet."""
@@ -131,10 +132,7 @@ class RisingRanker:
         items: Mapping[ItemId, Item],  # noqa: ARG002 - the protocol's
     ) -> list[Candidate]:
         chart = self._popular.chart(request.tenant)
-        if chart is None:
-            return []
-        best = top(chart.rising.copy(), request.limit)
-        return [Candidate(chart.items[number], score, "rising") for number, score in best]
+        return list(chart.rising_head[: request.limit]) if chart else []
 
 
 def _popular(chart: Charts, limit: int) -> list[Candidate]:

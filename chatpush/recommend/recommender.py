@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import structlog
 
 from chatpush.clock import Clock
-from chatpush.domain import DEFAULT_LOCALE, Event, ItemId, Pick, TenantId, User, UserId, to_ms
+from chatpush.domain import DEFAULT_LOCALE, DEFAULT_TENANT, Event, ItemId, Pick, TenantId, User, UserId, to_ms
 from chatpush.plugins.contracts import Candidate, Ranker, RankingRequest
 from chatpush.plugins.host import Plugins
 from chatpush.recommend import blend
@@ -120,8 +120,12 @@ class Recommender:
         found = await asyncio.gather(*(one(user) for user in users))
         return dict(zip(users, found, strict=True))
 
+    async def start(self) -> None:
+        """Fit for the default tenant in the background, so that its first user need not wait."""
+        self.training.warm(DEFAULT_TENANT)
+
     async def stop(self) -> None:
-        """Let fits that are under way finish."""
+        """Leave fits that are under way."""
         await self.training.stop()
 
     async def _ask_all(self, request: RankingRequest, shelf: Shelf) -> list[tuple[Ranker, list[Candidate]]]:

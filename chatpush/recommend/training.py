@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 REST = 20.0
 """A fit of one second is followed by this many seconds of rest."""
 SHORTEST_REST_SECONDS = 1.0
+QUICK_SECONDS = 0.5
+"""A fit that took no longer is worth waiting for when there are new items."""
 TENANTS_KEPT = 64
 
 
@@ -53,6 +55,12 @@ class Progress:
     task: asyncio.Task[None] | None = None
 
 
+def _must_wait(progress: Progress, shelf: Shelf) -> bool:
+    """Return whether a pick should wait for a fit."""
+    new_items = progress.shelf_version != shelf.version
+    return progress.shelf_version < 0 or (new_items and progress.seconds < QUICK_SECONDS)
+
+
 class Training:
     """Fits rankers when they have something to learn."""
 
@@ -76,32 +84,53 @@ class Training:
         self._progress: OrderedDict[TenantId, Progress] = OrderedDict()
 
     async def ready(self, tenant: TenantId) -> Shelf:
-        """Return the shelf; the first call waits for a fit, later ones start one in the background."""
+        """Return the shelf, fitted.
+
+        The first call waits for a fit, and one after new items does if that is quick;
+        otherwise the old fit serves while a new one is made in the background.
+        """
         shelf = await self._catalogue.shelf(tenant)
-        progress = self._progress.get(tenant)
-        if progress is None:
-            progress = self._progress[tenant] = Progress(Ledger(tenant, self._database))
-            while len(self._progress) > TENANTS_KEPT:
-                self._progress.popitem(last=False)
-        if progress.shelf_version < 0:
+        progress = self._of(tenant)
+        if _must_wait(progress, shelf):
             async with progress.lock:
-                if progress.shelf_version < 0:
+                if _must_wait(progress, shelf):
                     await self._fit(tenant, progress, shelf)
         elif self._is_due(tenant, progress, shelf) and (progress.task is None or progress.task.done()):
             progress.task = asyncio.create_task(self._fit_quietly(tenant, progress, shelf))
         return shelf
 
+    def warm(self, tenant: TenantId) -> None:
+        """Begin the first fit in the background."""
+        progress = self._of(tenant)
+        progress.task = asyncio.create_task(self._warm(tenant))
+
+    async def _warm(self, tenant: TenantId) -> None:
+        try:
+            await self.ready(tenant)
+        except Exception as error:
+            log.exception("first fit failed; the first pick will try again", tenant=tenant, error=str(error))
+
+    def _of(self, tenant: TenantId) -> Progress:
+        progress = self._progress.get(tenant)
+        if progress is None:
+            progress = self._progress[tenant] = Progress(Ledger(tenant, self._database))
+            while len(self._progress) > TENANTS_KEPT:
+                self._progress.popitem(last=False)
+        return progress
+
     async def refit(self, tenant: TenantId) -> Progress:
         """Fit now and return how it went."""
         shelf = await self._catalogue.shelf(tenant)
-        progress = self._progress.setdefault(tenant, Progress(Ledger(tenant, self._database)))
+        progress = self._of(tenant)
         async with progress.lock:
             await self._fit(tenant, progress, shelf)
         return progress
 
     async def stop(self) -> None:
-        """Wait for fits that are under way."""
+        """Leave fits that are under way; they are made anew at the next start."""
         tasks = [one.task for one in self._progress.values() if one.task is not None]
+        for task in tasks:
+            task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _is_due(self, tenant: TenantId, progress: Progress, shelf: Shelf) -> bool:

@@ -2,10 +2,18 @@
 
 from datetime import timedelta
 
+import pytest
+
 from chatpush.domain import EventId, TenantId, UserId
 from chatpush.recommend.behaviour import RECENT_EVENTS
 from chatpush.store.database import Database
 from tests.recommend.world import World
+
+
+@pytest.fixture
+def database(any_database: Database) -> Database:
+    """Everything here holds on both databases."""
+    return any_database
 
 
 async def test_an_event_leaves_one_reaction_and_rings(

@@ -7,7 +7,14 @@ import pytest
 
 from chatpush.domain import ItemId, TenantId
 from chatpush.errors import NotFound
+from chatpush.store.database import Database
 from tests.recommend.world import World
+
+
+@pytest.fixture
+def database(any_database: Database) -> Database:
+    """Everything here holds on both databases."""
+    return any_database
 
 
 async def test_an_item_comes_back_as_it_went_in(world: World, tenant: TenantId) -> None:

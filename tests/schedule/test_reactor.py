@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from chatpush.domain import Event, Item, ItemId, TenantId, UserId
 from chatpush.recommend.behaviour import event
 from chatpush.schedule.reactor import MOST_ATTEMPTS, Reactor
@@ -9,6 +11,12 @@ from chatpush.store.database import Database
 from tests.clocks import StillClock
 from tests.schedule.building import Office, spec
 from tests.waiting import until
+
+
+@pytest.fixture
+def database(any_database: Database) -> Database:
+    """Everything here holds on both databases."""
+    return any_database
 
 
 class Recorder:

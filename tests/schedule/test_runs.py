@@ -14,6 +14,13 @@ from chatpush.store.vault import Vault
 from tests.clocks import StillClock
 from tests.schedule.building import Office, build_office, spec
 
+
+@pytest.fixture
+def database(any_database: Database) -> Database:
+    """Everything here holds on both databases."""
+    return any_database
+
+
 NINE = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 
 
