@@ -99,7 +99,6 @@ def tell_of_promise(messages: Messages) -> Notify:
             content=Content(
                 notice.title,
                 notice.text,
-                format="chat",
                 data={"public": {"conversation": notice.conversation, "promise": notice.promise}},
             ),
             locale=notice.locale or None,
