@@ -189,6 +189,22 @@ class Support(Section):
     max_turn_chars: int = Field(4000, ge=100, description="Longest turn a user may say.")
 
 
+class Widget(Section):
+    """How the widget looks before the page says otherwise."""
+
+    name: str = Field(
+        "", description="What heads the panel, such as the shop's name; empty: the assistant's name."
+    )
+    accent: str = Field("", description="The accent colour, such as #2f4a40; empty: the widget's own.")
+    mode: Literal["auto", "light", "dark"] = Field(
+        "auto", description="Light or dark; auto follows the system."
+    )
+    position: Literal["right", "left"] = Field("right", description="The corner of the launcher.")
+    suggestions: dict[str, list[str]] = Field(
+        default_factory=dict, description="Questions offered in an empty chat, by locale."
+    )
+
+
 class Writer(Section):
     """The language model; without base_url or api_key the embedded assistant answers."""
 
@@ -220,7 +236,9 @@ class Recommend(Section):
 class Plugins(Section):
     """Plugins and their own settings."""
 
-    directory: str = Field("", description="Directory of single-file plugins.")
+    directory: str = Field(
+        "", description="Directory of single-file plugins, below data_dir unless absolute."
+    )
     enabled: list[str] = Field(
         default_factory=list, description="First-party plugins to load, by name; entry points always load."
     )
@@ -261,6 +279,7 @@ class Settings(Section):
     store: Store = Field(default_factory=Store, description="Records.")
     notify: Notify = Field(default_factory=Notify, description="Notifications.")
     support: Support = Field(default_factory=Support, description="Customer service.")
+    widget: Widget = Field(default_factory=Widget, description="The widget.")
     writer: Writer = Field(default_factory=Writer, description="The language model.")
     recommend: Recommend = Field(default_factory=Recommend, description="Recommendations.")
     plugins: Plugins = Field(default_factory=Plugins, description="Plugins.")

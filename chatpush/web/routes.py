@@ -12,6 +12,7 @@ from chatpush.web.api import (
     knowledge,
     messages,
     my_conversations,
+    my_events,
     preferences,
     recommendations,
     segments,
@@ -41,4 +42,5 @@ ALL: list[Operations] = [
     inbox.routes,
     preferences.routes,
     my_conversations.routes,
+    my_events.routes,
 ]

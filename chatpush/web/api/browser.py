@@ -30,12 +30,21 @@ class Visitor(BaseModel):
     token: str
 
 
+class WidgetTheme(BaseModel):
+    """Colours and corner; empty values leave the widget's own."""
+
+    accent: str
+    mode: str
+    position: str
+
+
 class WidgetConfig(BaseModel):
     """What the widget shows before it connects."""
 
     name: str
     greeting: dict[str, str]
-    poll: bool = True
+    suggestions: dict[str, list[str]]
+    theme: WidgetTheme
 
 
 @routes.post("/v1/visitors", door=Door(publishable=True, user=True), status=201)
@@ -52,6 +61,12 @@ async def make_visitor(call: Call, body: VisitorIn) -> Visitor:
 
 @routes.get("/v1/widget/config", door=Door(anyone=True))
 async def widget_config(call: Call) -> WidgetConfig:
-    """Return the widget's name and greeting."""
-    support = call.need(Settings).support
-    return WidgetConfig(name=support.assistant_name, greeting=support.greeting)
+    """Return the widget's name, greeting, suggestions and theme."""
+    settings = call.need(Settings)
+    support, widget = settings.support, settings.widget
+    return WidgetConfig(
+        name=widget.name or support.assistant_name,
+        greeting=support.greeting,
+        suggestions=widget.suggestions,
+        theme=WidgetTheme(accent=widget.accent, mode=widget.mode, position=widget.position),
+    )
