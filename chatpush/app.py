@@ -24,11 +24,13 @@ from chatpush.account.billing import Billing
 from chatpush.account.keys import Keys
 from chatpush.account.metering import Meter
 from chatpush.account.people import People
+from chatpush.account.plans import Kind
 from chatpush.account.sessions import Sessions
 from chatpush.account.tenants import Tenants
 from chatpush.clock import Clock, SystemClock
-from chatpush.domain import DEFAULT_TENANT, Content, Identity, MessageId, QuietHours, UserId
+from chatpush.domain import DEFAULT_TENANT, Content, Identity, MessageId, QuietHours, TenantId, UserId
 from chatpush.errors import InvalidSettings, Unauthenticated
+from chatpush.housekeeping import Housekeeping
 from chatpush.log.embedded import EmbeddedLog
 from chatpush.notify.accepted import AcceptedMessages
 from chatpush.notify.audience import Audience
@@ -121,6 +123,16 @@ class Chatpush:
         self._build_schedule()
         self.readiness = Readiness()
         self.metrics = Metrics(self._gauges)
+        self.replies = Replies(self.database, self.clock)
+        self.housekeeping = Housekeeping(
+            self.clock,
+            minutely={"connection minutes": self._count_connections},
+            hourly={
+                "sessions": self.sessions.sweep,
+                "sign-in attempts": self.attempts.sweep,
+                "idempotent replies": self.replies.sweep,
+            },
+        )
 
     @classmethod
     def from_file(cls, path: str | Path) -> "Chatpush":
@@ -151,7 +163,7 @@ class Chatpush:
             await self._load_templates()
             for part in (
                 self.log, self.hub, self.renderers, self.outbox, self.fanout, self.recommender, self.promises,
-                self.assistant, self.runs, self.alarm, self.reactor, self.metrics,
+                self.assistant, self.runs, self.alarm, self.reactor, self.metrics, self.housekeeping,
             ):  # fmt: skip
                 start, stop = getattr(part, "start", None), getattr(part, "stop", None)
                 if start is not None:
@@ -161,6 +173,7 @@ class Chatpush:
             if self.writer is not None:
                 stack.push_async_callback(self.writer.close)
             stack.push_async_callback(self.away.stop)
+            stack.callback(self.plugins.close)
             yield self
 
     @contextlib.asynccontextmanager
@@ -210,8 +223,8 @@ class Chatpush:
         self.tenants = Tenants(self.database, self.vault, clock, settings, self.audit)
         self.keys = Keys(self.database, clock, self.audit)
         self.sessions = Sessions(self.database, self.vault, clock)
-        attempts = Attempts(self.database, clock)
-        self.people = People(self.database, self.vault, clock, self.audit, self.sessions, attempts)
+        self.attempts = Attempts(self.database, clock)
+        self.people = People(self.database, self.vault, clock, self.audit, self.sessions, self.attempts)
         self.meter = Meter(self.database, clock)
         self.billing = Billing(self.tenants, self.meter, settings, clock)
 
@@ -257,7 +270,7 @@ class Chatpush:
         self.messages = Messages(
             database, vault, self.audience, self.templates, self.fanout, clock, self.outbox.ring,
             known_channels=self.away.names,
-            max_recipients=rules.max_inline_recipients,
+            max_recipients=rules.max_inline_recipients, allow=self._allow_messages,
         )  # fmt: skip
 
     def _build_recommend(self) -> None:
@@ -326,7 +339,6 @@ class Chatpush:
             Settings: self.settings,
             Database: self.database,
             Clock: self.clock,
-            Replies: Replies(self.database, self.clock),
         }
         own = [value for name, value in vars(self).items() if not name.startswith("_")]
         found |= {type(value): value for value in own if type(value).__module__.startswith("chatpush.")}
@@ -345,6 +357,19 @@ class Chatpush:
             await self.templates.load_directory(
                 DEFAULT_TENANT, place if place.is_absolute() else Path(self.settings.data_dir) / place
             )
+
+    async def _allow_messages(self, tenant: TenantId, more: int) -> None:
+        await self.billing.allow(tenant, Kind.MESSAGES, more)
+
+    async def _count_connections(self) -> None:
+        """Bill the minute, under an id that makes counting it twice impossible."""
+        minute = self.clock.now().strftime("%Y-%m-%dT%H:%M")
+        for tenant, connections in self.hub.connections_by_tenant().items():
+            await self.meter.record(
+                tenant, Kind.CONNECTION_MINUTES, connections, f"{self.hub.name}:{tenant}:{minute}"
+            )
+        for tenant, user in self.hub.online():
+            await self.meter.active(tenant, user)
 
     def _gauges(self) -> Mapping[str, float]:
         counts = self.hub.counts()

@@ -19,7 +19,7 @@ FLOORS = [
     {"support"},
     {"schedule"},
     {"web"},
-    {"bridges"},
+    {"bridges", "housekeeping"},
     {"app"},
     {"process"},
     {"cli", "__main__"},

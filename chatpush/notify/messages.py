@@ -8,7 +8,7 @@ tenant's, and forgets the recipients when all have their deliveries.
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -71,14 +71,19 @@ class DeliveryReport:
     dismissed_at: datetime | None
 
 
+Allow = Callable[[TenantId, int], Awaitable[object]]
+"""Asked before a message is taken on, with how many users it names."""
+
+
 class Messages:
     """The messages of every tenant."""
 
     def __init__(
         self, database: Database, vault: Vault, audience: Audience, templates: Templates, fanout: FanOut,
         clock: Clock, ring_outbox: Callable[[], None], *, known_channels: frozenset[str] = frozenset(),
-        max_recipients: int = 1000,
+        max_recipients: int = 1000, allow: Allow | None = None,
     ) -> None:  # fmt: skip
+        self._allow = allow
         self._database = database
         self._vault = vault
         self._audience = audience
@@ -97,9 +102,12 @@ class Messages:
         Raises:
             InvalidInput: a part of the draft can't be used; ``param`` names it.
             KeyReused: the key came with another draft.
+            QuotaExceeded: the tenant's plan has no more messages, and is enforced.
         """
         accepted = await self._check(tenant, draft)
         named = [one.user for one in accepted.to if one.user is not None]
+        if self._allow is not None:
+            await self._allow(tenant, len(named) or 1)
         inline = len(named) == len(accepted.to) <= self._fanout.page_size
         owner = named[0] if len(accepted.to) == len(named) == 1 else ""
         message = MessageId(new_id("msg"))

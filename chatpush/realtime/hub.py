@@ -187,6 +187,14 @@ class Hub:
         """Return whether the user is connected or polling."""
         return self._registry.is_online(tenant, user)
 
+    def online(self) -> list[tuple[TenantId, UserId]]:
+        """Return (tenant, user) of everybody who is here now."""
+        return self._registry.online()
+
+    def connections_by_tenant(self) -> Counter[TenantId]:
+        """Return how many connections each tenant has on this node, for its bill."""
+        return self._registry.by_tenant()
+
     def counts(self) -> HubCounts:
         """Return how busy this node is."""
         return HubCounts(

@@ -5,6 +5,7 @@ user's first connection comes and the last one goes. Between two long-polls a
 user stays for ``POLL_GRACE_SECONDS``.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import structlog
@@ -44,6 +45,17 @@ class Registry:
     def users(self) -> int:
         """How many different users there are."""
         return len(self._users.keys() | self._polls.keys() | self._left_polls.keys())
+
+    def by_tenant(self) -> Counter[TenantId]:
+        """Return how many connected sockets and held long-polls each tenant has."""
+        counted = Counter(connection.tenant for connection in self._clients.values())
+        for (tenant, _), polls in self._polls.items():
+            counted[tenant] += polls
+        return counted
+
+    def online(self) -> list[Who]:
+        """Return (tenant, user) of everybody who is here."""
+        return list(self._users.keys() | self._polls.keys())
 
     def add(self, connection: Connection) -> None:
         """Take a connection whose user is known now."""

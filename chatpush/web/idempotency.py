@@ -75,6 +75,13 @@ class Replies:
             )
         )  # fmt: skip
 
+    async def sweep(self) -> int:
+        """Forget what is older than it need be; return how many that were."""
+        expired = to_ms(self._clock.now() - KEPT)
+        return await self._database.write(
+            lambda tx: tx.execute("DELETE FROM idempotent_reply WHERE created_at < :expired", expired=expired)
+        )
+
     def _take(self, tx: Transaction, identity: Identity, key: str, fingerprint: str) -> Row | None:
         now = to_ms(self._clock.now())
         row = {"tenant": identity.tenant, "caller": identity.subject, "key": key}
