@@ -195,6 +195,6 @@ def card(item: Item) -> dict[str, Any]:
         "title": item.title,
         "price": None if item.price is None else float(item.price),
         "currency": item.currency,
-        "image": item.image or None,
-        "url": item.url or None,
+        "image": item.image,
+        "url": item.url,
     }

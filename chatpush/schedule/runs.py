@@ -8,6 +8,7 @@ So a process killed anywhere does the same page again, gets the same message
 back, and goes on behind it.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -305,9 +306,20 @@ class Runs:
             return
         after = max(from_ms(row["due_at"]), self._clock.now())
         hours = await self._drafting.hours(tenant, [one.user for one in addressed], after)
-        for one in addressed:
-            key = f"run:{row['id']}:user:{one.user.id}"
-            await self._accept(tenant, definition, campaign, [one], key, hours[one.user.id])
+        # Side by side, so that they share commits; each is idempotent, so a failing one leaves no harm.
+        outcomes = await asyncio.gather(
+            *(
+                self._accept(
+                    tenant, definition, campaign, [one], f"run:{row['id']}:user:{one.user.id}",
+                    hours[one.user.id],
+                )
+                for one in addressed
+            ),
+            return_exceptions=True,
+        )  # fmt: skip
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def _accept(
         self, tenant: TenantId, definition: Definition, campaign: CampaignId, to: Sequence[Addressed],
