@@ -95,6 +95,8 @@ class Polling:
             expires_at = min(expires_at, claims.expires_at.timestamp())
         try:
             own = tuple(server_side_channels(claims))
+            for channel in own:
+                self._node.namespaces.options(channel)
             for one in asked:
                 if one.channel not in own:
                     expires_at = min(expires_at, await self._check(tenant, claims.user, one))

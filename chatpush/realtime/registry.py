@@ -44,7 +44,8 @@ class Registry:
     @property
     def users(self) -> int:
         """How many different users there are."""
-        return len(self._users.keys() | self._polls.keys() | self._left_polls.keys())
+        only_polling = (self._polls.keys() | self._left_polls.keys()) - self._users.keys()
+        return len(self._users) + len(only_polling)
 
     def by_tenant(self) -> Counter[TenantId]:
         """Return how many connected sockets and held long-polls each tenant has."""

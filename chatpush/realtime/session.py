@@ -81,7 +81,7 @@ class Session:
         if command.id == 0 and not methods:
             self._pong()
             return
-        if len(methods) > 1 or (command.id == 0) != (methods == ["send"]):
+        if len(methods) > 1 or (command.id == 0 and methods != ["send"]):
             connection.close(BAD_FRAME)
             return
         method = methods[0] if methods else ""

@@ -193,7 +193,7 @@ async def serving(node: RealtimeNode) -> AsyncIterator[str]:
     server_api.add_routes(app, node.hub, API_KEY, identify_key, DEFAULT_TENANT, "test")
     runner = web.AppRunner(app, shutdown_timeout=2)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, backlog=4096)
     await site.start()
     host, port = runner.addresses[0][:2]
     try:

@@ -401,6 +401,7 @@ async def test_rpc_and_send(node: RealtimeNode) -> None:
     assert failed["error"] == {"code": 100, "message": "internal server error", "temporary": True}
     assert code(await emma.ask(surprise={})) == 104
     await emma.session.receive('{"send":{"data":{"x":1}}}')
+    assert await emma.ask(send={"data": 1}) == {}
     assert await closed(emma) == 0
 
 
