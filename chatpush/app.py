@@ -293,7 +293,7 @@ class Chatpush:
         )
         self.promises = Promises(
             database, vault, self.conversations, clock, bridges.tell_of_promise(self.messages),
-            settings.promise_days,
+            settings.promise_days, settings.assistant_name,
         )  # fmt: skip
         self.desk = Desk(self.conversations, self.promises)
         self.queue = Queue(database, vault, self.conversations)

@@ -99,7 +99,7 @@ def tell_of_promise(messages: Messages) -> Notify:
             content=Content(
                 notice.title,
                 notice.text,
-                data={"public": {"conversation": notice.conversation, "promise": notice.promise}},
+                data={"conversation": notice.conversation, "promise": notice.promise},
             ),
             locale=notice.locale or None,
             category=Category.TRANSACTIONAL,

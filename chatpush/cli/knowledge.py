@@ -4,41 +4,24 @@ Files are read here and sent as articles; what did not change is not stored
 again. A file that can't be read is told and left out, the others go on.
 """
 
-import json
 import sys
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from chatpush.errors import InvalidInput, InvalidKnowledge, Unavailable
+from chatpush.cli.remote import Remote, remote_options
+from chatpush.errors import InvalidKnowledge
 from chatpush.support.reading import SUFFIXES, Draft, read_file
 
 PER_REQUEST = 25
-SECONDS = 60
 MAX_FILES = 20_000
-
-url_option = click.option(
-    "--url",
-    envvar="CHATPUSH_URL",
-    default="http://127.0.0.1:8000",
-    show_default=True,
-    help="The running server.",
-)
-key_option = click.option(
-    "--key",
-    envvar="CHATPUSH_KEY",
-    required=True,
-    help="A secret key with scope knowledge:write (or $CHATPUSH_KEY).",
-)
 
 
 @click.group()
@@ -48,20 +31,17 @@ def knowledge() -> None:
 
 @knowledge.command("import")
 @click.argument("path", type=click.Path(path_type=Path))
-@url_option
-@key_option
+@remote_options
 def import_(path: Path, url: str, key: str) -> None:
     """Import a Markdown, text or HTML file, or a folder of them."""
     console = Console(stderr=True)
     drafts, problems = read_all(path, console)
     counted: Counter[str] = Counter()
-    with _progress(console) as progress:
+    with Remote(url, key) as remote, _progress(console) as progress:
         task = progress.add_task("storing", total=len(drafts))
         for start in range(0, len(drafts), PER_REQUEST):
             group = drafts[start : start + PER_REQUEST]
-            answer = request(
-                url, key, "POST", "/v1/knowledge", {"articles": [_article(one) for one in group]}
-            )
+            answer = remote.post("/v1/knowledge", {"articles": [_article(one) for one in group]})
             counted.update(one["status"] for one in answer["data"])
             progress.advance(task, len(group))
     for problem in problems:
@@ -73,31 +53,31 @@ def import_(path: Path, url: str, key: str) -> None:
 
 
 @knowledge.command("list")
-@url_option
-@key_option
+@remote_options
 def list_(url: str, key: str) -> None:
     """List the articles."""
     table = Table("id", "title", "language", "sections", box=None, pad_edge=False)
     after = ""
-    while True:
-        page = request(url, key, "GET", f"/v1/knowledge?limit=100&starting_after={_quoted(after)}")
-        for one in page["data"]:
-            table.add_row(one["id"], one["title"], one["language"], str(one["chunks"]))
-            after = one["id"]
-        if not page["has_more"]:
-            break
+    with Remote(url, key) as remote:
+        while True:
+            page = remote.get("/v1/knowledge", limit=100, starting_after=after)
+            for one in page["data"]:
+                table.add_row(one["id"], one["title"], one["language"], str(one["chunks"]))
+                after = one["id"]
+            if not page["has_more"]:
+                break
     Console(soft_wrap=True).print(table)
 
 
 @knowledge.command()
 @click.argument("question")
 @click.option("--locale", default="en", show_default=True, help="The asker's language.")
-@url_option
-@key_option
+@remote_options
 def search(question: str, locale: str, url: str, key: str) -> None:
     """Try a question: what is found for it, and how sure that is."""
     body = {"query": question, "locale": locale}
-    found = request(url, key, "POST", "/v1/knowledge/search", body)
+    with Remote(url, key) as remote:
+        found = remote.post("/v1/knowledge/search", body)
     click.echo(f"confidence {found['confidence']:.2f}")
     for one in found["data"]:
         heading = f" › {one['heading']}" if one["heading"] else ""
@@ -106,11 +86,11 @@ def search(question: str, locale: str, url: str, key: str) -> None:
 
 @knowledge.command()
 @click.argument("article")
-@url_option
-@key_option
+@remote_options
 def delete(article: str, url: str, key: str) -> None:
     """Forget an article."""
-    request(url, key, "DELETE", f"/v1/knowledge/{_quoted(article)}")
+    with Remote(url, key) as remote:
+        remote.send("DELETE", f"/v1/knowledge/{quote(article, safe='')}")
     click.echo(f"forgot {article}")
 
 
@@ -141,43 +121,8 @@ def read_all(path: Path, console: Console) -> tuple[list[Draft], list[str]]:
     return drafts, problems
 
 
-def request(url: str, key: str, method: str, path: str, body: Any = None) -> Any:
-    """Return the server's answer.
-
-    Raises:
-        Unavailable: it can't be reached.
-        InvalidInput: it refuses; the message is its own.
-    """
-    if not url.startswith(("http://", "https://")):
-        raise InvalidInput(f"--url {url}: begins with http:// or https://")
-    data = json.dumps(body).encode() if body is not None else None
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    call = urllib.request.Request(url.rstrip("/") + path, data, headers, method=method)
-    try:
-        with urllib.request.urlopen(call, timeout=SECONDS) as answer:
-            text = answer.read()
-            return json.loads(text) if text else None
-    except urllib.error.HTTPError as error:
-        raise InvalidInput(f"the server refused ({error.code}): {_problem(error)}") from error
-    except (OSError, ValueError) as error:
-        raise Unavailable(f"no answer from {url}: {error}; is `chatpush serve` running?") from error
-
-
-def _problem(error: urllib.error.HTTPError) -> str:
-    with error:
-        try:
-            problem = json.loads(error.read())
-        except ValueError:
-            return str(error.reason)
-    return str(problem.get("detail") or problem.get("title") or error.reason)
-
-
 def _article(draft: Draft) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(draft).items()}
-
-
-def _quoted(text: str) -> str:
-    return urllib.parse.quote(text, safe="")
 
 
 def _progress(console: Console) -> Progress:

@@ -77,7 +77,9 @@ class Promises:
         clock: Clock,
         notify: Notify,
         promise_days: int = 30,
+        assistant_name: str = "",
     ) -> None:
+        self._name = assistant_name
         self._database = database
         self._vault = vault
         self._conversations = conversations
@@ -265,7 +267,7 @@ class Promises:
             if not found or not text:
                 return None
             by = Speaker.ASSISTANT if found[0]["state"] in OPEN_TO_ASSISTANT else Speaker.SYSTEM
-            saying = Saying(by, text, turn=turn)
+            saying = Saying(by, text, name=self._name if by is Speaker.ASSISTANT else "", turn=turn)
             self._conversations.rows.store(tx, row["tenant"], row["user_id"], row["conversation"], saying)
             return turn
 
