@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chatpush.cli.knowledge import knowledge
-from chatpush.errors import InvalidInput, InvalidKnowledge, Unavailable
+from chatpush.cli.remote import Refused
+from chatpush.errors import InvalidKnowledge, Unavailable
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from tests.clocks import StillClock
@@ -114,11 +115,11 @@ async def test_the_command_says_what_is_wrong(client: Client, tmp_path: Path) ->
     assert isinstance((await run("import", str(tmp_path / "gone"), *where)).exception, InvalidKnowledge)
     assert isinstance((await run("import", str(tmp_path), *where)).exception, InvalidKnowledge)
     refused = (await run("delete", "nothing", *where)).exception
-    assert isinstance(refused, InvalidInput)
+    assert isinstance(refused, Refused)
     assert "no knowledge article" in refused.message
     down = (await run("list", "--url", "http://127.0.0.1:9", "--key", "sk_x")).exception
     assert isinstance(down, Unavailable)
-    assert isinstance(
-        (await run("list", "--url", "file:///etc/passwd", "--key", "k")).exception, InvalidInput
-    )
+    wrong = await run("list", "--url", "file:///etc/passwd", "--key", "k")
+    assert wrong.exit_code == 2
+    assert "is not a web address" in wrong.output
     assert (await run("list")).exit_code == 2
