@@ -154,6 +154,19 @@ class Runs:
         )
         return window.page(rows, _run)
 
+    async def forget(self, keep: timedelta) -> int:
+        """Delete runs that ended longer ago than that, and their slots; return how many.
+
+        An old slot can't fire again: a campaign never looks back beyond ``checked_at``.
+        """
+        before = to_ms(self._clock.now() - keep)
+
+        def forget(tx: Transaction) -> int:
+            tx.execute("DELETE FROM slot WHERE fired_at < :b AND slot <> 'once'", b=before)
+            return tx.execute("DELETE FROM run WHERE state <> 'running' AND finished_at < :b", b=before)
+
+        return await self._database.write(forget)
+
     async def turn(self) -> float | None:
         """Carry one run on by one page; say when to come again."""
         row = await self._database.write(self._claim)

@@ -265,3 +265,18 @@ async def test_dry_run_tells_what_is_wrong_with_a_message(office: Office, tenant
     await office.template("broken", "{{ nothing.here }}")
     dry = await office.dry_runs.of(tenant, await made(office, template="broken"), samples=1)
     assert "nothing" in dry.samples[0].problem
+
+
+async def test_old_runs_are_forgotten_and_their_slots_do_not_fire_again(
+    office: Office, still_clock: StillClock
+) -> None:
+    campaign = await made(office)
+    still_clock.set(NINE)
+    await office.runs.tick()
+    await office.settle()
+    assert await office.runs.forget(timedelta(days=90)) == 0
+    await office.campaigns.pause(office.tenant, campaign)
+    still_clock.forward(timedelta(days=91))
+    assert await office.runs.forget(timedelta(days=90)) == 1
+    await office.campaigns.resume(office.tenant, campaign)
+    assert await office.runs.tick() == []

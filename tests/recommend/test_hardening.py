@@ -1,0 +1,82 @@
+"""What a hostile or unlucky world does to the recommender, and what it gets for it."""
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from chatpush.domain import ItemId, TenantId, UserId
+from chatpush.recommend.behaviour import RECENT_EVENTS
+from chatpush.recommend.footprints import Footprints
+from chatpush.recommend.walk import CROWDED, Walk
+from tests.recommend.world import World
+
+
+async def test_titles_full_of_markup_and_braces_stay_text(world: World) -> None:
+    title = "<script>{{ 7*7 }}</script> {title} \u202e"
+    await world.stock(world.item("a", title=title), world.item("b"))
+    await world.happened(world.event("x", "purchase", "a"), world.event("x", "purchase", "b"))
+    await world.happened(world.event("me", "purchase", "a"))
+    (pick,) = await world.recommender.pick(world.tenant, UserId("me"), 1)
+    assert pick.item.id == "b"
+    assert title in pick.reason.text
+
+
+async def test_a_user_with_very_many_events_is_answered_from_the_latest(world: World) -> None:
+    await world.stock(*(world.item(f"i{n}") for n in range(50)))
+    for start in range(0, 5000, 1000):
+        await world.happened(
+            *(
+                world.event("busy", "view", f"i{n % 40}", ago=timedelta(minutes=n))
+                for n in range(start, start + 1000)
+            )
+        )
+    assert len(await world.behaviour.recent(world.tenant, UserId("busy"))) == RECENT_EVENTS
+    assert len(await world.picked("busy", 5)) == 5
+
+
+def test_a_till_that_buys_everything_is_nobodys_taste() -> None:
+    count = CROWDED + 10
+    till = Footprints(
+        tuple(ItemId(f"i{n}") for n in range(count)), 1, np.zeros(count, dtype=np.int64), np.arange(count),
+        np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64),
+    )  # fmt: skip
+    walk = Walk(till.matrix())
+    assert not walk._to_rows.data.any()
+
+
+@pytest.mark.parametrize("limit", [-5, 0, 1, 10_000])
+async def test_any_limit_is_bent_into_range(world: World, limit: int) -> None:
+    await world.stock(*(world.item(f"i{n}") for n in range(150)))
+    picks = await world.picked(None, limit)
+    assert len(picks) == min(max(limit, 1), 100)
+    assert len(set(picks)) == len(picks)
+
+
+async def test_items_without_any_words_and_events_from_before_the_epoch(world: World) -> None:
+    await world.stock(world.item("a", title="!!!"), world.item("b", title="…"))
+    await world.happened(world.event("me", "view", "a", ago=timedelta(days=365 * 60)))
+    assert set(await world.picked("me")) == {"a", "b"}
+
+
+async def test_a_tenant_nobody_knows_gets_nothing(world: World) -> None:
+    await world.stock(world.item("a"))
+    stranger = TenantId("stranger")
+    assert await world.recommender.pick(stranger, UserId("me"), 5) == []
+    assert await world.recommender.pick(stranger, None, 5) == []
+
+
+async def test_a_broken_fit_leaves_the_old_one_serving(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await world.stock(world.item("a"), world.item("b"))
+    await world.happened(world.event("x", "purchase", "b"))
+    assert await world.picked(None, 1) == ["b"]
+
+    def fail(tenant: TenantId, prints: Footprints) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(world.recommender._walk, "fit", fail)
+    await world.happened(*(world.event(f"u{n}", "purchase", "a") for n in range(5)))
+    world.clock.forward(timedelta(minutes=1))
+    for _ in range(3):
+        assert await world.picked(None, 1) == ["b"]
+    await world.recommender.stop()
