@@ -77,16 +77,16 @@ async def run(folder: Path, addresses: Addresses, *, once: bool = False) -> None
         asyncio.get_running_loop().add_signal_handler(signalled, stop.set)
     prepared = await prepare(folder, addresses.port, addresses.shop)
     async with AsyncExitStack() as stack:
-        chatpush = await stack.enter_async_context(_serving_chatpush(folder, prepared, addresses))
+        chatpush = await stack.enter_async_context(serving_chatpush(folder, prepared, addresses))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         with console.status("chatpush is starting"):
-            await _until_ready(session, f"{addresses.chatpush}/readyz", chatpush, folder / "chatpush.log")
+            await until_ready(session, f"{addresses.chatpush}/readyz", chatpush, folder / "chatpush.log")
         await _fill(folder, prepared, Push(session, addresses.chatpush, prepared.secret_key), addresses, stop)
         if stop.is_set():
             return
-        shop = await stack.enter_async_context(_serving_shop(folder, prepared, addresses))
+        shop = await stack.enter_async_context(serving_shop(folder, prepared, addresses))
         with console.status("the shop is opening"):
-            await _until_ready(session, addresses.shop, shop, folder / "shop.log")
+            await until_ready(session, addresses.shop, shop, folder / "shop.log")
         console.print(_box(prepared, addresses))
         if not once:
             await _until_stopped(stop, {"chatpush": chatpush, "shop": shop}, folder)
@@ -101,7 +101,7 @@ async def _fill(
     if done.exists():
         return
     catalogue = await asyncio.to_thread(load, now=datetime.now(UTC))
-    filling = asyncio.create_task(_send_everything(folder, prepared, push, addresses, catalogue))
+    filling = asyncio.create_task(send_everything(folder, prepared, push, addresses, catalogue))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({filling, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if filling.done():
@@ -114,9 +114,10 @@ async def _fill(
             await filling
 
 
-async def _send_everything(
+async def send_everything(
     folder: Path, prepared: Prepared, push: Push, addresses: Addresses, catalogue: Catalogue
 ) -> None:
+    """Send a catalogue's items, customers and purchases, the campaigns and the articles."""
     seeding = Seeding(push, catalogue, addresses.shop)
     users = len(set(catalogue.countries) | set(CUSTOMERS))
     steps = (
@@ -170,16 +171,18 @@ async def _import_knowledge(folder: Path, prepared: Prepared, addresses: Address
         raise DemoFailed(f"`chatpush knowledge import` failed:\n{said.decode()}")
 
 
-def _serving_chatpush(
+def serving_chatpush(
     folder: Path, prepared: Prepared, addresses: Addresses
 ) -> contextlib.AbstractAsyncContextManager[asyncio.subprocess.Process]:
+    """Run chatpush for as long as the block lasts."""
     serve = ["-m", "chatpush", "--config", str(prepared.config), "serve", "--host", HOST]
     return _running([*serve, "--port", str(addresses.port)], {}, folder / "chatpush.log")
 
 
-def _serving_shop(
+def serving_shop(
     folder: Path, prepared: Prepared, addresses: Addresses
 ) -> contextlib.AbstractAsyncContextManager[asyncio.subprocess.Process]:
+    """Run the shop for as long as the block lasts."""
     serve = ["-m", "examples.shop.shop", "--host", HOST, "--port", str(addresses.shop_port)]
     where = ["--chatpush", addresses.chatpush, "--database", str(folder / "shop.db")]
     secrets = {
@@ -221,7 +224,7 @@ async def _running(
                 await process.wait()
 
 
-async def _until_ready(
+async def until_ready(
     session: aiohttp.ClientSession, url: str, process: asyncio.subprocess.Process, log: Path
 ) -> None:
     """Ask until the server answers well.

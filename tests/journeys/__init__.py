@@ -1,0 +1,1 @@
+"""The story of the demo, walked in a real Chromium."""
