@@ -15,6 +15,7 @@ from chatpush.store.database import Database
 
 SENT_LATER = timedelta(days=3)
 """How long after its birth a delivery still shows in a series when it is sent."""
+ENGAGEMENT = ("seen", "clicked", "dismissed")
 MOMENTS = ("sent_at", "delivered_at", "seen_at")
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -44,6 +45,17 @@ class Figures:
         counts = [tuple(found.get(number, 0) for number in range(first, last + 1)) for found in columns]
         at = tuple(from_ms(number * size) for number in range(first, last + 1))
         return Series(at, counts[0], counts[1], counts[2])
+
+    async def totals(self, tenant: TenantId, since: datetime) -> dict[str, int]:
+        """Return how many deliveries born since then are in which state, and seen, clicked, dismissed."""
+        rows = await self._database.read(
+            "SELECT state, COUNT(*) AS n, COUNT(seen_at) AS seen, COUNT(clicked_at) AS clicked,"
+            " COUNT(dismissed_at) AS dismissed FROM delivery"
+            " WHERE tenant = :t AND id >= :oldest GROUP BY state",
+            t=tenant, oldest=_id_at(since),
+        )  # fmt: skip
+        totals = {str(row["state"]): int(row["n"]) for row in rows}
+        return totals | {kind: sum(int(row[kind]) for row in rows) for kind in ENGAGEMENT}
 
     async def users(self, tenant: TenantId) -> int:
         """Return how many users are known."""

@@ -57,6 +57,8 @@ MOST_LINES = 200
 MOST_TURNS = 200
 EVENTS = 8
 MESSAGES = 5
+INTERNAL = {"delivery", "campaign", "message"}
+"""Properties of chatpush's own events that tell an agent nothing."""
 REFRESH = {"HX-Trigger": "desk"}
 
 
@@ -187,7 +189,16 @@ def _line(visit: Visit, line: QueueLine, names: dict[UserId, str]) -> models.Con
         at=waits or conversation.updated_at,
         agent=conversation.agent_name if conversation.state is ConversationState.AGENT else "",
         online=is_online(visit, conversation.user),
+        unread=_is_unread(line),
     )
+
+
+def _is_unread(line: QueueLine) -> bool:
+    """Return whether the customer said something to people that none has read."""
+    conversation, last = line.conversation, line.last
+    with_people = conversation.state in (ConversationState.WAITING, ConversationState.AGENT)
+    said = last is not None and last.by is not Speaker.AGENT
+    return with_people and said and conversation.agent_read < conversation.last_turn
 
 
 async def names_of(visit: Visit, users: list[UserId]) -> dict[UserId, str]:
@@ -205,6 +216,8 @@ def _name(user: UserId, known: User | None) -> str:
 
 
 async def _thread(visit: Visit, conversation: Conversation) -> models.Thread:
+    if visit.shell.may(Role.AGENT) and conversation.agent_read < conversation.last_turn:
+        await visit.need(Conversations).read(conversation, by_agent=True)
     turns = await visit.need(Conversations).turns(conversation, MOST_TURNS)
     name = (await names_of(visit, [conversation.user]))[conversation.user]
     assistant = visit.find(Assistant)
@@ -294,7 +307,8 @@ async def event_lines(visit: Visit, events: tuple[Event, ...]) -> tuple[models.E
 def _event_line(event: Event, shelf: Any) -> models.EventLine:
     item = shelf.get(event.item) if event.item else None
     subject = item.title if item else (event.item or "")
-    detail = ", ".join(f"{key} {_brief(value)}" for key, value in list(event.properties.items())[:3])
+    told = [(key, value) for key, value in event.properties.items() if key not in INTERNAL]
+    detail = ", ".join(f"{key} {_brief(value)}" for key, value in told[:3])
     return models.EventLine(event.type, subject, event.at, detail[:120])
 
 

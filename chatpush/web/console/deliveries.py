@@ -78,7 +78,7 @@ def states(counts: dict[str, int]) -> tuple[models.Choice, ...]:
 
 async def _deliveries(visit: Visit) -> models.Deliveries:
     messages = visit.need(Messages)
-    totals = await messages.totals(visit.tenant, visit.shell.now - FUNNEL_SPAN)
+    totals = await visit.need(Figures).totals(visit.tenant, visit.shell.now - FUNNEL_SPAN)
     listed = await messages.list(visit.tenant, Window(PER_PAGE, starting_after=visit.query("before")[:64]))
     singles = await visit.need(Figures).only_users(visit.tenant, [message.id for message in listed.data])
     lines = tuple(_line(visit, message, singles.get(message.id, "")) for message in listed.data)
@@ -154,7 +154,7 @@ async def _delivery_lines(
                 user=report.user,
                 state=report.state,
                 channel="",
-                reason=report.reason,
+                reason=_reason(visit, report.reason),
                 at=report.due_at,
                 trace=_trace(message, report),
                 attempts=report.attempts,
@@ -162,6 +162,12 @@ async def _delivery_lines(
             )
         )
     return tuple(lines)
+
+
+def _reason(visit: Visit, reason: str) -> str:
+    """Return a reason in the reader's words; what follows a colon is kept as it is."""
+    code, colon, more = reason.partition(":")
+    return f"{visit_text(visit, f'reason.{code}')}{colon}{more}" if code else ""
 
 
 def _words(step: TraceEntry) -> str:

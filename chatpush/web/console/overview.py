@@ -80,7 +80,7 @@ async def chart(visit: Visit) -> web.StreamResponse:
 
 async def _today(visit: Visit) -> dict[str, int]:
     midnight = visit.shell.now.replace(hour=0, minute=0, second=0, microsecond=0)
-    return await visit.need(Messages).totals(visit.tenant, midnight)
+    return await visit.need(Figures).totals(visit.tenant, midnight)
 
 
 async def _counters(visit: Visit) -> tuple[models.Counter, ...]:

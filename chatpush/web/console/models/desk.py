@@ -22,7 +22,7 @@ class ConversationLine:
     at: datetime
     agent: str = ""
     online: bool = False
-    unread: int = 0
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)

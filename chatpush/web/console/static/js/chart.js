@@ -12,7 +12,7 @@ function options(box, width) {
   const axis = { stroke, grid, ticks: { show: false }, font: `11px ${getComputedStyle(document.body).fontFamily}` };
   const line = (label, name, fill) => ({
     label, stroke: colour(name), width: 2, points: { show: false }, value: (_, n) => (n == null ? "" : n),
-    fill: fill ? colour(name) + "1c" : undefined, paths: window.uPlot.paths.spline(),
+    fill: fill ? colour(name) + "1c" : undefined, paths: window.uPlot.paths.linear(),
   });
   const hours = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   return {
@@ -47,11 +47,9 @@ function startChart(box) {
   window.addEventListener("pagehide", () => clearInterval(timer));
   new ResizeObserver(() => plot?.setSize({ width: box.clientWidth, height: 286 })).observe(box);
   for (const choice of document.querySelectorAll("[data-range]")) {
-    choice.addEventListener("click", (event) => {
-      event.preventDefault();
+    choice.addEventListener("click", () => {
       range = choice.dataset.range;
-      for (const other of document.querySelectorAll("[data-range]")) other.removeAttribute("aria-current");
-      choice.setAttribute("aria-current", "true");
+      for (const other of document.querySelectorAll("[data-range]")) other.setAttribute("aria-pressed", other === choice);
       refresh();
     });
   }

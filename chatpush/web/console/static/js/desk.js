@@ -48,7 +48,6 @@ function startComposer() {
   }
 
   box.value = sessionStorage.getItem(draft) ?? "";
-  form.elements.client_id.value = crypto.randomUUID?.() ?? String(Date.now() + Math.random());
   box.addEventListener("input", grow);
   box.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
@@ -62,8 +61,7 @@ function startComposer() {
   form.addEventListener("htmx:afterRequest", (event) => {
     if (event.detail.elt !== form || !event.detail.successful) return;
     box.value = "";
-    form.elements.client_id.value = crypto.randomUUID?.() ?? String(Date.now() + Math.random());
-    grow();
+      grow();
     toEnd(document.getElementById("turns"));
     box.focus();
   });
