@@ -1,8 +1,6 @@
-"""Fire campaigns and carry their runs through, each user at most once.
+"""Carry the runs of campaigns through, each user at most once.
 
-A firing is a slot row that can be inserted once, in the same transaction as the
-run it starts; whoever ticks, on however many nodes, it happens once. A run goes
-through its audience page by page. Before a page is sent, its end is written
+A run goes through its audience page by page. Before a page is sent, its end is written
 down; its message carries the run and the page's beginning as idempotency key.
 So a process killed anywhere does the same page again, gets the same message
 back, and goes on behind it.
@@ -25,9 +23,10 @@ from chatpush.notify.messages import Messages
 from chatpush.notify.rounds import Rounds
 from chatpush.notify.templates import Templates
 from chatpush.schedule import definition as definitions
-from chatpush.schedule.campaigns import Campaign, Campaigns, CampaignState
+from chatpush.schedule.campaigns import Campaigns, CampaignState
 from chatpush.schedule.definition import Definition
 from chatpush.schedule.drafting import Addressed, Drafting, draft
+from chatpush.schedule.firing import Firing
 from chatpush.schedule.triggers import EventTrigger, Slot
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
@@ -38,11 +37,9 @@ PAGE_SIZE = 250
 LEASE = timedelta(seconds=30)
 MOST_ATTEMPTS = 8
 FIRST_BACKOFF = timedelta(seconds=1)
-GRACE = timedelta(minutes=5)
-"""A campaign that skips misfires still fires when it is no later than this."""
 BEFORE_ALL = " "
 """Sorts before every user id: the end of a page without users."""
-RUNNING, FINISHED, SKIPPED, FAILED = "running", "finished", "skipped", "failed"
+FINISHED, FAILED = "finished", "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,7 @@ class Runs:
         self._campaigns = campaigns
         self._audience = audience
         self._messages = messages
-        self._templates = templates
+        self._firing = Firing(database, vault, templates, clock)
         self._drafting = drafting
         self._clock = clock
         self._node = node
@@ -108,7 +105,7 @@ class Runs:
         runs: list[RunId] = []
         for campaign in await self._campaigns.due(now):
             try:
-                run = await self._fire_due(campaign, now)
+                run = await self._firing.fire_due(campaign, now)
             except ChatpushError as error:
                 log.error("campaign did not fire", campaign=campaign.id, error=error.message)
                 continue
@@ -129,7 +126,7 @@ class Runs:
         if found.state is CampaignState.PAUSED:
             raise Conflict("this campaign is paused; resume it first")
         now = self._clock.now()
-        run = await self._fire(found, Slot(f"manual {new_id('now')}", now), {})
+        run = await self._firing.fire(found, Slot(f"manual {new_id('now')}", now), {})
         self._rounds.ring()
         assert run is not None  # a slot of its own can't be taken
         return await self.get(tenant, run)
@@ -183,63 +180,6 @@ class Runs:
             log.exception("run failed on a page", run=row["id"])
             await self._later(row, f"{type(error).__name__}: {error}")
         return 0
-
-    # -- firing ---------------------------------------------------------------
-
-    async def _fire_due(self, campaign: Campaign, now: datetime) -> RunId | None:
-        trigger = campaign.definition.trigger
-        slot = trigger.latest(campaign.checked_at, now)
-        following = trigger.after(now)
-        columns: dict[str, Any] = {
-            "checked_at": to_ms(now),
-            "next_at": to_ms(following.at) if following else None,
-            "state": (CampaignState.ACTIVE if following else CampaignState.FINISHED).value,
-        }
-        late = slot is not None and not campaign.definition.catch_up and now - slot.at > GRACE
-        if slot is None or late:
-            await self._database.write(lambda tx: _set_campaign(tx, campaign, columns))
-            return None
-        return await self._fire(campaign, slot, columns)
-
-    async def _fire(self, campaign: Campaign, slot: Slot, columns: dict[str, Any]) -> RunId | None:
-        """Take the slot and start its run in one transaction; None if another node did."""
-        run, now = RunId(new_id("run")), to_ms(self._clock.now())
-        spec = dict(campaign.definition.spec)
-        if campaign.definition.template is not None:
-            template = await self._templates.get(campaign.tenant, campaign.definition.template)
-            spec["template"] = template.pinned
-        row: Row = {
-            "tenant": campaign.tenant, "id": run, "campaign": campaign.id, "slot": slot.key,
-            "state": RUNNING, "due_at": to_ms(slot.at), "started_at": now,
-            "definition_sealed": self._vault.seal_json(
-                campaign.tenant, "", "run", "definition", run, spec
-            ),
-        }  # fmt: skip
-
-        def fire(tx: Transaction) -> RunId | None:
-            if columns and not _set_campaign(tx, campaign, columns):
-                return None  # paused, changed or deleted a moment ago
-            taken = tx.insert(
-                "slot",
-                {"tenant": campaign.tenant, "campaign": campaign.id, "slot": slot.key, "run": run,
-                 "fired_at": now},
-                "(tenant, campaign, slot) DO NOTHING",
-            )  # fmt: skip
-            if not taken:
-                return None
-            if not campaign.definition.overlap and _is_running(tx, campaign):
-                tx.insert(
-                    "run",
-                    row
-                    | {"state": SKIPPED, "finished_at": now, "error": "the run before is still under way"},
-                )
-                return run
-            tx.insert("run", row | {"finished_at": None, "error": ""})
-            return run
-
-        return await self._database.write(fire)
-
-    # -- carrying on --------------------------------------------------------------
 
     def _claim(self, tx: Transaction) -> Row | None:
         """Take the run that waits longest; it is ours until the lease ends."""
@@ -373,25 +313,6 @@ def _set_run(tx: Transaction, row: Row, columns: dict[str, Any]) -> int:
     return tx.execute(
         f"UPDATE run SET {assignments} WHERE tenant = :t AND id = :r", t=row["tenant"], r=row["id"], **columns
     )
-
-
-def _set_campaign(tx: Transaction, campaign: Campaign, columns: dict[str, Any]) -> int:
-    """Move a campaign on, unless somebody paused or changed it meanwhile."""
-    assignments = ", ".join(f"{name} = :{name}" for name in columns)
-    return tx.execute(
-        f"""UPDATE campaign SET {assignments} WHERE tenant = :t AND id = :c
-            AND state = 'active' AND updated_at = :u""",
-        t=campaign.tenant, c=campaign.id, u=to_ms(campaign.updated_at), **columns,
-    )  # fmt: skip
-
-
-def _is_running(tx: Transaction, campaign: Campaign) -> bool:
-    return bool(
-        tx.query(
-            "SELECT 1 FROM run WHERE tenant = :t AND campaign = :c AND state = 'running' LIMIT 1",
-            t=campaign.tenant, c=campaign.id,
-        )
-    )  # fmt: skip
 
 
 def _run(row: Row) -> Run:
