@@ -163,7 +163,9 @@ class HttpApi(Section):
 class Notify(Section):
     """The notification pipeline."""
 
-    templates_dir: str = Field("", description="Directory of <name>.toml templates, loaded at start.")
+    templates_dir: str = Field(
+        "", description="Directory of <name>.toml templates, relative to the file, loaded at start."
+    )
     max_inline_recipients: int = Field(1000, ge=1, description="Recipients named in one request.")
     page_size: int = Field(500, ge=1, le=10_000, description="Users fanned out in one transaction.")
     marketing_cap: int = Field(3, ge=0, description="Marketing messages a user gets per window; 0: no cap.")
@@ -298,7 +300,7 @@ def load(path: Path | None, env: Mapping[str, str]) -> Settings:
     """
     tree = _read(path) if path else {}
     if path:
-        tree["data_dir"] = str((path.parent / tree.get("data_dir", ".")).resolve())
+        _place(tree, path.parent)
     for name, key in (
         ("OPENAI_BASE_URL", "base_url"),
         ("OPENAI_API_KEY", "api_key"),
@@ -311,6 +313,17 @@ def load(path: Path | None, env: Mapping[str, str]) -> Settings:
         return Settings.model_validate(tree)
     except ValidationError as error:
         raise InvalidSettings(_explain(error)) from error
+
+
+def _place(tree: dict[str, Any], folder: Path) -> None:
+    """Make the directories that a file names absolute: they are meant beside the file."""
+    data_dir = tree.get("data_dir", ".")
+    if isinstance(data_dir, str):
+        tree["data_dir"] = str((folder / data_dir).resolve())
+    for section, key in (("notify", "templates_dir"), ("plugins", "directory")):
+        named = tree.get(section)
+        if isinstance(named, dict) and isinstance(named.get(key), str) and named[key]:
+            named[key] = str((folder / named[key]).resolve())
 
 
 def table() -> Iterator[tuple[str, Any, str]]:

@@ -84,3 +84,11 @@ def test_every_setting_is_described_and_documented() -> None:
     assert all(help_text.endswith(".") for _, _, help_text in table())
     page = ROOT / "docs" / "reference" / "settings.md"
     assert page.read_text(encoding="utf-8") == settings_page(), "run: python -m tests.reference"
+
+
+def test_directories_of_the_file_are_meant_beside_it(tmp_path: Path) -> None:
+    text = 'data_dir = "data"\n[plugins]\ndirectory = "plugins"\n[notify]\ntemplates_dir = "/texts"\n'
+    settings = load(write(tmp_path, text), {})
+    assert settings.plugins.directory == str(tmp_path / "plugins")
+    assert settings.notify.templates_dir == "/texts"
+    assert settings.data_dir == str(tmp_path / "data")

@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from chatpush.cli.remote import Remote, remote_options
+from chatpush.cli.tables import show, table
 from chatpush.errors import InvalidInput
 
 
@@ -25,10 +25,10 @@ def campaigns() -> None:
 def list_campaigns(limit: int, url: str, key: str) -> None:
     """List campaigns, newest first."""
     page = _get(url, key, "/v1/campaigns", limit=limit)
-    table = _table("id", "name", "state", "when", "next firing (UTC)")
+    rows = table("id", "name", "state", "when", "next firing (UTC)")
     for one in page["data"]:
-        table.add_row(one["id"], one["name"], one["state"], _when(one["trigger"]), one["next_at"] or "")
-    _print(table, page, "no campaigns yet; `chatpush campaigns create FILE` makes one")
+        rows.add_row(one["id"], one["name"], one["state"], _when(one["trigger"]), one["next_at"] or "")
+    _print(rows, page, "no campaigns yet; `chatpush campaigns create FILE` makes one")
 
 
 @campaigns.command()
@@ -47,10 +47,10 @@ def create(file: Path, url: str, key: str) -> None:
 def preview(campaign: str, count: int, url: str, key: str) -> None:
     """Show the next firings."""
     page = _get(url, key, f"/v1/campaigns/{campaign}/preview", count=count)
-    table = _table("UTC", "there")
+    rows = table("UTC", "there")
     for one in page["data"]:
-        table.add_row(one["at"], one["local"])
-    _print(table, page, "it will not fire by the clock")
+        rows.add_row(one["at"], one["local"])
+    _print(rows, page, "it will not fire by the clock")
 
 
 @campaigns.command("dry-run")
@@ -105,11 +105,11 @@ def resume(campaign: str, url: str, key: str) -> None:
 def runs(campaign: str, limit: int, url: str, key: str) -> None:
     """List a campaign's runs, newest first."""
     page = _get(url, key, f"/v1/campaigns/{campaign}/runs", limit=limit)
-    table = _table("id", "due", "state", "users", "messages", "nothing to say", "error")
+    rows = table("id", "due", "state", "users", "messages", "nothing to say", "error")
     for one in page["data"]:
         numbers = (str(one["users"]), str(one["accepted"]), str(one["skipped"]))
-        table.add_row(one["id"], one["due_at"], one["state"], *numbers, one["error"])
-    _print(table, page, "no runs yet")
+        rows.add_row(one["id"], one["due_at"], one["state"], *numbers, one["error"])
+    _print(rows, page, "no runs yet")
 
 
 def _get(url: str, key: str, path: str, **query: Any) -> Any:
@@ -122,15 +122,11 @@ def _post(url: str, key: str, path: str, body: Any = None) -> Any:
         return remote.post(path, body)
 
 
-def _table(*columns: str) -> Table:
-    return Table(*columns, box=None, pad_edge=False)
-
-
-def _print(table: Table, page: Any, empty: str) -> None:
+def _print(rows: Table, page: Any, empty: str) -> None:
     if not page["data"]:
         click.echo(empty)
         return
-    Console(soft_wrap=True).print(table)
+    show(rows)
     if page.get("has_more"):
         click.echo("… there are more; raise --limit")
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from chatpush.app import Chatpush
 from chatpush.domain import DEFAULT_TENANT, Role
@@ -44,6 +42,8 @@ hmac_secret_key = "{secret}"
 # directory = "plugins"
 """
 
+HERE = Path(".")
+
 
 @dataclass(frozen=True, slots=True)
 class FirstKeys:
@@ -62,14 +62,14 @@ class FirstKeys:
 def init(directory: Path, email: str, origins: tuple[str, ...]) -> None:
     """Write a configuration, a master key, a first key pair and an administrator."""
     keys = asyncio.run(create(directory, email, origins))
-    table = Table(title="Shown once; keep them safe", show_header=False)
-    table.add_row("secret key (your backend)", keys.secret)
-    table.add_row("publishable key (your pages)", keys.publishable)
-    table.add_row("console sign-in", f"{keys.email}  {keys.password}")
-    console = Console()
-    console.print(f"wrote {directory / 'chatpush.toml'} and {directory / 'data'}")
-    console.print(table)
-    console.print(f"start with: chatpush --config {directory / 'chatpush.toml'} serve")
+    path = directory / "chatpush.toml"
+    # Plain lines, no table: a terminal of 80 columns must not cut a key that is shown this once.
+    click.echo(f"wrote {path} and {directory / 'data'}")
+    click.echo("shown once; keep them safe:")
+    click.echo(f"  secret key, for your backend:     {keys.secret}")
+    click.echo(f"  publishable key, for your pages:  {keys.publishable}")
+    click.echo(f"  console sign-in:                  {keys.email}  {keys.password}")
+    click.echo(f"start with: chatpush {'' if directory == HERE else f'--config {path} '}serve")
 
 
 async def create(directory: Path, email: str, origins: tuple[str, ...] = ()) -> FirstKeys:

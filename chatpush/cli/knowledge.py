@@ -14,9 +14,9 @@ from urllib.parse import quote
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
 from chatpush.cli.remote import Remote, remote_options
+from chatpush.cli.tables import show, table
 from chatpush.errors import InvalidKnowledge
 from chatpush.support.reading import SUFFIXES, Draft, read_file
 
@@ -56,17 +56,17 @@ def import_(path: Path, url: str, key: str) -> None:
 @remote_options
 def list_(url: str, key: str) -> None:
     """List the articles."""
-    table = Table("id", "title", "language", "sections", box=None, pad_edge=False)
+    rows = table("id", "title", "language", "sections")
     after = ""
     with Remote(url, key) as remote:
         while True:
             page = remote.get("/v1/knowledge", limit=100, starting_after=after)
             for one in page["data"]:
-                table.add_row(one["id"], one["title"], one["language"], str(one["chunks"]))
+                rows.add_row(one["id"], one["title"], one["language"], str(one["chunks"]))
                 after = one["id"]
             if not page["has_more"]:
                 break
-    Console(soft_wrap=True).print(table)
+    show(rows)
 
 
 @knowledge.command()

@@ -4,9 +4,8 @@ import os
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from chatpush.cli.tables import show, table
 from chatpush.plugins import skeleton
 from chatpush.plugins.host import Plugins
 from chatpush.plugins.loader import FIRST_PARTY, files, load, load_file
@@ -14,7 +13,6 @@ from chatpush.settings import Settings
 from chatpush.settings import load as load_settings
 
 PLACE = "plugins"
-PIPED_WIDTH = 240  # a pipe has no width of its own; lines must not break in it
 UNNAMED = Path("chatpush.toml")
 
 
@@ -29,17 +27,14 @@ def list_plugins(config: Path) -> None:
     """List loaded plugins and the first-party ones that are off."""
     settings = _settings(config)
     loaded = {state.name: state for state in load(settings).states()}
-    table = Table("plugin", "state", "hooks", "what it does", box=None, pad_edge=False)
+    rows = table("plugin", "state", "hooks", "what it does")
     for state in loaded.values():
-        table.add_row(state.name, "on", ", ".join(state.hooks), state.description)
+        rows.add_row(state.name, "on", ", ".join(state.hooks), state.description)
     for path in files(FIRST_PARTY):
         if path.stem not in loaded:
             docstring = (load_file(path).__doc__ or "").partition("\n")[0]
-            table.add_row(path.stem, "off", "", docstring)
-    console = Console()
-    if not console.is_terminal:
-        console.width = PIPED_WIDTH
-    console.print(table)
+            rows.add_row(path.stem, "off", "", docstring)
+    show(rows)
 
 
 @plugins.command()
@@ -75,7 +70,7 @@ def new(config: Path, name: str, directory: Path | None) -> None:
     """Write a working plugin NAME and its passing test."""
     settings = _settings(config)
     configured = settings.plugins.directory
-    place = directory or (settings.path(configured) if configured else settings.path(PLACE))
+    place = directory or (settings.path(configured) if configured else config.parent / PLACE)
     plugin, test = skeleton.write(name, place)
     click.echo(f"wrote {plugin}\nwrote {test}\ntest it:   python -m pytest {test}")
     if not configured:
