@@ -182,7 +182,7 @@ async def _sent(visit: Visit) -> list[models.Activity]:
         message = await messages.get(visit.tenant, report.message)
         state = "clicked" if report.clicked_at else "seen" if report.seen_at else report.state
         moments = (report.clicked_at, report.seen_at, report.delivered_at, report.sent_at)
-        at = next((moment for moment in moments if moment), min(report.due_at, visit.shell.now))
+        at = next((moment for moment in moments if moment), message.accepted_at)
         found.append(
             models.Activity(
                 kind="delivery",
