@@ -87,7 +87,7 @@ class PopularRanker:
         """Replace the tenant's charts; runs in a thread."""
         fresh = charts(prints)
         rising = (
-            Candidate(fresh.items[number], score, "rising")
+            Candidate(fresh.items[number], score, "rising", {"counted_ms": fresh.newest_ms})
             for number, score in top(fresh.rising.copy(), HEAD)
         )
         self._fitted[tenant] = replace(fresh, head=tuple(_popular(fresh, HEAD)), rising_head=tuple(rising))

@@ -204,9 +204,11 @@ class Recommender:
     def _pick(self, one: Proposal, shelf: Shelf, locale: str) -> Pick:
         code = one.reason_code
         counted = int(one.reason_values.get("counted_ms", 0))
-        if code == "popular_week" and counted < to_ms(self._clock.now()) - WEEK_MILLISECONDS:
+        if code in TIMELY and counted < to_ms(self._clock.now()) - WEEK_MILLISECONDS:
             code = "popular"
         return Pick(shelf.items[one.item], round(one.score, 6), reason(code, one.reason_values, locale))
 
 
+TIMELY = frozenset({"popular_week", "rising"})
+"""Reasons that speak of now: said only when the last event is not older than a week."""
 GENERAL = frozenset({"popular", "popular_week", "rising", "available"})
