@@ -256,6 +256,17 @@ async def test_settings_hide_secrets(whole: Whole, client: Client) -> None:
     assert "writer.api_key" in page
 
 
+async def test_a_fragment_is_sent_again_only_when_it_changed(whole: Whole, client: Client) -> None:
+    await sign_in(client, await whole.person(Role.VIEWER))
+    path = "/console/conversations/list"
+    first = await client.get(path, headers=HTMX)
+    have = {**HTMX, "X-Have": first.headers["X-Fragment"]}
+    assert (await client.get(path, headers=have)).status == 204
+    await whole.house.say("One more thing")
+    again = await client.get(path, headers=have)
+    assert (again.status, again.headers["X-Fragment"] == have["X-Have"]) == (200, False)
+
+
 async def test_files_are_kept_by_browsers(client: Client) -> None:
     page = await (await client.get("/console/sign-in")).text()
     sheet = re.search(r'href="(/console/static/css/tokens.css\?v=[^"]+)"', page)

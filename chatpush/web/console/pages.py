@@ -6,6 +6,7 @@ content security policy, and a CSRF token on everything but GET (the session's,
 or before sign-in a cookie's that the form must repeat).
 """
 
+import hashlib
 import hmac
 import inspect
 import secrets
@@ -31,6 +32,7 @@ T = TypeVar("T")
 GATE_COOKIE = "chatpush_gate"
 LANGUAGE_COOKIE = "chatpush_language"
 THEME_COOKIE = "chatpush_theme"
+MARK_HEADER, HAVE_HEADER = "X-Fragment", "X-Have"
 YEAR_SECONDS = 31_536_000
 LONGEST_FIELD = 100_000
 POLICY = (
@@ -83,9 +85,14 @@ class Visit:
         return cast("T | None", self.request.app[SERVICES].get(kind))
 
     def draw(self, page: str, status: int = 200, **values: Any) -> web.Response:
-        """Return a page or a fragment."""
+        """Return a page or a fragment; 204 for a fragment that the page has already."""
         html = render.page(page, self.shell, values)
-        return web.Response(text=html, status=status, content_type="text/html")
+        if not self.fragment or self.request.method != "GET":
+            return web.Response(text=html, status=status, content_type="text/html")
+        mark = hashlib.blake2s(html.encode(), digest_size=12).hexdigest()
+        if self.request.headers.get(HAVE_HEADER) == mark:
+            return web.Response(status=204)
+        return web.Response(text=html, status=status, content_type="text/html", headers={MARK_HEADER: mark})
 
     def go(self, address: str) -> web.Response:
         """Send the browser to another page of the console."""

@@ -9,6 +9,7 @@ import { localiseTimes } from "./times.js";
 const frame = document.getElementById("frame");
 const toast = document.getElementById("toast");
 let toastTimer = 0;
+const have = new WeakMap();
 
 export function say(text) {
   toast.textContent = text;
@@ -28,9 +29,17 @@ document.body.addEventListener("htmx:beforeSwap", (event) => {
   const page = new DOMParser().parseFromString(xhr.responseText, "text/html");
   localiseTimes(page.body);
   for (const element of morph(target, document.adoptNode(page.body))) window.htmx.process(element);
+  if (requestConfig.elt === target) have.set(target, xhr.getResponseHeader("X-Fragment"));
   target.dispatchEvent(new CustomEvent("fresh", { bubbles: true }));
-  live(true);
 });
+
+// A fragment says which version it has, and gets 204 instead of the same again.
+document.body.addEventListener("htmx:configRequest", (event) => {
+  const mark = have.get(event.detail.target);
+  if (mark && event.detail.verb === "get" && event.detail.elt === event.detail.target) event.detail.headers["X-Have"] = mark;
+});
+
+document.body.addEventListener("htmx:afterRequest", (event) => event.detail.successful && live(true));
 
 document.body.addEventListener("htmx:responseError", (event) => {
   const { xhr, requestConfig } = event.detail;
