@@ -134,7 +134,7 @@ async def test_a_channel_carries_what_the_server_api_publishes(tmp_path: Path) -
         async def remember(context: PublicationContext) -> None:
             heard.append(context.pub.data)
 
-        subscription.events.on_publication = remember  # type: ignore[method-assign]
+        subscription.events.on_publication = remember
         await subscription.subscribe()
         await subscription.ready()
         answer = await served.http.post(

@@ -3,14 +3,18 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 LONGEST_SECONDS = 20.0
 TICK_SECONDS = 0.005
 
 
-async def until(condition: Callable[[], T | Awaitable[T]], seconds: float = LONGEST_SECONDS) -> T:
+@overload
+async def until(condition: Callable[[], Awaitable[T]], seconds: float = ...) -> T: ...
+@overload
+async def until(condition: Callable[[], T], seconds: float = ...) -> T: ...
+async def until(condition: Callable[[], Any], seconds: float = LONGEST_SECONDS) -> Any:
     """Return the condition's first true answer.
 
     Raises:

@@ -90,8 +90,8 @@ async def test_every_acknowledged_append_survives_a_kill(tmp_path: Path, tenant:
     log = embedded(tmp_path, SystemClock())
     await log.start()
     newest: dict[str, tuple[str, int, bytes]] = {}
-    for channel, epoch, offset, number in acknowledged:
-        newest[channel.decode()] = (epoch.decode(), int(offset), number)
+    for told_channel, told_epoch, told_offset, number in acknowledged:
+        newest[told_channel.decode()] = (told_epoch.decode(), int(told_offset), number)
     assert len(newest) == 20
     for channel, (epoch, offset, number) in newest.items():
         found = await log.after(tenant, f"disk:{channel}", Cursor(epoch, offset - 1), 100)

@@ -129,11 +129,13 @@ class Client:
         """Send one command and return its reply (empty if the connection was closed instead)."""
         self._id += 1
         await self.session.receive(json.dumps({"id": self._id, **command}))
-        return next((m for m in self.wire.messages if m.get("id") == self._id), {})
+        found: dict[str, Any] = next((m for m in self.wire.messages if m.get("id") == self._id), {})
+        return found
 
     async def subscribe(self, channel: str, **more: Any) -> dict[str, Any]:
         reply = await self.ask(subscribe={"channel": channel, **more})
-        return reply.get("subscribe", reply)
+        result: dict[str, Any] = reply.get("subscribe", reply)
+        return result
 
 
 async def secret_of(tenant: TenantId) -> str:

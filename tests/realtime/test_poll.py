@@ -97,7 +97,8 @@ async def test_a_lost_reply_is_repeated(poll: Poller) -> None:
 async def test_a_limit_leaves_the_rest_for_the_next(poll: Poller) -> None:
     ask = {"token": await poll.node.token("emma"), "limit": 2}
     ask["channels"] = [{"channel": "news:a"}, {"channel": "news:b"}]
-    cursor, found = (await poll(**ask))["cursor"], []
+    cursor = (await poll(**ask))["cursor"]
+    found: list[Any] = []
     for number in range(3):
         await poll.node.hub.publish(TENANT, "news:a", number)
         await poll.node.hub.publish(TENANT, "news:b", number)
@@ -262,7 +263,8 @@ async def test_cursors_survive_a_restart(tmp_path: Path) -> None:
 
 async def test_a_stream_of_publications_comes_whole(poll: Poller) -> None:
     ask = {"token": await poll.node.token("emma"), "channels": [{"channel": "news:a"}]}
-    cursor, found = (await poll(**ask))["cursor"], []
+    cursor = (await poll(**ask))["cursor"]
+    found: list[Any] = []
 
     async def publish() -> None:
         for number in range(60):

@@ -99,9 +99,9 @@ async def test_moving_connections(api: Api) -> None:
     await api("disconnect", spared)
     assert client.wire.closed is None
     await api("disconnect", {"user": "emma", "disconnect": {"code": 4501, "reason": "bye"}})
-    await until(lambda: client.wire.closed)
-    assert client.wire.closed is not None
-    assert (client.wire.closed.code, client.wire.closed.reason) == (4501, "bye")
+    closed = await until(lambda: client.wire.closed)
+    assert closed is not None
+    assert (closed.code, closed.reason) == (4501, "bye")
     other = await api.node.client("lin")
     await api("refresh", {"user": "lin", "expired": True})
     assert other.wire.closed is not None

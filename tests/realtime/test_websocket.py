@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import functools
 import json
 import logging
 import os
@@ -23,6 +24,7 @@ from centrifuge import (
     SubscriptionEventHandler,
 )
 from websockets.asyncio.client import connect
+from websockets.typing import Origin
 
 from chatpush.clock import SystemClock
 from chatpush.domain import Identity, Json, TenantId, UserId
@@ -65,6 +67,10 @@ class Heard(ClientEventHandler, SubscriptionEventHandler):
             self.data.append(ctx.pub.data)
         elif isinstance(ctx, ServerPublicationContext):
             self.server.append(ctx.pub.data)
+
+    def subscribed_more_than(self, times: int) -> bool:
+        """Whether it was subscribed again."""
+        return len(self.subscribed) > times
 
     async def on_subscribed(self, ctx: Any) -> None:
         if isinstance(ctx, SubscribedContext):
@@ -114,12 +120,12 @@ async def test_the_public_client_recovers_after_a_cut(node: RealtimeNode, addres
     history = await node.hub.publish(TENANT, "news:a", 0)
     await until(lambda: heard.data == [0])
     for _ in range(3):
-        rounds = len(heard.subscribed)
+        again = functools.partial(heard.subscribed_more_than, len(heard.subscribed))
         await node.hub.disconnect(TENANT, UserId("emma"), 3011, "force reconnect")
         for _ in range(3):
             await node.hub.publish(TENANT, "news:a", len(heard.data))
             await asyncio.sleep(0)
-        await until(lambda before=rounds: len(heard.subscribed) > before)
+        await until(again)
     position = await node.hub.publish(TENANT, "news:a", "end")
     await until(lambda: heard.data[-1:] == ["end"])
     assert len(heard.data) == position.offset - history.offset + 1
@@ -249,8 +255,8 @@ async def test_foreign_pages_are_refused(address: str, origin: str, status: int)
 
 async def test_the_own_page_may_connect(address: str) -> None:
     async with connect(
-        f"ws://{address}/connection/websocket", origin=f"http://{address}", proxy=None
-    ) as socket:  # type: ignore[arg-type]
+        f"ws://{address}/connection/websocket", origin=Origin(f"http://{address}"), proxy=None
+    ) as socket:
         await socket.send('{"id":1,"connect":{}}')
         assert "connect" in json.loads(await socket.recv())
 

@@ -20,7 +20,9 @@ async def test_what_is_sealed_opens_at_its_place(vault: Vault, tenant: TenantId)
 
 @pytest.mark.parametrize("elsewhere", [("lin", "turn", "text", "t1"), ("emma", "note", "text", "t1"),
                                        ("emma", "turn", "title", "t1"), ("emma", "turn", "text", "t2")])  # fmt: skip
-async def test_a_moved_value_does_not_open(vault: Vault, tenant: TenantId, elsewhere: tuple[str, ...]) -> None:
+async def test_a_moved_value_does_not_open(
+    vault: Vault, tenant: TenantId, elsewhere: tuple[str, str, str, str]
+) -> None:
     await vault.ready(tenant, "emma", "lin")
     sealed = vault.seal_text(tenant, "emma", "turn", "text", "t1", "secret")
     with pytest.raises(VaultError):

@@ -141,7 +141,7 @@ async def test_an_invented_number_is_never_said(house: House, model: ScriptedMod
     assert shown[-1]["turn"]["id"] == turn.id
 
 
-FAILURES = {
+FAILURES: dict[str, list[Any]] = {
     "down": [Refuse(500)] * 3,
     "busy": [Refuse(429)] * 3,
     "html": [Refuse(200, "<html></html>", "text/html")],
@@ -159,7 +159,7 @@ FAILURES = {
 async def test_whatever_fails_the_embedded_assistant_answers(
     house: House, model: ScriptedModel, name: str
 ) -> None:
-    model.will(*FAILURES[name])  # type: ignore[arg-type]
+    model.will(*FAILURES[name])
     turn = await house.say(REFUNDS)
     assert EMBEDDED in turn.text
     assert turn.sources[0].title == "Returns and refunds"

@@ -42,7 +42,7 @@ async def test_lists_page_by_stripe_cursors(
     database: Database, vault: Vault, still_clock: StillClock
 ) -> None:
     async with notifying(database, vault, still_clock) as (client, _):
-        ids = []
+        ids: list[str] = []
         for _ in range(3):
             sent = await client.post("/v1/messages", json={"content": HELLO, "to": [{"user": "emma"}]})
             ids.insert(0, (await sent.json())["id"])
