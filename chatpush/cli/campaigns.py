@@ -20,7 +20,7 @@ def campaigns() -> None:
 
 
 @campaigns.command("list")
-@click.option("--limit", type=click.IntRange(1, 100), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 100), default=50, show_default=True, help="Rows to show.")
 @remote_options
 def list_campaigns(limit: int, url: str, key: str) -> None:
     """List campaigns, newest first."""
@@ -42,7 +42,7 @@ def create(file: Path, url: str, key: str) -> None:
 
 @campaigns.command()
 @click.argument("campaign")
-@click.option("--count", type=click.IntRange(1, 50), default=10, show_default=True)
+@click.option("--count", type=click.IntRange(1, 50), default=10, show_default=True, help="Firings to show.")
 @remote_options
 def preview(campaign: str, count: int, url: str, key: str) -> None:
     """Show the next firings."""
@@ -55,7 +55,7 @@ def preview(campaign: str, count: int, url: str, key: str) -> None:
 
 @campaigns.command("dry-run")
 @click.argument("campaign")
-@click.option("--samples", type=click.IntRange(0, 10), default=3, show_default=True)
+@click.option("--samples", type=click.IntRange(0, 10), default=3, show_default=True, help="Messages to show.")
 @click.option("--user", default="", help="Show this user's message.")
 @remote_options
 def dry_run(campaign: str, samples: int, user: str, url: str, key: str) -> None:
@@ -100,7 +100,7 @@ def resume(campaign: str, url: str, key: str) -> None:
 
 @campaigns.command()
 @click.argument("campaign")
-@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="Rows to show.")
 @remote_options
 def runs(campaign: str, limit: int, url: str, key: str) -> None:
     """List a campaign's runs, newest first."""
