@@ -165,7 +165,7 @@ class SqliteDatabase:
         self._thread: threading.Thread | None = None
 
     async def start(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         loop = asyncio.get_running_loop()
         ready: asyncio.Future[None] = loop.create_future()
         self._thread = threading.Thread(target=self._write_loop, args=(loop, ready), name="chatpush-writer")
