@@ -1,0 +1,124 @@
+"""Nonsense sent to every operation is told so, and never breaks the server.
+
+Bodies and queries are generated from the declared models: every field in turn
+gets values of the wrong type, far too much, or strange text. Whatever the
+answer, it is no 5xx, and a refusal is a problem that names what is wrong.
+"""
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from chatpush.web.operations import Operation
+from chatpush.web.server import DECLARED
+from tests.serving import Served, serving
+
+STRANGE: list[Any] = [
+    None, 0, -1, 10**30, 1.5, True, "", "x" * 5000, "\x00", "\ud800", "../../etc/passwd", "'; DROP TABLE user; --",
+    "{{ 7 * 7 }}", [], [None], [[]], {}, {"": None}, {"a": {"b": {"c": []}}}, "2026-02-30T25:61:00", "Mars/Olympus",
+]  # fmt: skip
+WHOLE: list[bytes] = [
+    b"",
+    b"null",
+    b"[]",
+    b'"text"',
+    b"{",
+    b"\xff\xfe",
+    b"[" * 50_000,
+    b'{"unknown": 1}',
+    b"{}",
+]
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    async with serving(tmp_path) as served:
+        yield served
+
+
+def operations(served: Served) -> list[Operation]:
+    """Return the REST operations of the real application."""
+    declared = served.chatpush.web_app()[DECLARED]
+    return [operation for operation in declared if operation.path.startswith("/v1/")]
+
+
+def plain(model: type[BaseModel]) -> dict[str, Any]:
+    """Return a body with something plausible in every required field."""
+    by_type = {"string": "x", "integer": 1, "number": 1, "boolean": True, "array": [], "object": {}}
+    schema = model.model_json_schema()
+    properties = schema.get("properties", {})
+    return {
+        name: by_type.get(properties[name].get("type", "string"), "x") for name in schema.get("required", [])
+    }
+
+
+def bodies(model: type[BaseModel]) -> Iterator[dict[str, Any]]:
+    """Yield bodies in which one field is strange."""
+    for name, info in model.model_fields.items():
+        for value in STRANGE:
+            yield {**plain(model), info.alias or name: value}
+
+
+def encoded(body: Any) -> bytes:
+    return json.dumps(body).encode()
+
+
+async def refused_well(served: Served, operation: Operation, **request: Any) -> str:
+    """Send it and return what is wrong with the answer, if anything."""
+    user = operation.door.user and not operation.door.scope
+    credentials = served.token("emma") if user else served.secret
+    headers = {"Authorization": f"Bearer {credentials}", "Content-Type": "application/json"}
+    path = re.sub(r"{\w+(:[^}]*)?}", "nonsense", operation.path)
+    answer = await served.http.request(operation.method, served.url + path, headers=headers, **request)
+    where = f"{operation.method} {operation.path} {str(request)[:200]}"
+    if answer.status >= 500:
+        return f"{where} → {answer.status}"
+    if answer.status >= 400:
+        told = await answer.json(content_type=None)
+        if answer.content_type != "application/problem+json" or not told["detail"] or not told["request_id"]:
+            return f"{where} → {answer.status} {told}"
+    return ""
+
+
+async def test_strange_bodies_break_nothing(served: Served) -> None:
+    problems = []
+    for operation in operations(served):
+        if operation.body is None:
+            continue
+        requests = [*WHOLE, *(encoded(body) for body in bodies(operation.body))]
+        problems += [await refused_well(served, operation, data=data) for data in requests]
+    assert [problem for problem in problems if problem] == []
+
+
+async def test_strange_queries_break_nothing(served: Served) -> None:
+    problems = []
+    for operation in operations(served):
+        if operation.query is None:
+            continue
+        for name in [*operation.query.model_fields, "unknown"]:
+            for value in STRANGE:
+                text = str(value).encode("utf-8", "replace").decode()[:1000]
+                problems.append(await refused_well(served, operation, params={name: text}))
+    assert [problem for problem in problems if problem] == []
+
+
+@pytest.mark.parametrize("name", ["%00", "%FF", "..%2F..%2Fetc", "a" * 3000, "%F0%9F%92%A5", "'%3B--"])
+async def test_strange_ids_are_unknown_ids(served: Served, name: str) -> None:
+    problems = []
+    for operation in operations(served):
+        if "{" not in operation.path or operation.body is not None:
+            continue
+        path = re.sub(r"{\w+(:[^}]*)?}", name, operation.path)
+        user = operation.door.user and not operation.door.scope
+        credentials = served.token("emma") if user else served.secret
+        answer = await served.http.request(
+            operation.method, f"{served.url}{path}", headers={"Authorization": f"Bearer {credentials}"}
+        )
+        if answer.status >= 500:
+            problems.append(f"{operation.method} {path[:100]} → {answer.status}")
+    assert problems == []
