@@ -144,11 +144,16 @@ async def secret_of(tenant: TenantId) -> str:
 
 @asynccontextmanager
 async def realtime_node(
-    directory: Path, clock: Clock, plugins: Plugins | None = None, tails_kept: int = 1000, **client: Any
+    directory: Path,
+    clock: Clock,
+    plugins: Plugins | None = None,
+    tails_kept: int = 1000,
+    spaces: list[dict[str, Any]] = NAMESPACES,
+    **client: Any,
 ) -> AsyncIterator[RealtimeNode]:
     """Run a node; ``client`` are settings below ``client``."""
     settings = Settings.model_validate(
-        {"client": {"insecure": True, **client}, "channel": {"namespaces": NAMESPACES}}
+        {"client": {"insecure": True, **client}, "channel": {"namespaces": spaces}}
     )
     namespaces = Namespaces(settings.channel)
     log = EmbeddedLog(
