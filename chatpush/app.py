@@ -11,7 +11,6 @@ or let ``chatpush.process.run`` serve until SIGTERM.
 import contextlib
 import os
 from collections.abc import AsyncIterator, Mapping
-from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -28,7 +27,7 @@ from chatpush.account.plans import Kind
 from chatpush.account.sessions import Sessions
 from chatpush.account.tenants import Tenants
 from chatpush.clock import Clock, SystemClock
-from chatpush.domain import DEFAULT_TENANT, Content, Identity, MessageId, QuietHours, TenantId, UserId
+from chatpush.domain import DEFAULT_TENANT, Content, Identity, MessageId, TenantId, UserId
 from chatpush.errors import InvalidSettings, Unauthenticated
 from chatpush.housekeeping import Housekeeping
 from chatpush.log.embedded import EmbeddedLog
@@ -43,7 +42,7 @@ from chatpush.notify.fanout import FanOut
 from chatpush.notify.figures import Figures
 from chatpush.notify.inbox import Inbox
 from chatpush.notify.messages import Messages
-from chatpush.notify.outbox import Outbox, Rules
+from chatpush.notify.outbox import Outbox
 from chatpush.notify.receipts import Receipts
 from chatpush.notify.renderers import Renderers
 from chatpush.notify.segments import Segments
@@ -262,7 +261,7 @@ class Chatpush:
         )  # fmt: skip
         self.outbox = Outbox(
             claims, self.users, accepted, self.templates, self.plugins, self.delivery, vault, clock,
-            _rules(self.settings),
+            bridges.rules_of(self.settings.notify),
         )  # fmt: skip
         self.fanout = FanOut(
             database, vault, self.audience, accepted, clock, self.outbox.ring, page_size=rules.page_size
@@ -379,24 +378,3 @@ class Chatpush:
             "channels": counts.channels,
             "subscriptions": counts.subscriptions,
         }
-
-
-def _rules(settings: Settings) -> Rules:
-    """Return the installation's policy.
-
-    Raises:
-        InvalidSettings: ``notify.default_quiet_hours`` is not ``HH:MM-HH:MM``.
-    """
-    notify = settings.notify
-    quiet = None
-    if notify.default_quiet_hours:
-        start, dash, end = notify.default_quiet_hours.partition("-")
-        if not dash:
-            raise InvalidSettings("notify.default_quiet_hours: write it as 22:00-08:00")
-        quiet = QuietHours(start.strip(), end.strip())
-    return Rules(
-        marketing_cap=notify.marketing_cap,
-        marketing_cap_window=timedelta(hours=notify.marketing_cap_hours),
-        marketing_needs_consent=notify.marketing_needs_consent,
-        default_quiet_hours=quiet,
-    )

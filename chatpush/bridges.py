@@ -13,17 +13,20 @@ from chatpush.domain import (
     Event,
     Item,
     ItemId,
+    QuietHours,
     TenantId,
     UserId,
 )
-from chatpush.errors import NotFound
+from chatpush.errors import InvalidSettings, NotFound
 from chatpush.notify.drafts import MessageDraft, Recipient
 from chatpush.notify.inbox import Inbox
 from chatpush.notify.messages import Messages
+from chatpush.notify.outbox import Rules
 from chatpush.notify.users import Users
 from chatpush.realtime.tokens import Tokens
 from chatpush.recommend.catalogue import Catalogue
 from chatpush.schedule.reactor import React
+from chatpush.settings import Notify as NotifySettings
 from chatpush.support.ports import (
     Described,
     DescribeDelivery,
@@ -37,6 +40,26 @@ from chatpush.support.promises import Promises
 
 SUBSCRIPTION_LIFE = timedelta(hours=12)
 PROMISE_TTL_SECONDS = 7 * 24 * 3600
+
+
+def rules_of(notify: NotifySettings) -> Rules:
+    """Return the installation's policy.
+
+    Raises:
+        InvalidSettings: ``notify.default_quiet_hours`` is not ``HH:MM-HH:MM``.
+    """
+    quiet = None
+    if notify.default_quiet_hours:
+        start, dash, end = notify.default_quiet_hours.partition("-")
+        if not dash:
+            raise InvalidSettings("notify.default_quiet_hours: write it as 22:00-08:00")
+        quiet = QuietHours(start.strip(), end.strip())
+    return Rules(
+        marketing_cap=notify.marketing_cap,
+        marketing_cap_window=timedelta(hours=notify.marketing_cap_hours),
+        marketing_needs_consent=notify.marketing_needs_consent,
+        default_quiet_hours=quiet,
+    )
 
 
 def issue_subscription(tokens: Tokens) -> IssueSubscription:
