@@ -84,9 +84,9 @@ class Customer(Visit):
         await tab.close()
         return order
 
-    def find(self, selector: str) -> Locator:
-        """Find something in the widget of the open page."""
-        return self.page.locator(f"chatpush-widget {selector}")
+    def find(self, selector: str, text: str | None = None) -> Locator:
+        """Find something in the widget of the open page, perhaps by a text in it."""
+        return self.page.locator(f"chatpush-widget {selector}", has_text=text)
 
     @property
     def answers(self) -> Locator:
