@@ -117,7 +117,7 @@ class Channels:
         live.top = publication.offset
         if live.subscriptions:
             shown = codec.publication_of(publication, positioned=live.positioned)
-            frame = codec.push(frames.Push(name, shown))
+            frame = codec.push(frames.Push(channel=name, pub=shown))
             offset = publication.offset
             for subscription in live.subscriptions.values():
                 subscription.take(epoch, offset, frame)
@@ -126,7 +126,7 @@ class Channels:
 
     def _pass_by(self, live: LiveChannel, draft: Draft) -> None:
         publication = Publication(0, draft.data, to_ms(self._clock.now()), draft.info, draft.tags, draft.key)
-        frame = codec.push(frames.Push(live.name, codec.publication_of(publication)))
+        frame = codec.push(frames.Push(channel=live.name, pub=codec.publication_of(publication)))
         for subscription in live.subscriptions.values():
             if subscription.in_step and not subscription.wire.congested():
                 subscription.wire.write(frame)
@@ -138,7 +138,11 @@ class Channels:
         if not live.options.join_leave:
             return
         word = frames.Presence(codec.info_of(subscription.info))
-        push = frames.Push(live.name, join=word) if joined else frames.Push(live.name, leave=word)
+        push = (
+            frames.Push(channel=live.name, join=word)
+            if joined
+            else frames.Push(channel=live.name, leave=word)
+        )
         frame = codec.push(push)
         for other in live.subscriptions.values():
             wanted = other.join_leave or live.options.force_push_join_leave

@@ -1,8 +1,9 @@
-"""Between bytes and messages: newline-delimited JSON, several to a frame.
+"""Between bytes and messages: newline-delimited JSON, several to a frame, or Protobuf.
 
 What goes to many is encoded once: a ``Frame`` carries the payload together
 with its finished WebSocket frame (servers do not mask), so that fanning out
-is a write per connection and nothing else.
+is a write per connection and nothing else. Its Protobuf twin is made when the
+first connection that speaks it asks.
 """
 
 from typing import Any
@@ -12,9 +13,10 @@ from msgspec import Raw
 
 from chatpush.domain import ClientInfo, Json, Publication
 from chatpush.errors import InvalidInput
-from chatpush.realtime import frames
+from chatpush.realtime import frames, protobuf
 
 TEXT = 0x81
+BINARY = 0x82
 _commands = msgspec.json.Decoder(frames.Command)
 _raw = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
@@ -27,23 +29,31 @@ class BadFrame(Exception):
 class Frame:
     """One payload, ready for every connection."""
 
-    __slots__ = ("payload", "websocket")
+    __slots__ = ("_message", "_twin", "payload", "websocket")
 
-    def __init__(self, payload: bytes) -> None:
+    def __init__(self, payload: bytes, message: frames.Reply | None = None, opcode: int = TEXT) -> None:
         self.payload = payload
-        self.websocket = _header(len(payload)) + payload
+        self.websocket = _header(opcode, len(payload)) + payload
+        self._message = message
+        self._twin: Frame | None = None
+
+    def in_protobuf(self) -> "Frame":
+        """Return the same message in Protobuf, encoded once."""
+        if self._twin is None:
+            self._twin = Frame(protobuf.delimited(self._message or frames.Reply()), opcode=BINARY)
+        return self._twin
 
 
-def _header(length: int) -> bytes:
-    """Return the header of an unmasked text frame (RFC 6455 §5.2)."""
+def _header(opcode: int, length: int) -> bytes:
+    """Return the header of an unmasked frame (RFC 6455 §5.2)."""
     if length < 126:
-        return bytes((TEXT, length))
+        return bytes((opcode, length))
     if length < 65_536:
-        return bytes((TEXT, 126)) + length.to_bytes(2, "big")
-    return bytes((TEXT, 127)) + length.to_bytes(8, "big")
+        return bytes((opcode, 126)) + length.to_bytes(2, "big")
+    return bytes((opcode, 127)) + length.to_bytes(8, "big")
 
 
-PING = Frame(b"{}")
+PING = Frame(b"{}", frames.Reply())
 
 
 def decode(frame: bytes | str) -> list[frames.Command]:
@@ -61,14 +71,31 @@ def decode(frame: bytes | str) -> list[frames.Command]:
     return commands
 
 
+def decode_protobuf(frame: bytes | str) -> list[frames.Command]:
+    """Return the commands of a frame in Protobuf.
+
+    Raises:
+        BadFrame: it is text, can't be read, or holds nothing.
+    """
+    if isinstance(frame, str):
+        raise BadFrame("text, where Protobuf was agreed on")
+    try:
+        commands = [protobuf.decode(one, frames.Command) for one in protobuf.split(frame)]
+    except protobuf.Malformed as error:
+        raise BadFrame(str(error)) from error
+    if not commands:
+        raise BadFrame("an empty frame")
+    return commands
+
+
 def reply(message: frames.Reply) -> Frame:
     """Return the frame of a reply."""
-    return Frame(_encoder.encode(message))
+    return Frame(_encoder.encode(message), message)
 
 
 def push(message: frames.Push) -> Frame:
     """Return the frame of a push."""
-    return Frame(_encoder.encode(frames.Reply(push=message)))
+    return reply(frames.Reply(push=message))
 
 
 def encode(value: Any) -> bytes:

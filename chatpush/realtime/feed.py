@@ -198,7 +198,7 @@ class CatchUp:
             if self._wire.congested():
                 return
             shown = codec.publication_of(entry, positioned=live.positioned)
-            self._wire.write(codec.push(frames.Push(live.name, shown)))
+            self._wire.write(codec.push(frames.Push(channel=live.name, pub=shown)))
             subscription.offset = entry.offset
         if subscription.offset >= live.top:
             subscription.in_step = True

@@ -30,6 +30,8 @@ class Publication(Struct, omit_defaults=True):
     info: ClientInfo | None = None
     offset: int = 0
     tags: dict[str, str] | None = None
+    # ``data`` is the difference to the publication before it.
+    delta: bool = False
     time: int = 0
 
 
@@ -82,6 +84,9 @@ class SubscribeResult(Struct, omit_defaults=True):
     positioned: bool = False
     data: Raw = NONE
     was_recovering: bool = False
+    delta: bool = False
+    # Stands for the channel's name in pushes; 0: the name itself is sent.
+    id: int = 0
 
 
 class ConnectRequest(Struct, omit_defaults=True):
@@ -270,9 +275,49 @@ class Message(Struct, omit_defaults=True):
     data: Raw = NONE
 
 
+class Connected(Struct, omit_defaults=True):
+    """A one-way connection begins: what a connect reply is elsewhere."""
+
+    client: str = ""
+    version: str = ""
+    data: Raw = NONE
+    subs: dict[str, SubscribeResult] = {}
+    expires: bool = False
+    ttl: int = 0
+    ping: int = 0
+    pong: bool = False
+    session: str = ""
+    node: str = ""
+    time: int = 0
+
+
+class Disconnected(Struct, omit_defaults=True):
+    """Goodbye, where the transport has no close frame of its own."""
+
+    code: int = 0
+    reason: str = ""
+    reconnect: bool = False
+
+
+class Refreshed(Struct, omit_defaults=True):
+    """The server gave the connection a new lifetime."""
+
+    expires: bool = False
+    ttl: int = 0
+
+
+class EmulationRequest(Struct, omit_defaults=True):
+    """Commands for a session whose transport only goes one way."""
+
+    node: str = ""
+    session: str = ""
+    data: Raw = NONE
+
+
 class Push(Struct, omit_defaults=True):
     """Something the client did not ask for."""
 
+    id: int = 0
     channel: str = ""
     pub: Publication | None = None
     join: Presence | None = None
@@ -280,7 +325,9 @@ class Push(Struct, omit_defaults=True):
     unsubscribe: Unsubscribed | None = None
     message: Message | None = None
     subscribe: Subscribed | None = None
-    refresh: RefreshResult | None = None
+    connect: Connected | None = None
+    disconnect: Disconnected | None = None
+    refresh: Refreshed | None = None
 
 
 class Reply(Struct, omit_defaults=True):

@@ -32,6 +32,7 @@ from chatpush.realtime.registry import Registry, UserListener
 from chatpush.realtime.rpc import Rpc
 from chatpush.realtime.session import Session
 from chatpush.realtime.tokens import Tokens
+from chatpush.realtime.wires import ProtobufWire
 from chatpush.settings import Settings
 
 DRAIN_BATCH = 128
@@ -108,15 +109,16 @@ class Hub:
             if number % DRAIN_BATCH == 0:
                 await asyncio.sleep(0)
 
-    def open(self, tenant: TenantId, wire: Wire) -> Session:
+    def open(self, tenant: TenantId, wire: Wire, *, protobuf: bool = False) -> Session:
         """Return the session of a new socket; call its ``ended`` when the socket is gone."""
+        wire = ProtobufWire(wire) if protobuf else wire
         settings, now = self._settings, self._clock.monotonic()
         bucket = Bucket(settings.commands_per_second, 2 * settings.commands_per_second, now)
         connection = Connection(tenant, wire, self._log, bucket, self._lost, self._released)
         connection.channels_left = settings.max_channels + 1
         self._registry.open.add(connection)
         self._heartbeat.opened(connection)
-        return Session(self._node, connection)
+        return Session(self._node, connection, codec.decode_protobuf if protobuf else codec.decode)
 
     def full(self) -> bool:
         """Return whether another connection would be too many, or this node is going."""
@@ -273,7 +275,7 @@ class Hub:
             word = frames.Subscribed(positioned, positioned=positioned, data=codec.raw(data))
             if positioned:
                 word.epoch, word.offset = sub.epoch, sub.offset
-            connection.push(frames.Push(channel, subscribe=word))
+            connection.push(frames.Push(channel=channel, subscribe=word))
             subscribing.settle(self._node, connection)
             subscribed += 1
         return subscribed
@@ -303,7 +305,7 @@ class Hub:
             if expired:
                 connection.close(CONNECTION_EXPIRED)
                 continue
-            word = frames.RefreshResult()
+            word = frames.Refreshed()
             connection.expires_at = expire_at
             if expire_at is not None:
                 self._heartbeat.watch_expiry(connection, expire_at)

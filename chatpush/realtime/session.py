@@ -31,6 +31,7 @@ from chatpush.realtime.node import Node
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[Node, Connection, Any], Awaitable[Any]]
+Decode = Callable[[Any], list[frames.Command]]
 HANDLERS: dict[str, Handler] = {
     "connect": connecting.connect,
     "refresh": connecting.refresh,
@@ -50,16 +51,17 @@ HANDLERS: dict[str, Handler] = {
 class Session:
     """Speaks the protocol for one connection."""
 
-    __slots__ = ("_node", "connection")
+    __slots__ = ("_decode", "_node", "connection")
 
-    def __init__(self, node: Node, connection: Connection) -> None:
+    def __init__(self, node: Node, connection: Connection, decode: Decode = codec.decode) -> None:
         self._node = node
+        self._decode = decode
         self.connection = connection
 
     async def receive(self, frame: bytes | str) -> None:
         """Handle one frame; the wire gets the answers."""
         try:
-            received = codec.decode(frame)
+            received = self._decode(frame)
         except BadFrame as error:
             log.debug("bad frame", client=self.connection.client, problem=str(error))
             self.connection.close(BAD_FRAME)

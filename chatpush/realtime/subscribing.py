@@ -120,7 +120,7 @@ def end(
     """End a subscription and tell the client."""
     drop(node, connection, sub)
     word = frames.Unsubscribed(why.code, why.reason)
-    connection.push(frames.Push(sub.live.name, unsubscribe=word))
+    connection.push(frames.Push(channel=sub.live.name, unsubscribe=word))
 
 
 async def unsubscribe(node: Node, connection: Connection, request: frames.UnsubscribeRequest) -> frames.Empty:

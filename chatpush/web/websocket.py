@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 TenantOf = Callable[[web.Request], Awaitable[TenantId]]
 PATH = "/connection/websocket"
+PROTOBUF = "centrifuge-protobuf"
 
 
 def retry_after() -> dict[str, str]:
@@ -60,7 +61,11 @@ class Sockets:
                 status=503, headers=retry_after(), text="too many connections; come back soon"
             )
         socket = web.WebSocketResponse(
-            compress=False, max_msg_size=self._settings.max_message_bytes, timeout=1.0, autoping=True
+            protocols=(PROTOBUF,),
+            compress=False,
+            max_msg_size=self._settings.max_message_bytes,
+            timeout=1.0,
+            autoping=True,
         )
         if not socket.can_prepare(request).ok:
             return web.Response(status=400, text="this address speaks WebSocket only")
@@ -68,9 +73,10 @@ class Sockets:
         if request.transport is not None:
             request.transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
         wire = SocketWire(request, socket, self._settings.slow_buffer_bytes, self._closing)
-        session = self._hub.open(tenant, wire)
+        protobuf = socket.ws_protocol == PROTOBUF
+        session = self._hub.open(tenant, wire, protobuf=protobuf)
         try:
-            await self._serve(socket, session)
+            await self._serve(socket, session, WSMsgType.BINARY if protobuf else WSMsgType.TEXT)
         finally:
             session.ended()
             await wire.finished()
@@ -82,12 +88,12 @@ class Sockets:
         if self._closing:
             await asyncio.wait(self._closing)
 
-    async def _serve(self, socket: web.WebSocketResponse, session: Session) -> None:
+    async def _serve(self, socket: web.WebSocketResponse, session: Session, spoken: WSMsgType) -> None:
         """Hand the session its frames. aiohttp answers broken framing, bad UTF-8 and giants by itself."""
         async for message in socket:
-            if message.type is WSMsgType.TEXT:
+            if message.type is spoken:
                 await session.receive(message.data)
-            elif message.type is WSMsgType.BINARY:
+            elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                 session.connection.close(INAPPROPRIATE_PROTOCOL)
             if session.connection.closed:
                 break

@@ -1,0 +1,26 @@
+"""Wires around wires: the same session, written in another form."""
+
+from chatpush.realtime.codec import Frame
+from chatpush.realtime.codes import Disconnect
+from chatpush.realtime.feed import Wire
+
+
+class ProtobufWire:
+    """Writes every frame's Protobuf twin."""
+
+    __slots__ = ("_inner",)
+
+    def __init__(self, inner: Wire) -> None:
+        self._inner = inner
+
+    def write(self, frame: Frame) -> None:
+        self._inner.write(frame.in_protobuf())
+
+    def congested(self) -> bool:
+        return self._inner.congested()
+
+    async def drained(self) -> None:
+        await self._inner.drained()
+
+    def close(self, disconnect: Disconnect) -> None:
+        self._inner.close(disconnect)
