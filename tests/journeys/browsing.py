@@ -144,9 +144,7 @@ class Staff(Visit):
 
 
 @asynccontextmanager
-async def visiting(
-    kind: type[V], browser: Browser, premises: Premises, **options: Any
-) -> AsyncIterator[V]:
+async def visiting(kind: type[V], browser: Browser, premises: Premises, **options: Any) -> AsyncIterator[V]:
     """Open a fresh profile; at its end anything the browser complained about is a failure."""
     context = await browser.new_context(**{"viewport": WIDE, "locale": "en-GB", **options})
     context.set_default_timeout(PATIENCE_MS)
