@@ -144,8 +144,13 @@ class Terminal:
             f"export -p > {kept}\npwd > {shlex.quote(str(self.state / 'directory'))}\n"
         )
         process = await self.start(script)
-        async with asyncio.timeout(BLOCK_SECONDS):
-            output, _ = await process.communicate()
+        try:
+            async with asyncio.timeout(BLOCK_SECONDS):
+                output, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                await process.communicate()
         printed = output.decode()
         assert process.returncode == 0, f"{block.place} ended with {process.returncode}:\n{printed}"
         return printed
@@ -181,7 +186,7 @@ class Terminal:
                 )  # fmt: skip
         return await asyncio.create_subprocess_exec(
             "bash", "-c", script, cwd=self.where(), env=self.environment, stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
 
     @property

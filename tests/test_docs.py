@@ -9,7 +9,9 @@ from urllib.parse import unquote
 import pytest
 from playwright.async_api import async_playwright, expect
 
+from chatpush.realtime.session import HANDLERS
 from chatpush.settings import ChannelOptions, Settings, load, table
+from chatpush.web.server_methods import METHODS
 from tests import reference
 from tests.manual import BLOCK, DOCS, ROOT, blocks, terminal
 from tests.servers import free_port
@@ -67,11 +69,16 @@ async def test_a_how_to_page_works_word_by_word(page: Path, tmp_path: Path) -> N
         writer = {"base_url": model.url, "api_key": "any"} if page.stem == "model" else {}
         async with serving(home, writer=writer) as served:
             replaced = {"http://127.0.0.1:8000": served.url}
-            variables = {"CHATPUSH_URL": served.url, "CHATPUSH_KEY": served.secret, "TOKEN_SECRET": SECRET}
-            auth = f"Authorization: Bearer {served.secret}"
+            variables = {
+                "CHATPUSH_URL": served.url,
+                "CHATPUSH_KEY": served.secret,
+                "AUTH": f"Authorization: Bearer {served.secret}",
+                "TOKEN_SECRET": SECRET,
+                "DATA": str(home),
+            }
             place = tmp_path / "page"
             place.mkdir()
-            async with terminal(place, replaced, AUTH=auth, **variables) as reader:
+            async with terminal(place, replaced, **variables) as reader:
                 await reader.follow(page)
             if page.stem == "model":
                 assert model.requests, "the page's question never came to the model"
@@ -86,7 +93,9 @@ def test_configuration_on_a_page_is_valid(page: Path, tmp_path: Path) -> None:
             load(path, {})
         elif block.language == "toml":
             tomllib.loads(block.text)
-        elif block.language == "json" and "…" not in block.text:
+        elif block.saved_as.endswith(".jsonl"):
+            assert all(json.loads(line) for line in block.text.splitlines())
+        elif block.language == "json":
             json.loads(block.text)
 
 
@@ -140,6 +149,13 @@ def test_every_page_is_in_the_index() -> None:
     linked = {(DOCS / target.partition("#")[0]).resolve() for target in LINK.findall(index)}
     missing = [named(page) for page in PAGES if page.resolve() not in linked and page != DOCS / "README.md"]
     assert not missing
+
+
+def test_the_protocols_page_names_every_command_and_method() -> None:
+    page = (DOCS / "protocol.md").read_text(encoding="utf-8")
+    commands, methods = page.partition("## The server API")[::2]
+    assert [name for name in HANDLERS if f"| `{name}` |" not in commands] == []
+    assert [name for name in METHODS if f"`{name}`" not in methods] == []
 
 
 def test_readmes_ten_lines_are_the_minimal_example() -> None:
