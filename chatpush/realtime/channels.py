@@ -60,13 +60,13 @@ class Channels:
         """Register a subscription, before its place is read from the log."""
         live = subscription.live
         self._live[live.tenant, live.name] = live
-        live.subscriptions[subscription.client] = subscription
+        live.add(subscription)
         self.subscriptions += 1
 
     def remove(self, subscription: Subscription) -> None:
         """Forget a subscription and tell the others that it left."""
         live = subscription.live
-        if live.subscriptions.pop(subscription.client, None) is None:
+        if not live.remove(subscription):
             return
         self.subscriptions -= 1
         subscription.catch_up.drop(subscription)
@@ -84,11 +84,11 @@ class Channels:
     def listen(self, live: LiveChannel, listener: Listener) -> None:
         """Wake a long-poll on every publication."""
         self._live[live.tenant, live.name] = live
-        live.listeners.add(listener)
+        live.listen(listener)
 
     def stop_listening(self, live: LiveChannel, listener: Listener) -> None:
         """Forget a long-poll."""
-        live.listeners.discard(listener)
+        live.stop_listening(listener)
         self._forget_if_empty(live)
 
     async def publish(
@@ -127,9 +127,7 @@ class Channels:
     def _pass_by(self, live: LiveChannel, draft: Draft) -> None:
         publication = Publication(0, draft.data, to_ms(self._clock.now()), draft.info, draft.tags, draft.key)
         frame = codec.push(frames.Push(channel=live.name, pub=codec.publication_of(publication)))
-        for subscription in live.subscriptions.values():
-            if subscription.in_step and not subscription.wire.congested():
-                subscription.wire.write(frame)
+        live.pass_by(frame)
         for listener in live.listeners:
             listener.wake(live.name, publication)
 

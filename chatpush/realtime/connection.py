@@ -16,8 +16,8 @@ class Connection:
 
     __slots__ = (
         "bucket", "catch_up", "channels_left", "client", "closed", "closed_by", "connected", "expires_at",
-        "fresh", "info", "meta", "name", "pinged", "ponged", "released", "subs", "tenant", "user", "version",
-        "wire",
+        "fresh", "info", "meta", "name", "on_lost", "one_way", "pinged", "ponged", "released", "session_id", "subs",
+        "tenant", "user", "version", "wire",
     )  # fmt: skip
 
     def __init__(
@@ -34,7 +34,8 @@ class Connection:
         self.wire = wire
         self.bucket = bucket
         self.released = released
-        self.catch_up = CatchUp(source, wire, lambda sub: lost(self, sub), lambda: self.close(SLOW))
+        self.on_lost = lost
+        self.catch_up = CatchUp(source, self)
         self.user = UserId("")
         self.info: Json = None
         self.meta: Json = None
@@ -48,8 +49,30 @@ class Connection:
         self.closed_by: Disconnect | None = None
         # Seconds since 1970; None lives as long as the socket.
         self.expires_at: float | None = None
+        # Where commands come by another request: the secret that names this session.
+        self.session_id = ""
+        # It can only listen: no commands, no pongs.
+        self.one_way = False
         # Numbers of the last ping sent and the last one answered.
         self.pinged = self.ponged = 0
+
+    def lost(self, subscription: Subscription) -> None:
+        """The log has dropped what a subscription missed."""
+        self.on_lost(self, subscription)
+
+    def slow(self) -> None:
+        """A channel's policy is not to wait for slow readers."""
+        self.close(SLOW)
+
+    def step_aside(self) -> None:
+        """The wire is not free any more: no direct writes."""
+        for subscription in self.subs.values():
+            subscription.live.demote(subscription)
+
+    def step_back(self) -> None:
+        """The wire is free again."""
+        for subscription in list(self.subs.values()):
+            subscription.live.promote(subscription)
 
     def client_info(self, chan_info: Json = None) -> ClientInfo:
         """Return who this is, as others in a channel see it."""
@@ -68,6 +91,8 @@ class Connection:
     def ping(self) -> None:
         """Ask for a sign of life."""
         self.pinged += 1
+        if self.one_way:
+            self.ponged = self.pinged
         self.wire.write(codec.PING)
 
     def close(self, disconnect: Disconnect) -> None:

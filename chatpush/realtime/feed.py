@@ -8,14 +8,15 @@ again, by the channel's policy, until it is in step.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Protocol
+import os
+from collections.abc import Set as AbstractSet
+from typing import Protocol, cast
 
 import structlog
 
 from chatpush.domain import ClientInfo, Cursor, Publication, TenantId, UserId
 from chatpush.errors import CursorLost
-from chatpush.log.contract import Log
+from chatpush.log.contract import Log, Slice
 from chatpush.realtime import codec, frames
 from chatpush.realtime.codes import Disconnect
 from chatpush.settings import ChannelOptions
@@ -24,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 BATCH = 100
 LATEST_WINDOW = 1000
+NOBODY: "frozenset[Listener]" = frozenset()
 
 
 class Wire(Protocol):
@@ -46,6 +48,25 @@ class Wire(Protocol):
         ...
 
 
+class DirectWire(Wire, Protocol):
+    """A wire that may be written to around its transport while nothing is unsent."""
+
+    fd: int
+    """The socket; -1 while something is unsent."""
+
+    def flush(self) -> None:
+        """Send what was written so far."""
+        ...
+
+    def rest(self, data: bytes) -> None:
+        """Send what a direct write left over."""
+        ...
+
+    def cut(self) -> None:
+        """Close at once; a direct write has failed."""
+        ...
+
+
 class Listener(Protocol):
     """A waiting long-poll."""
 
@@ -55,9 +76,18 @@ class Listener(Protocol):
 
 
 class LiveChannel:
-    """The part of a channel that lives on this node."""
+    """The part of a channel that lives on this node.
 
-    __slots__ = ("listeners", "name", "options", "positioned", "subscriptions", "tenant", "top")
+    Subscribers whose wire is direct and who stand exactly at the channel's top
+    are ``direct``: they share its position, and whatever is published within
+    one turn of the loop goes to each of them in one write. All others take
+    frame by frame.
+    """
+
+    __slots__ = (
+        "_others", "_pending", "direct", "epoch", "listeners", "name", "options", "positioned", "subscriptions",
+        "tenant", "top",
+    )  # fmt: skip
 
     def __init__(self, tenant: TenantId, name: str, options: ChannelOptions) -> None:
         self.tenant = tenant
@@ -65,22 +95,160 @@ class LiveChannel:
         self.options = options
         self.positioned = options.history_size > 0
         self.subscriptions: dict[str, Subscription] = {}
-        self.listeners: set[Listener] = set()
-        # The newest offset heard of since somebody is here.
+        self.listeners: AbstractSet[Listener] = NOBODY
+        # The newest offset heard of since somebody is here, and its epoch.
         self.top = 0
+        self.epoch = ""
+        # By file descriptor. These two are None while empty: most channels have few subscribers.
+        self.direct: dict[int, Subscription] | None = None
+        self._others: dict[str, Subscription] | None = None
+        # WebSocket frames of this turn of the loop, for those who are direct.
+        self._pending: list[bytes] | None = None
 
     @property
     def empty(self) -> bool:
         """Whether nobody is here."""
         return not self.subscriptions and not self.listeners
 
+    def add(self, subscription: "Subscription") -> None:
+        """Register a subscriber; it takes nothing before it settles."""
+        self.subscriptions[subscription.client] = subscription
+        self._stand_apart(subscription)
+
+    def remove(self, subscription: "Subscription") -> bool:
+        """Forget a subscriber, with what was published until now; return whether it was here."""
+        if self.subscriptions.get(subscription.client) is not subscription:
+            return False
+        self.flush()
+        self._demote(subscription)
+        del self.subscriptions[subscription.client]
+        self._forget_other(subscription)
+        return True
+
+    def listen(self, listener: Listener) -> None:
+        """Wake a long-poll on every publication."""
+        if isinstance(self.listeners, set):
+            self.listeners.add(listener)
+        else:
+            self.listeners = {listener}
+
+    def stop_listening(self, listener: Listener) -> None:
+        """Forget a long-poll."""
+        if isinstance(self.listeners, set):
+            self.listeners.discard(listener)
+
+    def deliver(self, epoch: str, offset: int, frame: codec.Frame) -> None:
+        """Give everybody in step the channel's next frame."""
+        if epoch != self.epoch or offset != self.top + 1:
+            self._jump(epoch, offset)
+        elif self.direct:
+            self._queue(frame)
+        self.top, self.epoch = max(offset, self.top if epoch == self.epoch else 0), epoch
+        if self._others:
+            for subscription in list(self._others.values()):
+                subscription.take(epoch, offset, frame)
+
+    def pass_by(self, frame: codec.Frame) -> None:
+        """Show everybody in step a frame that no log keeps; who is slow misses it."""
+        if self.direct:
+            self._queue(frame)
+        for subscription in list(self._others.values()) if self._others else ():
+            if subscription.in_step and not subscription.wire.congested():
+                subscription.wire.write(frame)
+
+    def promote(self, subscription: "Subscription") -> None:
+        """Write directly to a subscriber from now on, if it stands at the top and its wire is free."""
+        descriptor: int = getattr(subscription.wire, "fd", -1)
+        if descriptor < 0 or not subscription.plain or not subscription.in_step:
+            return
+        if not self.direct and self.top <= subscription.offset:
+            self.top, self.epoch = subscription.offset, subscription.epoch
+        if subscription.offset != self.top or subscription.epoch != self.epoch:
+            return
+        self.flush()
+        cast(DirectWire, subscription.wire).flush()
+        if getattr(subscription.wire, "fd", -1) != descriptor or not subscription.in_step:
+            return
+        if self.direct is None:
+            self.direct = {}
+        self.direct[descriptor] = subscription
+        subscription.descriptor = descriptor
+        self._forget_other(subscription)
+
+    def demote(self, subscription: "Subscription") -> None:
+        """Its wire is not free any more: it takes frame by frame, from the channel's top on.
+
+        What waits for this turn's end goes into its buffer: its socket must not
+        be written to around it.
+        """
+        if not self._demote(subscription):
+            return
+        self._stand_apart(subscription)
+        if self._pending:
+            cast(DirectWire, subscription.wire).rest(b"".join(self._pending))
+
+    def flush(self) -> None:
+        """Write what this turn of the loop has brought, one write for each who is direct."""
+        pending, self._pending = self._pending, None
+        if not pending or not self.direct:
+            return
+        data = pending[0] if len(pending) == 1 else b"".join(pending)
+        size, write = len(data), os.write
+        left: list[tuple[int, int]] = []
+        for descriptor in self.direct:
+            try:
+                if (sent := write(descriptor, data)) == size:
+                    continue
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                sent = -1
+            left.append((descriptor, sent))
+        for descriptor, sent in left:
+            found = self.direct.get(descriptor) if self.direct else None
+            if found is not None:
+                found.finish_write(data, sent)
+
+    def _queue(self, frame: codec.Frame) -> None:
+        if self._pending is None:
+            self._pending = []
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._pending.append(frame.websocket)
+
+    def _jump(self, epoch: str, offset: int) -> None:
+        """This is not the next publication: known already, or something was missed."""
+        if not self.direct or (epoch == self.epoch and offset <= self.top):
+            return
+        self.flush()
+        for subscription in list(self.direct.values()):
+            self.demote(subscription)
+
+    def _demote(self, subscription: "Subscription") -> bool:
+        if subscription.descriptor < 0 or self.direct is None:
+            return False
+        self.direct.pop(subscription.descriptor, None)
+        self.direct = self.direct or None
+        subscription.descriptor = -1
+        subscription.offset = self.top
+        return True
+
+    def _stand_apart(self, subscription: "Subscription") -> None:
+        if self._others is None:
+            self._others = {}
+        self._others[subscription.client] = subscription
+
+    def _forget_other(self, subscription: "Subscription") -> None:
+        if self._others is not None:
+            self._others.pop(subscription.client, None)
+            self._others = self._others or None
+
 
 class Subscription:
-    """One client's place in one channel."""
+    """One client's place in one channel. While it is direct, the channel's top is its offset."""
 
     __slots__ = (
-        "announced", "catch_up", "client", "epoch", "expires_at", "in_step", "info", "join_leave", "live", "offset",
-        "server_side", "user", "wire",
+        "announced", "catch_up", "client", "descriptor", "epoch", "expires_at", "goal", "in_step", "info",
+        "join_leave", "live", "offset", "plain", "server_side", "user", "wire",
     )  # fmt: skip
 
     def __init__(
@@ -97,6 +265,12 @@ class Subscription:
         self.expires_at: float | None = None
         self.epoch = ""
         self.offset = 0
+        # An offset known to exist already; it is behind until it has read that far.
+        self.goal = 0
+        # Whether it gets the same bytes as everybody.
+        self.plain = True
+        # Its socket while it is written to directly.
+        self.descriptor = -1
         # Whether the others were told that it joined.
         self.announced = False
         # Not before its subscribe reply has been written.
@@ -108,8 +282,9 @@ class Subscription:
 
     def settle(self) -> None:
         """Join the live stream, or catch up first if it has moved on."""
-        if self.offset >= self.live.top:
+        if self.offset >= max(self.live.top, self.goal):
             self.in_step = True
+            self.live.promote(self)
         else:
             self.catch_up.add(self)
 
@@ -123,60 +298,83 @@ class Subscription:
             return
         self.wire.write(frame)
         self.offset = offset
+        self.live.promote(self)
+
+    def finish_write(self, data: bytes, sent: int) -> None:
+        """A direct write was cut short after ``sent`` bytes, or failed (-1)."""
+        wire = cast(DirectWire, self.wire)
+        if sent < 0:
+            wire.cut()
+        else:
+            wire.rest(data[sent:])
+
+
+class Reader(Protocol):
+    """Whoever reads through a wire; a connection."""
+
+    wire: Wire
+
+    def lost(self, subscription: Subscription) -> None:
+        """What a subscription missed is gone."""
+        ...
+
+    def slow(self) -> None:
+        """It reads too slowly for its channel's policy."""
+        ...
 
 
 class CatchUp:
     """Brings one connection's subscriptions back in step, as fast as its wire drains.
 
-    ``lost(subscription)`` is called when the log has dropped what it missed,
-    ``slow()`` when its channel's policy is to disconnect slow readers.
+    ``reader.lost(subscription)`` is called when the log has dropped what it missed,
+    ``reader.slow()`` when its channel's policy is to disconnect slow readers.
     """
 
-    __slots__ = ("_behind", "_log", "_lost", "_slow", "_task", "_wire")
+    __slots__ = ("_behind", "_log", "_reader", "_task")
 
-    def __init__(
-        self, source: Log, wire: Wire, lost: Callable[[Subscription], None], slow: Callable[[], None]
-    ) -> None:
+    def __init__(self, source: Log, reader: "Reader") -> None:
         self._log = source
-        self._wire = wire
-        self._lost = lost
-        self._slow = slow
-        self._behind: dict[str, Subscription] = {}
+        self._reader = reader
+        self._behind: dict[str, Subscription] | None = None
         self._task: asyncio.Task[None] | None = None
 
     def add(self, subscription: Subscription) -> None:
         """Let a subscription catch up."""
+        if self._behind is None:
+            self._behind = {}
         self._behind[subscription.live.name] = subscription
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def drop(self, subscription: Subscription) -> None:
         """Forget a subscription that ended."""
-        self._behind.pop(subscription.live.name, None)
+        if self._behind is not None:
+            self._behind.pop(subscription.live.name, None)
 
     def stop(self) -> None:
         """Give up; the connection is closed."""
-        self._behind.clear()
+        self._behind = None
         if self._task is not None:
             self._task.cancel()
             self._task = None
 
     async def _run(self) -> None:
         try:
+            wire = self._reader.wire
             while self._behind:
-                if self._wire.congested() and self._any_to_disconnect():
-                    self._slow()
+                if wire.congested() and self._any_to_disconnect():
+                    self._reader.slow()
                     return
-                await self._wire.drained()
-                for subscription in list(self._behind.values()):
-                    if self._wire.congested():
+                await wire.drained()
+                for subscription in self._all_behind():
+                    if wire.congested():
                         break
                     await self._advance(subscription)
                 await asyncio.sleep(0)
         except Exception:
             log.exception("catching up failed")
-            for subscription in list(self._behind.values()):
-                self._lost(subscription)
+            for subscription in self._all_behind():
+                self._reader.lost(subscription)
         finally:
             self._task = None
 
@@ -184,27 +382,28 @@ class CatchUp:
         live = subscription.live
         try:
             if live.options.slow == "latest":
-                entries = await self._latest(subscription)
+                found = await self._latest(subscription)
             else:
                 cursor = Cursor(subscription.epoch, subscription.offset)
-                entries = (await self._log.after(live.tenant, live.name, cursor, BATCH)).publications
+                found = await self._log.after(live.tenant, live.name, cursor, BATCH)
         except CursorLost:
             if self._is_behind(subscription):
-                self._lost(subscription)
+                self._reader.lost(subscription)
             return
         if not self._is_behind(subscription):
             return
-        for entry in entries:
-            if self._wire.congested():
+        for entry in found.publications:
+            if self._reader.wire.congested():
                 return
             shown = codec.publication_of(entry, positioned=live.positioned)
-            self._wire.write(codec.push(frames.Push(channel=live.name, pub=shown)))
+            self._reader.wire.write(codec.push(frames.Push(channel=live.name, pub=shown)))
             subscription.offset = entry.offset
-        if subscription.offset >= live.top:
+        if subscription.offset >= max(live.top, found.top):
             subscription.in_step = True
             self.drop(subscription)
+            live.promote(subscription)
 
-    async def _latest(self, subscription: Subscription) -> tuple[Publication, ...]:
+    async def _latest(self, subscription: Subscription) -> Slice:
         """Return only the newest publication of each key after the cursor; missing some is the policy."""
         live = subscription.live
         found = await self._log.history(live.tenant, live.name, LATEST_WINDOW, None, True)
@@ -214,10 +413,14 @@ class CatchUp:
         for entry in found.publications:
             if entry.offset > subscription.offset:
                 newest.setdefault(entry.key, entry)
-        return tuple(sorted(newest.values(), key=lambda entry: entry.offset))
+        entries = sorted(newest.values(), key=lambda entry: entry.offset)
+        return Slice(found.epoch, found.top, tuple(entries))
 
     def _any_to_disconnect(self) -> bool:
-        return any(one.live.options.slow == "disconnect" for one in self._behind.values())
+        return any(one.live.options.slow == "disconnect" for one in self._all_behind())
+
+    def _all_behind(self) -> list[Subscription]:
+        return list(self._behind.values()) if self._behind else []
 
     def _is_behind(self, subscription: Subscription) -> bool:
-        return self._behind.get(subscription.live.name) is subscription
+        return self._behind is not None and self._behind.get(subscription.live.name) is subscription

@@ -269,7 +269,7 @@ class Hub:
             if sub is None:  # closed while the log was read
                 continue
             if recover_since is not None:
-                sub.live.top = max(sub.live.top, sub.offset)
+                sub.goal = sub.offset
                 sub.stand_at(recover_since)
             positioned = sub.live.positioned
             word = frames.Subscribed(positioned, positioned=positioned, data=codec.raw(data))

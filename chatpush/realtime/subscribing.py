@@ -216,6 +216,7 @@ async def _missed(
         return None
     missed = _within(RECOVERY_BYTES, found.publications)
     sub.stand_at(Cursor(found.epoch, missed[-1].offset if missed else request.offset))
+    sub.goal = found.top
     return missed
 
 

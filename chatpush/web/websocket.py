@@ -1,4 +1,8 @@
-"""The transport ``/connection/websocket``: aiohttp's socket around a protocol session.
+"""The transport ``/connection/websocket``: a socket around a protocol session.
+
+aiohttp routes the request and its middleware looks at it; then a small
+protocol of our own takes the socket over (``takeover``, ``sockets``). Where
+that is not possible, over TLS above all, aiohttp's own WebSocket serves.
 
 The tenant comes from the publishable key, never from the client's commands.
 Nothing is compressed: per-connection zlib costs more memory than all the rest
@@ -7,6 +11,9 @@ back.
 """
 
 import asyncio
+import base64
+import binascii
+import hashlib
 import random
 from collections.abc import Awaitable, Callable
 
@@ -18,7 +25,9 @@ from chatpush.realtime.codes import INAPPROPRIATE_PROTOCOL
 from chatpush.realtime.hub import Hub
 from chatpush.realtime.session import Session
 from chatpush.settings import Client
+from chatpush.web import framing, takeover
 from chatpush.web.origins import check_origin
+from chatpush.web.sockets import Socket, Ward
 from chatpush.web.wire import HIGH_WATER_BYTES, SocketWire
 
 log = structlog.get_logger(__name__)
@@ -26,6 +35,7 @@ log = structlog.get_logger(__name__)
 TenantOf = Callable[[web.Request], Awaitable[TenantId]]
 PATH = "/connection/websocket"
 PROTOBUF = "centrifuge-protobuf"
+MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 def retry_after() -> dict[str, str]:
@@ -33,12 +43,15 @@ def retry_after() -> dict[str, str]:
     return {"Retry-After": str(random.randint(1, 10))}
 
 
-def add_routes(app: web.Application, hub: Hub, settings: Client, tenant_of: TenantOf) -> None:
+def add_routes(
+    app: web.Application, hub: Hub, settings: Client, tenant_of: TenantOf, *, own: bool = True
+) -> None:
     """Serve WebSockets; ``tenant_of(request)`` reads the publishable key.
 
-    On the app's shutdown the hub is drained: every client is told 3001.
+    ``own`` False leaves them all to aiohttp. On the app's shutdown the hub is
+    drained: every client is told 3001.
     """
-    sockets = Sockets(hub, settings, tenant_of)
+    sockets = Sockets(hub, settings, tenant_of, own)
     app.router.add_get(PATH, sockets.handle)
     app.on_shutdown.append(sockets.shut_down)
 
@@ -46,20 +59,50 @@ def add_routes(app: web.Application, hub: Hub, settings: Client, tenant_of: Tena
 class Sockets:
     """All WebSockets of an application."""
 
-    def __init__(self, hub: Hub, settings: Client, tenant_of: TenantOf) -> None:
+    def __init__(self, hub: Hub, settings: Client, tenant_of: TenantOf, own: bool) -> None:
         self._hub = hub
         self._settings = settings
         self._tenant_of = tenant_of
+        self._own = own
         self._closing: set[asyncio.Task[None]] = set()
+        self._ward: Ward | None = None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Accept one socket and serve it until it ends."""
+        """Accept one socket; serve it until it ends, unless it is taken over."""
         check_origin(request, self._settings.allowed_origins)
         tenant = await self._tenant_of(request)
         if self._hub.full():
             return web.Response(
                 status=503, headers=retry_after(), text="too many connections; come back soon"
             )
+        handshake = _handshake(request)
+        if handshake is None:
+            return web.Response(
+                status=400, text="this address speaks WebSocket only", headers={"Sec-WebSocket-Version": "13"}
+            )
+        if self._own and takeover.possible(request):
+            return self._take_over(request, tenant, handshake)
+        return await self._leave_to_aiohttp(request, tenant)
+
+    async def shut_down(self, _app: web.Application) -> None:
+        """Tell every client to come back elsewhere, and wait for the goodbyes."""
+        await self._hub.drain()
+        if self._closing:
+            await asyncio.wait(self._closing)
+        if self._ward is not None:
+            await self._ward.all_gone()
+
+    def _take_over(self, request: web.Request, tenant: TenantId, handshake: bytes) -> web.StreamResponse:
+        if self._ward is None:
+            self._ward = Ward(self._settings.slow_buffer_bytes, self._settings.max_message_bytes)
+        protobuf = _speaks_protobuf(request)
+        socket = Socket(self._ward, framing.BINARY if protobuf else framing.TEXT)
+        transport, early = takeover.take_over(request, socket)
+        session = self._hub.open(tenant, socket, protobuf=protobuf)
+        socket.begin(transport, session, handshake, early)
+        return takeover.Taken()
+
+    async def _leave_to_aiohttp(self, request: web.Request, tenant: TenantId) -> web.StreamResponse:
         socket = web.WebSocketResponse(
             protocols=(PROTOBUF,),
             compress=False,
@@ -67,8 +110,6 @@ class Sockets:
             timeout=1.0,
             autoping=True,
         )
-        if not socket.can_prepare(request).ok:
-            return web.Response(status=400, text="this address speaks WebSocket only")
         await socket.prepare(request)
         if request.transport is not None:
             request.transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
@@ -82,12 +123,6 @@ class Sockets:
             await wire.finished()
         return socket
 
-    async def shut_down(self, _app: web.Application) -> None:
-        """Tell every client to come back elsewhere, and wait for the goodbyes."""
-        await self._hub.drain()
-        if self._closing:
-            await asyncio.wait(self._closing)
-
     async def _serve(self, socket: web.WebSocketResponse, session: Session, spoken: WSMsgType) -> None:
         """Hand the session its frames. aiohttp answers broken framing, bad UTF-8 and giants by itself."""
         async for message in socket:
@@ -97,3 +132,32 @@ class Sockets:
                 session.connection.close(INAPPROPRIATE_PROTOCOL)
             if session.connection.closed:
                 break
+
+
+def _handshake(request: web.Request) -> bytes | None:
+    """Return the answer that opens a WebSocket (RFC 6455 §4.2.2); None if this is no request for one."""
+    headers = request.headers
+    if headers.get("Upgrade", "").lower().strip() != "websocket":
+        return None
+    if "upgrade" not in headers.get("Connection", "").lower():
+        return None
+    if headers.get("Sec-WebSocket-Version", "") not in {"13", "8", "7"}:
+        return None
+    key = headers.get("Sec-WebSocket-Key", "").encode()
+    try:
+        if len(base64.b64decode(key, validate=True)) != 16:
+            return None
+    except binascii.Error:
+        return None
+    accept = base64.b64encode(hashlib.sha1(key + MAGIC, usedforsecurity=False).digest())
+    chosen = f"Sec-WebSocket-Protocol: {PROTOBUF}\r\n".encode() if _speaks_protobuf(request) else b""
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n" + chosen + b"\r\n"
+    )
+
+
+def _speaks_protobuf(request: web.Request) -> bool:
+    """Return whether the client offers Protobuf; JSON needs no subprotocol."""
+    offered = request.headers.get("Sec-WebSocket-Protocol", "")
+    return PROTOBUF in [name.strip() for name in offered.split(",")]
