@@ -11,6 +11,7 @@ or let ``chatpush.process.run`` serve until SIGTERM.
 import contextlib
 import os
 from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -34,6 +35,7 @@ from chatpush.log.embedded import EmbeddedLog
 from chatpush.notify.accepted import AcceptedMessages
 from chatpush.notify.audience import Audience
 from chatpush.notify.away import Away
+from chatpush.notify.broadcasts import Broadcasts
 from chatpush.notify.claims import Claims
 from chatpush.notify.delivery import Delivery
 from chatpush.notify.drafts import MessageDraft, Recipient
@@ -78,6 +80,7 @@ from chatpush.support.budget import Budget
 from chatpush.support.conversations import Conversations
 from chatpush.support.desk import Desk
 from chatpush.support.embedded import EmbeddedAssistant
+from chatpush.support.erasure import erasing
 from chatpush.support.knowledge import Knowledge
 from chatpush.support.modelled import ModelledAssistant
 from chatpush.support.promises import Promises
@@ -86,7 +89,7 @@ from chatpush.support.queue import Queue
 from chatpush.support.retrieval import Retrieval
 from chatpush.support.tools import Toolbox
 from chatpush.support.writer import Writer
-from chatpush.web import poll, routes, server, server_api, websocket
+from chatpush.web import one_way, poll, routes, server, server_api, streams, websocket
 from chatpush.web.console.wiring import add_console
 from chatpush.web.health import Readiness, add_health
 from chatpush.web.idempotency import Replies
@@ -95,6 +98,8 @@ from chatpush.web.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 BACKLOG = 4096
+DAY_SECONDS = 86_400.0
+RUNS_KEPT = timedelta(days=90)
 
 
 class Chatpush:
@@ -130,6 +135,7 @@ class Chatpush:
                 "sessions": self.sessions.sweep,
                 "sign-in attempts": self.attempts.sweep,
                 "idempotent replies": self.replies.sweep,
+                "closed broadcasts": self.broadcasts.prune,
             },
         )
 
@@ -161,8 +167,9 @@ class Chatpush:
         async with self.records(), contextlib.AsyncExitStack() as stack:
             await self._load_templates()
             for part in (
-                self.log, self.hub, self.renderers, self.outbox, self.fanout, self.recommender, self.promises,
-                self.assistant, self.runs, self.alarm, self.reactor, self.metrics, self.housekeeping,
+                self.log, self.hub, self.renderers, self.outbox, self.fanout, self.broadcasts,
+                self.recommender, self.promises, self.assistant, self.runs, self.alarm, self.reactor,
+                self.metrics, self.housekeeping,
             ):  # fmt: skip
                 start, stop = getattr(part, "start", None), getattr(part, "stop", None)
                 if start is not None:
@@ -205,7 +212,8 @@ class Chatpush:
         app = server.build(routes.ALL, self._services(), identifier, self.settings)
         client = self.settings.client
         websocket.add_routes(app, self.hub, client, identifier.tenant_of)
-        poll.add_routes(app, self.hub, client, identifier.tenant_of)
+        for transport in (poll, streams, one_way):
+            transport.add_routes(app, self.hub, client, identifier.tenant_of)
         server_api.add_routes(
             app, self.hub, self.settings.http_api.key, self._identify_key, DEFAULT_TENANT, __version__
         )
@@ -266,10 +274,16 @@ class Chatpush:
         self.fanout = FanOut(
             database, vault, self.audience, accepted, clock, self.outbox.ring, page_size=rules.page_size
         )
+        self.broadcasts = Broadcasts(
+            database, accepted, self.fanout, clock, self.outbox.deliver, self.hub.online,
+            from_users=rules.read_from_users,
+        )  # fmt: skip
+        self.hub.on_connect.append(self.broadcasts.arrived)
         self.messages = Messages(
             database, vault, self.audience, self.templates, self.fanout, clock, self.outbox.ring,
             known_channels=self.away.names,
             max_recipients=rules.max_inline_recipients, allow=self._allow_messages,
+            broadcasts=self.broadcasts,
         )  # fmt: skip
 
     def _build_recommend(self) -> None:
@@ -281,6 +295,7 @@ class Chatpush:
             exploration=settings.exploration, refit_seconds=settings.refit_seconds,
         )  # fmt: skip
         self.timing = Timing(database, self.users.get_many, clock)
+        self.users.also_erase(self.behaviour.erase)
         self.receipts.listen(Feedback(self.behaviour, self.inbox).on_reception)
 
     def _build_support(self) -> None:
@@ -290,6 +305,7 @@ class Chatpush:
         self.conversations = Conversations(
             database, vault, self.hub, bridges.issue_subscription(self.tokens), clock
         )
+        self.users.also_erase(erasing(database, self.hub.history_remove))
         self.promises = Promises(
             database, vault, self.conversations, clock, bridges.tell_of_promise(self.messages),
             settings.promise_days, settings.assistant_name,
@@ -328,6 +344,9 @@ class Chatpush:
         )
         self.dry_runs = DryRuns(self.campaigns, self.audience, self.templates, drafting)
         self.alarm = Alarm(self.campaigns, self.runs, clock)
+        kept = timedelta(days=self.settings.recommend.retention_days)
+        self.alarm.every("forget events", DAY_SECONDS, lambda: self.behaviour.forget(kept))
+        self.alarm.every("forget runs", DAY_SECONDS, lambda: self.runs.forget(RUNS_KEPT))
         triggered = EventCampaigns(self.campaigns, self.messages, drafting, self.catalogue, clock)
         reactors = [bridges.keep_promises(self.promises), triggered.on_event, self.plugins.on_event]
         self.reactor = Reactor(database, self.behaviour, reactors, clock)

@@ -8,7 +8,7 @@ made with defaults by the first message or event.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -36,6 +36,9 @@ LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
 MAX_ATTRIBUTES = 100
 MAX_ATTRIBUTE_BYTES = 32_768
 CHOOSABLE = (Category.MARKETING, Category.ALERT)
+
+
+Eraser = Callable[[TenantId, UserId], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,11 @@ class Users:
         self._database = database
         self._vault = vault
         self._clock = clock
+        self._erasers: list[Eraser] = []
+
+    def also_erase(self, eraser: Eraser) -> None:
+        """Let another room erase what it holds of a user, before the key is thrown away."""
+        self._erasers.append(eraser)
 
     async def put(self, tenant: TenantId, user: UserId, change: UserChange, via: str = "api") -> User:
         """Make or change a user and return it.
@@ -212,7 +220,7 @@ class Users:
 
         def erase(tx: Transaction) -> int:
             who = {"t": tenant, "u": user}
-            for table in ("consent_entry", "endpoint", "topic_member", "inbox_item"):
+            for table in ("consent_entry", "endpoint", "topic_member", "inbox_item", "broadcast_reader"):
                 tx.execute(f"DELETE FROM {table} WHERE tenant = :t AND user_id = :u", **who)
             tx.execute(
                 "UPDATE delivery SET state = 'cancelled', reason = 'user_erased', pending = 0"
@@ -226,6 +234,8 @@ class Users:
             )
             return tx.execute("DELETE FROM app_user WHERE tenant = :t AND id = :u", **who)
 
+        for eraser in self._erasers:
+            await eraser(tenant, user)
         existed = await self._database.write(erase)
         await self._vault.forget(tenant, user)
         if not existed:
