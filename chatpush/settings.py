@@ -168,6 +168,9 @@ class Notify(Section):
     )
     max_inline_recipients: int = Field(1000, ge=1, description="Recipients named in one request.")
     page_size: int = Field(500, ge=1, le=10_000, description="Users fanned out in one transaction.")
+    read_from_users: int = Field(
+        1000, ge=0, description="Topics and everyone, beyond so many users, are fanned out on read."
+    )
     marketing_cap: int = Field(3, ge=0, description="Marketing messages a user gets per window; 0: no cap.")
     marketing_cap_hours: int = Field(24, ge=1, description="The window of marketing_cap.")
     marketing_needs_consent: bool = Field(True, description="Marketing only to users who consented.")

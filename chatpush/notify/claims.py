@@ -63,6 +63,19 @@ class Claims:
         """Claim due deliveries: by priority, then the longest due."""
         return await self._database.write(lambda tx: self._claim_in(tx, now, limit, cap_window))
 
+    async def facts(self, tenant: TenantId, deliveries: Iterable[str], since: datetime) -> list[Claim]:
+        """Return pending deliveries that were written as claimed, with what their decision needs."""
+        ids, params = among(deliveries)
+
+        def look(tx: Transaction) -> list[Claim]:
+            rows = tx.query(
+                f"SELECT * FROM delivery WHERE tenant = :t AND pending = 1 AND id IN {ids} ORDER BY id",
+                t=tenant, **params,
+            )  # fmt: skip
+            return _with_facts(tx, tenant, rows, since)
+
+        return await self._database.write(look)
+
     async def next_due(self) -> datetime | None:
         """Return when the next pending delivery is due, or None."""
         first = [

@@ -7,8 +7,8 @@ twice. Messages take turns, one page each, so that a big one does not hold up
 the small.
 
 A message to a few named users is fanned out in the transaction that accepts
-it. A topic, a segment or everyone follows in the background; a later
-fan-out on read takes their place in ``turn`` alone.
+it. A topic, a segment or everyone follows in the background, unless they are
+so many that each reads it for themself (see ``broadcasts``).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -86,15 +86,22 @@ class FanOut:
         return 0 if rows else None
 
     async def rows(
-        self, tenant: TenantId, message: MessageId, accepted: Accepted, users: Sequence[UserId]
-    ) -> list[Row]:
-        """Return the deliveries of some users, ready to be inserted by ``insert_in``."""
+        self, tenant: TenantId, message: MessageId, accepted: Accepted, users: Sequence[UserId], *,
+        due: datetime | None = None,
+    ) -> list[Row]:  # fmt: skip
+        """Return the deliveries of some users, ready to be inserted by ``insert_in``.
+
+        ``due`` is when they were to be sent, if the message does not say.
+        """
         now = self._clock.now()
         own = {one.user: one.data for one in accepted.to if one.user is not None and one.data}
         if own:
             await self._vault.ready_many(tenant, [user for user in users if user in own])
-        due = await self._due(tenant, accepted, users, now)
-        return [self._row(tenant, message, accepted, user, due[user], now, own.get(user)) for user in users]
+        if due is not None:
+            at = dict.fromkeys(users, due)
+        else:
+            at = await self._due(tenant, accepted, users, now)
+        return [self._row(tenant, message, accepted, user, at[user], now, own.get(user)) for user in users]
 
     def insert_in(self, tx: Transaction, tenant: TenantId, accepted: Accepted, rows: list[Row]) -> None:
         """Insert deliveries; a waiting one of the same collapse key gives way."""

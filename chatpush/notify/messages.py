@@ -9,19 +9,21 @@ tenant's, and forgets the recipients when all have their deliveries.
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from chatpush.clock import Clock
-from chatpush.domain import Category, DeliveryId, MessageId, TenantId, UserId, from_ms, new_id, to_ms
+from chatpush.domain import Category, DeliveryId, MessageId, TenantId, new_id, to_ms
 from chatpush.errors import InvalidInput, KeyReused, NotFound
 from chatpush.notify import drafts
 from chatpush.notify.accepted import seal
 from chatpush.notify.audience import Audience
+from chatpush.notify.broadcasts import Broadcasts
 from chatpush.notify.drafts import INBOX_NAMES, Accepted, MessageDraft
 from chatpush.notify.fanout import FanOut
 from chatpush.notify.listing import Listed, Window, among
+from chatpush.notify.reporting import ENGAGEMENT, DeliveryReport, Message, message_of, report_of, sums
 from chatpush.notify.template_source import check_content
 from chatpush.notify.templates import Templates
 from chatpush.notify.users import checked_locale
@@ -31,44 +33,6 @@ from chatpush.store.vault import Vault
 HTTP_KEYS_KEPT = timedelta(hours=24)
 HTTP_KEY = "http:"
 CANCEL_PAGE = 5000
-ENGAGEMENT = (
-    "COUNT(*) AS n, COUNT(delivered_at) AS delivered, COUNT(seen_at) AS seen,"
-    " COUNT(clicked_at) AS clicked, COUNT(dismissed_at) AS dismissed"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What became of a message: how many of its deliveries are in which state."""
-
-    id: MessageId
-    status: str
-    template: str
-    category: str
-    campaign: str
-    cancel_key: str
-    collapse_key: str
-    accepted_at: datetime
-    counts: dict[str, int]
-    engagement: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryReport:
-    """One user's part of a message."""
-
-    id: DeliveryId
-    message: MessageId
-    user: UserId
-    state: str
-    reason: str
-    due_at: datetime
-    attempts: int
-    sent_at: datetime | None
-    delivered_at: datetime | None
-    seen_at: datetime | None
-    clicked_at: datetime | None
-    dismissed_at: datetime | None
 
 
 Allow = Callable[[TenantId, int], Awaitable[object]]
@@ -81,8 +45,9 @@ class Messages:
     def __init__(
         self, database: Database, vault: Vault, audience: Audience, templates: Templates, fanout: FanOut,
         clock: Clock, ring_outbox: Callable[[], None], *, known_channels: frozenset[str] = frozenset(),
-        max_recipients: int = 1000, allow: Allow | None = None,
+        max_recipients: int = 1000, allow: Allow | None = None, broadcasts: Broadcasts | None = None,
     ) -> None:  # fmt: skip
+        self._broadcasts = broadcasts
         self._allow = allow
         self._database = database
         self._vault = vault
@@ -108,6 +73,8 @@ class Messages:
         named = [one.user for one in accepted.to if one.user is not None]
         if self._allow is not None:
             await self._allow(tenant, len(named) or 1)
+        if self._broadcasts is not None and await self._broadcasts.suits(tenant, accepted):
+            return await self._broadcast(tenant, draft, accepted, idempotency_key, self._broadcasts)
         inline = len(named) == len(accepted.to) <= self._fanout.page_size
         owner = named[0] if len(accepted.to) == len(named) == 1 else ""
         message = MessageId(new_id("msg"))
@@ -115,15 +82,8 @@ class Messages:
         users = sorted(set(named)) if inline else []
         rows = await self._fanout.rows(tenant, message, accepted, users)
         kept = replace(accepted, to=()) if inline else accepted
-        now = to_ms(self._clock.now())
-        row: Row = {
-            "tenant": tenant, "id": message, "state": "accepted", "template": accepted.template,
-            "category": accepted.category.value, "campaign": accepted.campaign or "",
-            "cancel_key": draft.cancel_key, "collapse_key": draft.collapse_key,
-            "idempotency_key": idempotency_key or None, "fingerprint": _fingerprint(draft), "owner": owner,
-            "draft_sealed": seal(self._vault, tenant, owner, message, kept), "fan_cursor": "",
-            "accepted_at": now, "fanned_at": now if inline else None,
-        }  # fmt: skip
+        row = self._row(tenant, message, draft, kept, idempotency_key, owner=owner)
+        row["fanned_at"] = row["accepted_at"] if inline else None
 
         def write(tx: Transaction) -> MessageId:
             if idempotency_key and (first := _first(tx, row)):
@@ -138,6 +98,39 @@ class Messages:
         else:
             self._fanout.ring()
         return stored
+
+    async def _broadcast(
+        self, tenant: TenantId, draft: MessageDraft, accepted: Accepted, key: str, broadcasts: Broadcasts
+    ) -> MessageId:
+        """Write one row that its many readers fetch."""
+        message = MessageId(new_id("msg"))
+        await self._vault.ready(tenant)
+        row = self._row(tenant, message, draft, replace(accepted, to=()), key, fan_out="read")
+        row["fanned_at"] = row["accepted_at"]
+
+        def write(tx: Transaction) -> MessageId:
+            if key and (first := _first(tx, row)):
+                return first
+            tx.insert("message", row)
+            broadcasts.insert_in(tx, tenant, message, accepted)
+            return message
+
+        stored = await self._database.write(write)
+        broadcasts.ring(tenant)
+        return stored
+
+    def _row(
+        self, tenant: TenantId, message: MessageId, draft: MessageDraft, kept: Accepted, key: str, *,
+        owner: str = "", fan_out: str = "write",
+    ) -> Row:  # fmt: skip
+        return {
+            "tenant": tenant, "id": message, "state": "accepted", "template": kept.template,
+            "category": kept.category.value, "campaign": kept.campaign or "",
+            "cancel_key": draft.cancel_key, "collapse_key": draft.collapse_key,
+            "idempotency_key": key or None, "fingerprint": _fingerprint(draft), "owner": owner,
+            "draft_sealed": seal(self._vault, tenant, owner, message, kept), "fan_out": fan_out,
+            "fan_cursor": "", "accepted_at": to_ms(self._clock.now()),
+        }  # fmt: skip
 
     async def cancel(
         self, tenant: TenantId, *, message: MessageId | None = None, cancel_key: str = ""
@@ -223,7 +216,7 @@ class Messages:
             f" WHERE tenant = :t AND created_at >= :since{only} GROUP BY state",
             t=tenant, since=to_ms(since), **({"c": campaign} if campaign else {}),
         )  # fmt: skip
-        counts, engagement = _sums(rows)
+        counts, engagement = sums(rows)
         return counts | engagement
 
     async def _check(self, tenant: TenantId, draft: MessageDraft) -> Accepted:
@@ -272,7 +265,8 @@ class Messages:
             t=tenant, **params,
         )  # fmt: skip
         return {
-            row["id"]: _message(row, [one for one in counted if one["message"] == row["id"]]) for row in rows
+            row["id"]: message_of(row, [one for one in counted if one["message"] == row["id"]])
+            for row in rows
         }
 
     async def list(self, tenant: TenantId, window: Window, campaign: str = "") -> Listed[Message]:
@@ -285,48 +279,6 @@ class Messages:
         )  # fmt: skip
         messages = await self._with_counts(tenant, rows)
         return window.page(rows, lambda row: messages[row["id"]])
-
-
-def _sums(counted: list[Row]) -> tuple[dict[str, int], dict[str, int]]:
-    counts = {row["state"]: row["n"] for row in counted}
-    kinds = ("seen", "clicked", "dismissed")
-    return counts, {kind: sum(row[kind] for row in counted) for kind in kinds}
-
-
-def _message(row: Row, counted: list[Row]) -> Message:
-    counts, engagement = _sums(counted)
-    waiting = row["fanned_at"] is None or any(one["pending"] for one in counted)
-    status = "cancelled" if row["state"] == "cancelled" else "processing" if waiting else "completed"
-    return Message(
-        id=MessageId(row["id"]),
-        status=status,
-        template=row["template"],
-        category=row["category"],
-        campaign=row["campaign"],
-        cancel_key=row["cancel_key"],
-        collapse_key=row["collapse_key"],
-        accepted_at=from_ms(row["accepted_at"]),
-        counts=counts,
-        engagement=engagement,
-    )
-
-
-def report_of(row: Row) -> DeliveryReport:
-    """Return a row of table ``delivery`` as a report."""
-    times = {
-        name: from_ms(row[name]) if row[name] is not None else None
-        for name in ("sent_at", "delivered_at", "seen_at", "clicked_at", "dismissed_at")
-    }
-    return DeliveryReport(
-        id=DeliveryId(row["id"]),
-        message=MessageId(row["message"]),
-        user=UserId(row["user_id"]),
-        state=row["state"],
-        reason=row["reason"],
-        due_at=from_ms(row["due_at"]),
-        attempts=row["attempts"],
-        **times,
-    )
 
 
 def _fingerprint(draft: MessageDraft) -> str:

@@ -121,6 +121,16 @@ class Outbox:
         due = await self._claims.next_due()
         return None if due is None else max(0.001, (due - self._clock.now()).total_seconds())
 
+    async def deliver(self, tenant: TenantId, deliveries: Sequence[str]) -> None:
+        """Process deliveries that were written as claimed, at once and in pieces."""
+        for start in range(0, len(deliveries), self._batch):
+            now = self._clock.now()
+            claims = await self._claims.facts(
+                tenant, deliveries[start : start + self._batch], now - self._rules.marketing_cap_window
+            )
+            if claims:
+                await self._process_or_isolate(tenant, claims, now)
+
     async def _process_or_isolate(self, tenant: TenantId, claims: list[Claim], now: datetime) -> None:
         """Process a batch; if something in it breaks, each by itself, so that one bad row fails alone.
 

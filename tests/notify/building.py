@@ -7,11 +7,12 @@ from typing import Any
 
 from chatpush.account.metering import Meter
 from chatpush.clock import Clock
-from chatpush.domain import Json, TenantId, UserId
+from chatpush.domain import DEFAULT_TENANT, Json, TenantId, UserId
 from chatpush.errors import Unavailable
 from chatpush.notify.accepted import AcceptedMessages
 from chatpush.notify.audience import Audience
 from chatpush.notify.away import Away
+from chatpush.notify.broadcasts import Broadcasts
 from chatpush.notify.claims import Claims
 from chatpush.notify.delivery import Delivery
 from chatpush.notify.endpoints import Endpoints
@@ -78,6 +79,7 @@ class Room:
     templates: Templates
     renderers: Renderers
     fanout: FanOut
+    broadcasts: Broadcasts
     messages: Messages
     outbox: Outbox
     inbox: Inbox
@@ -90,6 +92,8 @@ class Room:
         """Do all work that is due now."""
         while await self.fanout.turn() == 0:
             pass
+        while await self.broadcasts.turn() == 0:
+            pass
         while await self.outbox.turn() == 0:
             pass
         await self.away.idle()
@@ -98,7 +102,7 @@ class Room:
         """Return what API handlers look up."""
         named = (
             self.users, self.topics, self.segments, self.audience, self.endpoints, self.templates, self.messages,
-            self.inbox, self.receipts, self.trace,
+            self.inbox, self.receipts, self.trace, self.broadcasts,
         )  # fmt: skip
         return {type(service): service for service in named}
 
@@ -106,7 +110,7 @@ class Room:
 def build_room(
     database: Database, vault: Vault, clock: Clock, *, plugins: Plugins | None = None, publisher: Any = None,
     rules: Rules | None = None, page_size: int = 500, ring: Callable[[], None] | None = None,
-    inbox_size: int = 200,
+    inbox_size: int = 200, read_from_users: int = 1000,
 ) -> Room:  # fmt: skip
     """Return the room, wired as the app wires it."""
     plugins = plugins or Plugins()
@@ -127,12 +131,17 @@ def build_room(
     )  # fmt: skip
     outbox = Outbox(claims, users, accepted, templates, plugins, delivery, vault, clock, rules or Rules())
     fanout = FanOut(database, vault, audience, accepted, clock, ring or outbox.ring, page_size=page_size)
+    broadcasts = Broadcasts(
+        database, accepted, fanout, clock, outbox.deliver,
+        lambda: [(DEFAULT_TENANT, UserId(name)) for name in online], from_users=read_from_users,
+    )  # fmt: skip
     messages = Messages(
-        database, vault, audience, templates, fanout, clock, ring or outbox.ring, known_channels=away.names
-    )
+        database, vault, audience, templates, fanout, clock, ring or outbox.ring, known_channels=away.names,
+        broadcasts=broadcasts,
+    )  # fmt: skip
     inbox = Inbox(database, vault, clock, publisher)
     receipts = Receipts(database, inbox, plugins, clock)
     return Room(
         database, vault, publisher, users, topics, segments, audience, endpoints, templates, renderers, fanout,
-        messages, outbox, inbox, receipts, Trace(database), away, online,
+        broadcasts, messages, outbox, inbox, receipts, Trace(database), away, online,
     )  # fmt: skip

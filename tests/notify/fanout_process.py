@@ -48,7 +48,8 @@ async def main(directory: Path, what: str) -> None:
     await database.start()
     vault = Vault(database, MASTER_KEY)
     await vault.ready(DEFAULT_TENANT)
-    room = build_room(database, vault, SystemClock(), publisher=FilePublisher(directory / "published"))
+    publisher = FilePublisher(directory / "published")
+    room = build_room(database, vault, SystemClock(), publisher=publisher, read_from_users=USERS)
     if what == "accept":
         await room.topics.add(DEFAULT_TENANT, "all", [f"user{number:05}" for number in range(USERS)])
         draft = MessageDraft(to=(Recipient(topic="all"),), content=Content("Sale", "Everything must go"))

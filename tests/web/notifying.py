@@ -17,9 +17,11 @@ NOUNS = [
 
 
 @asynccontextmanager
-async def notifying(database: Database, vault: Vault, clock: Clock) -> AsyncIterator[tuple[Client, Room]]:
+async def notifying(
+    database: Database, vault: Vault, clock: Clock, **options: Any
+) -> AsyncIterator[tuple[Client, Room]]:
     """Yield a client with a secret key, and the room behind it."""
-    room = build_room(database, vault, clock)
+    room = build_room(database, vault, clock, **options)
     try:
         async with serve(NOUNS, room.services()) as client:
             yield client, room

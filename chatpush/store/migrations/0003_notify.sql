@@ -78,6 +78,7 @@ CREATE TABLE template (
 );
 
 -- draft_sealed is sealed with the key of owner: the one recipient, else '' (the tenant).
+-- fan_out is write (each user gets a row) or read (see broadcast).
 -- fanned_at is null while users remain after fan_cursor.
 CREATE TABLE message (
     tenant TEXT NOT NULL,
@@ -92,6 +93,7 @@ CREATE TABLE message (
     fingerprint TEXT NOT NULL,
     owner TEXT NOT NULL,
     draft_sealed BYTES NOT NULL,
+    fan_out TEXT NOT NULL,
     fan_cursor TEXT NOT NULL,
     accepted_at BIGINT NOT NULL,
     fanned_at BIGINT,
@@ -167,4 +169,32 @@ CREATE TABLE trace_entry (
     detail TEXT NOT NULL,
     at BIGINT NOT NULL,
     PRIMARY KEY (tenant, delivery, id)
+);
+
+-- A message that its many readers fetch (fan-out on read): no deliveries until a user comes.
+-- topics is a JSON list, [] means everyone. seq orders what is open; null until opens_at.
+CREATE TABLE broadcast (
+    tenant TEXT NOT NULL,
+    message TEXT NOT NULL,
+    topics TEXT NOT NULL,
+    opens_at BIGINT NOT NULL,
+    closes_at BIGINT NOT NULL,
+    seq BIGINT,
+    PRIMARY KEY (tenant, message)
+);
+CREATE UNIQUE INDEX broadcast_seq ON broadcast (tenant, seq);
+CREATE INDEX broadcast_unopened ON broadcast (opens_at) WHERE seq IS NULL;
+
+CREATE TABLE broadcast_count (
+    tenant TEXT NOT NULL,
+    last BIGINT NOT NULL,
+    PRIMARY KEY (tenant)
+);
+
+-- How far each user has read.
+CREATE TABLE broadcast_reader (
+    tenant TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    seq BIGINT NOT NULL,
+    PRIMARY KEY (tenant, user_id)
 );

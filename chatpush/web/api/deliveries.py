@@ -7,7 +7,8 @@ from pydantic import BaseModel, Field
 
 from chatpush.domain import DeliveryId, Role, iso
 from chatpush.notify.listing import Window
-from chatpush.notify.messages import DeliveryReport, Messages
+from chatpush.notify.messages import Messages
+from chatpush.notify.reporting import DeliveryReport
 from chatpush.notify.trace import Trace, TraceEntry
 from chatpush.web.doors import Door
 from chatpush.web.operations import Call, Operations, PageQuery

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from chatpush.domain import DeliveryId, ReceiptKind
+from chatpush.notify.broadcasts import Broadcasts
 from chatpush.notify.inbox import Inbox
 from chatpush.notify.listing import Window
 from chatpush.notify.receipts import Receipts
@@ -58,6 +59,7 @@ async def list_inbox(call: Call, query: PageQuery) -> InboxPage:
     """List my messages, newest first."""
     inbox, tenant, user = call.need(Inbox), call.identity.tenant, call.identity.user
     window = Window(query.limit, query.starting_after, query.ending_before)
+    await call.need(Broadcasts).read(tenant, user)
     page = await inbox.list(tenant, user, window)
     return InboxPage(data=page.data, has_more=page.has_more, unread=await inbox.unread(tenant, user))
 
@@ -73,6 +75,7 @@ async def record_receipts(call: Call, body: ReceiptsIn) -> Unread:
 @routes.post("/v1/me/inbox/read-all", door=USERS)
 async def read_all(call: Call) -> Unread:
     """Mark all my messages as seen."""
+    await call.need(Broadcasts).read(call.identity.tenant, call.identity.user)
     await call.need(Inbox).read_all(call.identity.tenant, call.identity.user)
     return Unread(unread=await call.need(Inbox).unread(call.identity.tenant, call.identity.user))
 

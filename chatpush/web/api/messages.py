@@ -10,8 +10,9 @@ from chatpush.errors import InvalidInput
 from chatpush.notify.drafts import LIVE, MessageDraft, Priority, Recipient
 from chatpush.notify.hours import instant, zone
 from chatpush.notify.listing import Window
-from chatpush.notify.messages import HTTP_KEY, Message, Messages
+from chatpush.notify.messages import HTTP_KEY, Messages
 from chatpush.notify.policy import QuietRule
+from chatpush.notify.reporting import Message
 from chatpush.web.api.deliveries import DeliveryOut, DeliveryPage, delivery_out
 from chatpush.web.doors import Door
 from chatpush.web.idempotency import HEADER
@@ -145,6 +146,7 @@ class MessageOut(BaseModel):
     created_at: str
     counts: dict[str, int]
     engagement: dict[str, int]
+    fan_out: str = Field(description="write: a row for each user; read: users fetch it when they come.")
 
 
 class MessageDetail(MessageOut):
@@ -247,6 +249,7 @@ def _message(message: Message) -> dict[str, Any]:
         "created_at": iso(message.accepted_at),
         "counts": message.counts,
         "engagement": message.engagement,
+        "fan_out": message.fan_out,
     }
 
 

@@ -7,7 +7,8 @@ from aiohttp import web
 from chatpush.domain import MessageId, Role
 from chatpush.notify.figures import Figures
 from chatpush.notify.listing import Window
-from chatpush.notify.messages import DeliveryReport, Message, Messages
+from chatpush.notify.messages import Messages
+from chatpush.notify.reporting import DeliveryReport, Message
 from chatpush.notify.trace import TraceEntry
 from chatpush.web.console import models
 from chatpush.web.console.pages import Pages, Visit, visit_text
