@@ -17,7 +17,10 @@ from chatpush.realtime import frames, protobuf
 
 TEXT = 0x81
 BINARY = 0x82
+AROUND_PUSH = b'{"push":'
 _commands = msgspec.json.Decoder(frames.Command)
+_connect = msgspec.json.Decoder(frames.ConnectRequest)
+_emulation = msgspec.json.Decoder(frames.EmulationRequest)
 _raw = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
 
@@ -29,13 +32,21 @@ class BadFrame(Exception):
 class Frame:
     """One payload, ready for every connection."""
 
-    __slots__ = ("_message", "_twin", "payload", "websocket")
+    __slots__ = ("_alone", "_message", "_twin", "payload", "websocket")
 
     def __init__(self, payload: bytes, message: frames.Reply | None = None, opcode: int = TEXT) -> None:
         self.payload = payload
         self.websocket = _header(opcode, len(payload)) + payload
         self._message = message
         self._twin: Frame | None = None
+        self._alone: Frame | None = None
+
+    def alone(self) -> "Frame":
+        """Return a push as one-way transports send it: without the reply around it."""
+        if self._alone is None:
+            is_push = self.payload.startswith(AROUND_PUSH)
+            self._alone = Frame(self.payload[len(AROUND_PUSH) : -1]) if is_push else self
+        return self._alone
 
     def in_protobuf(self) -> "Frame":
         """Return the same message in Protobuf, encoded once."""
@@ -86,6 +97,36 @@ def decode_protobuf(frame: bytes | str) -> list[frames.Command]:
     if not commands:
         raise BadFrame("an empty frame")
     return commands
+
+
+def decode_connect(data: bytes | str) -> frames.ConnectRequest:
+    """Return the connect request that opens a one-way connection; nothing is an empty one.
+
+    Raises:
+        BadFrame: it is no JSON or has wrong types.
+    """
+    try:
+        return _connect.decode(data or b"{}")
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise BadFrame(str(error)) from error
+
+
+def decode_emulation(data: bytes, *, binary: bool) -> frames.EmulationRequest:
+    """Return commands that came by a request of their own; ``data`` is what a frame would hold.
+
+    Raises:
+        BadFrame: it can't be read.
+    """
+    try:
+        if binary:
+            found: frames.EmulationRequest = protobuf.decode(data, frames.EmulationRequest)
+            return found
+        asked = _emulation.decode(data)
+        if bytes(asked.data).startswith(b'"'):  # commands as text, as SDKs send them
+            asked.data = Raw(_raw.decode(asked.data).encode())
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+        raise BadFrame(str(error)) from error
+    return asked
 
 
 def reply(message: frames.Reply) -> Frame:

@@ -51,7 +51,8 @@ async def connect(node: Node, connection: Connection, request: frames.ConnectReq
     result = frames.ConnectResult(
         client=connection.client,
         ping=max(1, round(node.settings.ping_interval_seconds)),
-        pong=True,
+        pong=not connection.one_way,
+        session=connection.session_id,
         node=node.name,
     )
     if claims.expires_at is not None:

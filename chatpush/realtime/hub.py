@@ -22,6 +22,7 @@ from chatpush.realtime.codes import (
     Disconnect,
 )
 from chatpush.realtime.connection import Connection
+from chatpush.realtime.emulation import Emulation
 from chatpush.realtime.feed import Subscription, Wire
 from chatpush.realtime.heartbeat import EXPIRY_GRACE_SECONDS, Heartbeat
 from chatpush.realtime.limits import Bucket
@@ -32,7 +33,7 @@ from chatpush.realtime.registry import Registry, UserListener
 from chatpush.realtime.rpc import Rpc
 from chatpush.realtime.session import Session
 from chatpush.realtime.tokens import Tokens
-from chatpush.realtime.wires import ProtobufWire
+from chatpush.realtime.wires import OneWayWire, ProtobufWire
 from chatpush.settings import Settings
 
 DRAIN_BATCH = 128
@@ -72,6 +73,7 @@ class Hub:
             self._heartbeat, tokens, plugins, self.rpc,
         )  # fmt: skip
         self.polling = Polling(self._node)
+        self.emulation = Emulation(self._node.name)
         self.accepting = True
         self._began = clock.monotonic()
         self._clock = clock
@@ -119,6 +121,10 @@ class Hub:
         self._registry.open.add(connection)
         self._heartbeat.opened(connection)
         return Session(self._node, connection, codec.decode_protobuf if protobuf else codec.decode)
+
+    def open_one_way(self, tenant: TenantId, wire: Wire) -> Session:
+        """Return the session of a transport that only goes to the client; ``introduce`` it."""
+        return self.open(tenant, OneWayWire(wire))
 
     def full(self) -> bool:
         """Return whether another connection would be too many, or this node is going."""

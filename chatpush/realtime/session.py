@@ -9,6 +9,7 @@ that command.
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import structlog
 
 from chatpush.errors import ChatpushError
@@ -16,8 +17,12 @@ from chatpush.realtime import codec, commands, connecting, frames, subscribing
 from chatpush.realtime.codec import BadFrame
 from chatpush.realtime.codes import (
     BAD_FRAME,
+    CONNECTION_EXPIRED,
     INTERNAL,
     METHOD_NOT_FOUND,
+    NO_PERMISSION,
+    SERVER_ERROR,
+    TOKEN_EXPIRED,
     TOO_MANY,
     TOO_MANY_REQUESTS,
     Disconnected,
@@ -72,6 +77,27 @@ class Session:
             await self._handle(command)
             if self.connection.wire.congested():  # no more answers before these were read
                 await self.connection.wire.drained()
+
+    async def introduce(self, request: frames.ConnectRequest) -> None:
+        """Connect a client that can only listen; what it hears first is who it is."""
+        connection = self.connection
+        connection.one_way = True
+        try:
+            result = await connecting.connect(self._node, connection, request)
+        except Disconnected as error:
+            connection.close(error.disconnect)
+        except Refused as error:
+            expired = error.code.code == TOKEN_EXPIRED.code
+            connection.close(CONNECTION_EXPIRED if expired else NO_PERMISSION)
+        except ChatpushError:
+            connection.close(BAD_FRAME)
+        except Exception:
+            log.exception("a one-way connect failed", client=connection.client)
+            connection.close(SERVER_ERROR)
+        else:
+            word = frames.Connected(**msgspec.structs.asdict(result))
+            connection.push(frames.Push(connect=word))
+            subscribing.settle(self._node, connection)
 
     def ended(self) -> None:
         """The socket is gone."""

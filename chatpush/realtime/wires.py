@@ -24,3 +24,12 @@ class ProtobufWire:
 
     def close(self, disconnect: Disconnect) -> None:
         self._inner.close(disconnect)
+
+
+class OneWayWire(ProtobufWire):
+    """Writes pushes alone, for clients that never sent a command."""
+
+    __slots__ = ()
+
+    def write(self, frame: Frame) -> None:
+        self._inner.write(frame.alone())

@@ -18,7 +18,7 @@ from chatpush.realtime.tokens import Tokens
 SESSION_COOKIE = "chatpush_session"
 CSRF_HEADER = "X-CSRF-Token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-SELF_CHECKED = ("/connection/", "/api", "/console")
+SELF_CHECKED = ("/connection/", "/emulation", "/api", "/console")
 
 
 class Identifier:

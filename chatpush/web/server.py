@@ -21,7 +21,7 @@ from chatpush.web.idempotency import HEADER, Replies
 from chatpush.web.operations import IDENTITY, SERVICES, Operation, Operations
 
 Identify = Callable[[web.Request], Awaitable[Identity]]
-BROWSER_PATHS = re.compile(r"/(v1/(me/|visitors|widget/)|connection/)")
+BROWSER_PATHS = re.compile(r"/(v1/(me/|visitors|widget/)|connection/|emulation$)")
 OPENAPI: web.AppKey[dict[str, object]] = web.AppKey("openapi", dict)
 DECLARED: web.AppKey[list[Operation]] = web.AppKey("declared", list)
 

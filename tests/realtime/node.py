@@ -22,7 +22,7 @@ from chatpush.realtime.namespaces import Namespaces
 from chatpush.realtime.session import Session
 from chatpush.realtime.tokens import Tokens
 from chatpush.settings import Settings
-from chatpush.web import poll, server, server_api, websocket
+from chatpush.web import one_way, poll, server, server_api, streams, websocket
 from tests.log.logs import MASKING
 from tests.waiting import until
 
@@ -196,7 +196,8 @@ async def serving(node: RealtimeNode) -> AsyncIterator[str]:
 
     app = server.build([], {}, identify, node.settings)
     websocket.add_routes(app, node.hub, node.settings.client, tenant_of)
-    poll.add_routes(app, node.hub, node.settings.client, tenant_of)
+    for transport in (poll, streams, one_way):
+        transport.add_routes(app, node.hub, node.settings.client, tenant_of)
     server_api.add_routes(app, node.hub, API_KEY, identify_key, DEFAULT_TENANT, "test")
     runner = web.AppRunner(app, shutdown_timeout=2)
     await runner.setup()

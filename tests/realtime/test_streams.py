@@ -1,0 +1,277 @@
+"""http_stream, sse and emulation: the public JavaScript client in Chromium, and raw HTTP."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse, ClientSession, web
+from centrifuge.protocol import client_pb2
+from msgspec import Raw
+from playwright.async_api import Page, async_playwright
+
+from chatpush.clock import SystemClock
+from chatpush.domain import TenantId, UserId
+from chatpush.realtime import frames, protobuf
+from tests.realtime.node import RealtimeNode, realtime_node, serving
+from tests.waiting import until
+from tests.widget.conftest import ARGS, browser_path
+
+TENANT = TenantId("default")
+ASSETS = Path(__file__).parent / "assets"
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncIterator[RealtimeNode]:
+    async with realtime_node(tmp_path, SystemClock(), allowed_origins=["*"]) as node:
+        yield node
+
+
+@pytest.fixture
+async def address(node: RealtimeNode) -> AsyncIterator[str]:
+    async with serving(node) as address:
+        yield f"http://{address}"
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[ClientSession]:
+    async with ClientSession() as http:
+        yield http
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    """A page on an origin of its own, with the client's bundle on it."""
+
+    async def blank(_request: web.Request) -> web.Response:
+        return web.Response(
+            text="<!doctype html><script src=/centrifuge.js></script>", content_type="text/html"
+        )
+
+    async def script(_request: web.Request) -> web.FileResponse:
+        return web.FileResponse(ASSETS / "centrifuge.js")
+
+    app = web.Application()
+    app.router.add_get("/", blank)
+    app.router.add_get("/centrifuge.js", script)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=browser_path(), args=ARGS)
+        page = await browser.new_page()
+        await page.goto(f"http://127.0.0.1:{runner.addresses[0][1]}/")
+        yield page
+        await browser.close()
+    await runner.cleanup()
+
+
+LISTEN = """([transport, endpoint, emulationEndpoint, token]) => {
+  window.heard = []; window.events = []; window.personal = [];
+  const client = new centrifuge.Centrifuge([{transport, endpoint}], {
+    emulationEndpoint, token, minReconnectDelay: 10, maxReconnectDelay: 100,
+  });
+  client.on('connected', (ctx) => events.push(ctx.transport));
+  client.on('publication', ({data}) => personal.push(data));
+  const news = client.newSubscription('news:a');
+  news.on('publication', ({data}) => heard.push(data));
+  const room = client.newSubscription('room:a');
+  room.on('publication', ({data}) => heard.push(data));
+  window.client = client; window.room = room;
+  news.subscribe(); room.subscribe(); client.connect();
+}"""
+
+
+@pytest.mark.parametrize("transport", ["http_stream", "sse", "websocket"])
+async def test_the_public_javascript_client(
+    node: RealtimeNode, address: str, page: Page, transport: str
+) -> None:
+    base = address if transport != "websocket" else address.replace("http", "ws")
+    endpoint, token = f"{base}/connection/{transport}", await node.token("emma")
+    await page.evaluate(LISTEN, [transport, endpoint, f"{address}/emulation", token])
+
+    async def heard() -> list[Any]:
+        found: list[Any] = await page.evaluate("heard")
+        return found
+
+    await until(lambda: node.hub.active_channels(TENANT, "room:*"))
+    await until(lambda: node.hub.active_channels(TENANT, "news:*"))
+    await page.evaluate("room.publish({n: 0})")
+    await until(lambda: _equal(heard, [{"n": 0}]))
+    await node.hub.publish(TENANT, "news:a", "新闻 1")
+    await until(lambda: _equal(heard, [{"n": 0}, "新闻 1"]))
+    presence = await page.evaluate("room.presence()")
+    assert [info["user"] for info in presence["clients"].values()] == ["emma"]
+    await node.hub.disconnect(TENANT, UserId("emma"), 3011, "force reconnect")
+    for number in (2, 3, 4):
+        await node.hub.publish(TENANT, "news:a", number)
+    await until(lambda: _equal(heard, [{"n": 0}, "新闻 1", 2, 3, 4]))
+    await node.hub.publish(TENANT, "user:emma", "personal")
+    await until(lambda: _equal(lambda: page.evaluate("personal"), ["personal"]))
+    assert await page.evaluate("events") == [transport, transport]
+    await page.evaluate("client.disconnect()")
+    await until(lambda: not node.hub.is_online(TENANT, UserId("emma")))
+
+
+async def _equal(read: Any, expected: list[Any]) -> bool:
+    return bool(await read() == expected)
+
+
+async def line(response: ClientResponse) -> Any:
+    """Return the next message of a stream of lines."""
+    async with asyncio.timeout(20):
+        return json.loads(await response.content.readline())
+
+
+async def event(response: ClientResponse) -> Any:
+    """Return the next message of a stream of events."""
+    async with asyncio.timeout(20):
+        data = await response.content.readline()
+        assert await response.content.readline() == b"\n"
+        return json.loads(data.removeprefix(b"data: "))
+
+
+async def test_a_stream_is_commanded_by_emulation(
+    node: RealtimeNode, address: str, http: ClientSession
+) -> None:
+    first = {"id": 1, "connect": {"token": await node.token("emma")}}
+    async with http.post(f"{address}/connection/http_stream", json=first) as response:
+        assert response.headers["X-Accel-Buffering"] == "no"
+        connected = (await line(response))["connect"]
+        assert connected["session"]
+        where = {"session": connected["session"], "node": connected["node"]}
+        for data in ('{"id":2,"ping":{}}\n{"id":3,"subscribe":{"channel":"news:a"}}', {"id": 4, "ping": {}}):
+            async with http.post(f"{address}/emulation", json={**where, "data": data}) as answer:
+                assert answer.status == 204
+        assert [(await line(response))["id"] for _ in range(3)] == [2, 3, 4]
+        await node.hub.publish(TENANT, "news:a", {"n": 1})
+        assert (await line(response))["push"]["pub"]["data"] == {"n": 1}
+        await node.hub.disconnect(TENANT, UserId("emma"))
+        goodbye = (await line(response))["push"]["disconnect"]
+        assert goodbye == {"code": 3503, "reason": "force disconnect"}
+        assert await response.content.read() == b""
+    async with http.post(f"{address}/emulation", json={**where, "data": "{}"}) as answer:
+        assert answer.status == 204  # the session is over; its stream has said so
+    async with http.post(f"{address}/emulation", json={**where, "node": "x", "data": "{}"}) as answer:
+        assert answer.status == 404
+
+
+async def test_a_stream_speaks_protobuf(node: RealtimeNode, address: str, http: ClientSession) -> None:
+    kind = {"Content-Type": "application/octet-stream"}
+    first = protobuf.delimited(
+        frames.Command(id=1, connect=frames.ConnectRequest(token=await node.token("emma")))
+    )
+    async with http.post(f"{address}/connection/http_stream", data=first, headers=kind) as response:
+
+        async def reply() -> client_pb2.Reply:
+            size = shift = 0
+            while True:
+                byte = (await response.content.readexactly(1))[0]
+                size |= (byte & 127) << shift
+                shift += 7
+                if byte < 128:
+                    return client_pb2.Reply.FromString(await response.content.readexactly(size))
+
+        connected = (await reply()).connect
+        command = frames.Command(id=2, subscribe=frames.SubscribeRequest(channel="news:a"))
+        emulated = frames.EmulationRequest(
+            connected.node, connected.session, Raw(protobuf.delimited(command))
+        )
+        body = protobuf.encode(emulated)
+        async with http.post(f"{address}/emulation", data=body, headers=kind) as answer:
+            assert answer.status == 204
+        assert (await reply()).subscribe.recoverable
+        await node.hub.publish(TENANT, "news:a", {"n": 1})
+        assert (await reply()).push.pub.data == b'{"n":1}'
+        await node.hub.disconnect(TENANT, UserId("emma"))
+        assert (await reply()).push.disconnect.code == 3503
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b'{"data":7}', b'{"node":1}'])
+async def test_a_broken_emulation_request(address: str, http: ClientSession, body: bytes) -> None:
+    async with http.post(f"{address}/emulation", data=body) as answer:
+        assert answer.status in (404, 422)
+
+
+async def test_a_broken_first_frame_ends_the_stream(address: str, http: ClientSession) -> None:
+    async with http.post(f"{address}/connection/http_stream", data="nonsense") as response:
+        assert (await line(response))["push"]["disconnect"]["code"] == 3501
+
+
+async def test_a_session_ends_with_its_stream(node: RealtimeNode, address: str, http: ClientSession) -> None:
+    first = json.dumps({"id": 1, "connect": {"token": await node.token("emma")}})
+    async with http.get(f"{address}/connection/sse", params={"cf_connect": first}) as response:
+        assert response.content_type == "text/event-stream"
+        assert (await event(response))["connect"]["pong"]
+        assert node.hub.is_online(TENANT, UserId("emma"))
+        response.close()
+    await until(lambda: not node.hub.is_online(TENANT, UserId("emma")))
+    assert node.hub.counts().connections == 0
+
+
+async def test_a_slow_reader_misses_nothing(tmp_path: Path, http: ClientSession) -> None:
+    """Memory stays flat: it falls behind, and gets what it missed when it reads on."""
+    async with realtime_node(tmp_path, SystemClock()) as node, serving(node) as address:
+        first = {"id": 1, "connect": {"token": await node.token("emma")}}
+        async with http.post(f"http://{address}/connection/http_stream", json=first) as response:
+            await line(response)
+            big = "x" * 200_000
+            for number in range(30):
+                await node.hub.publish(TENANT, "user:emma", [number, big])
+            text = b""
+            while text.count(b"\n") < 30:
+                text += await response.content.readany()
+            pushed = [json.loads(one)["push"]["pub"]["data"][0] for one in text.splitlines()]
+            assert pushed == list(range(30))
+
+
+# -- one way --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("transport", ["uni_sse", "uni_http_stream"])
+async def test_a_one_way_stream(
+    node: RealtimeNode, address: str, http: ClientSession, transport: str
+) -> None:
+    read = event if transport == "uni_sse" else line
+    token = await node.token("emma", channels=("news:a",))
+    url = f"{address}/connection/{transport}"
+    async with http.get(url, params={"cf_connect": json.dumps({"token": token})}) as response:
+        connect = (await read(response))["connect"]
+        assert connect["subs"].keys() == {"user:emma", "news:a"}
+        assert not connect.get("pong")
+        await node.hub.publish(TENANT, "news:a", {"n": 1})
+        assert await read(response) == {"channel": "news:a", "pub": {"data": {"n": 1}, "offset": 1}}
+    place = {"recover": True, "epoch": connect["subs"]["news:a"]["epoch"], "offset": 0}
+    asked = {"subs": {"news:a": place}}
+    await until(lambda: not node.hub.is_online(TENANT, UserId("emma")))
+    async with http.post(url, json=asked, headers={"Authorization": f"Bearer {token}"}) as response:
+        sub = (await read(response))["connect"]["subs"]["news:a"]
+        assert (sub["recovered"], [pub["data"] for pub in sub["publications"]]) == (True, [{"n": 1}])
+        for connection in node.hub._registry.open:
+            connection.ping()
+        assert await read(response) == {}
+        await node.hub.disconnect(TENANT, UserId("emma"), 3011, "force reconnect")
+        assert (await read(response))["disconnect"]["reconnect"]
+
+
+async def test_a_one_way_websocket(node: RealtimeNode, address: str, http: ClientSession) -> None:
+    async with http.ws_connect(f"{address}/connection/uni_websocket") as socket:
+        await socket.send_json({"token": await node.token("emma")})
+        assert (await socket.receive_json())["connect"]["subs"].keys() == {"user:emma"}
+        await node.hub.publish(TENANT, "user:emma", "hello")
+        assert (await socket.receive_json())["pub"]["data"] == "hello"
+        await node.hub.disconnect(TENANT, UserId("emma"))
+        await socket.receive()
+        assert socket.close_code == 3503
+
+
+async def test_a_one_way_websocket_says_why_it_closes(address: str, http: ClientSession) -> None:
+    for first, code in (("nonsense", 3501), ('{"token":"x"}', 3500)):
+        async with http.ws_connect(f"{address}/connection/uni_websocket") as socket:
+            await socket.send_str(first)
+            await socket.receive()
+            assert socket.close_code == code
+    async with http.post(f"{address}/connection/uni_sse", data=b"{") as response:
+        assert response.status == 422
