@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 
 from chatpush.clock import Clock
-from chatpush.notify.rounds import Rounds
+from chatpush.rounds import Rounds
 
 log = structlog.get_logger(__name__)
 Chore = Callable[[], Awaitable[object]]

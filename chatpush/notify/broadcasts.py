@@ -25,7 +25,7 @@ from chatpush.notify.claims import LEASE
 from chatpush.notify.drafts import Accepted
 from chatpush.notify.fanout import FanOut
 from chatpush.notify.listing import among
-from chatpush.notify.rounds import Rounds
+from chatpush.rounds import Rounds
 from chatpush.store.database import Database, Row, Transaction
 
 log = structlog.get_logger(__name__)

@@ -26,8 +26,8 @@ from chatpush.notify.audience import Audience
 from chatpush.notify.drafts import Accepted
 from chatpush.notify.hours import instant, zone
 from chatpush.notify.listing import among
-from chatpush.notify.rounds import Rounds
 from chatpush.notify.users import create_missing
+from chatpush.rounds import Rounds
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
 

@@ -33,12 +33,12 @@ from chatpush.notify.claims import Claim, Claims, Outcome
 from chatpush.notify.delivery import Delivery, Ready
 from chatpush.notify.drafts import Accepted
 from chatpush.notify.policy import Decision, Facts, Verdict, decide
-from chatpush.notify.rounds import Rounds
 from chatpush.notify.template_source import Rendering
 from chatpush.notify.templates import Templates
 from chatpush.notify.users import Users
 from chatpush.plugins.contracts import Drop
 from chatpush.plugins.host import Plugins
+from chatpush.rounds import Rounds
 from chatpush.store.database import Row
 from chatpush.store.vault import Vault
 

@@ -16,8 +16,8 @@ import structlog
 
 from chatpush.clock import Clock
 from chatpush.domain import Event, EventId, TenantId, to_ms
-from chatpush.notify.rounds import Rounds
 from chatpush.recommend.behaviour import Behaviour
+from chatpush.rounds import Rounds
 from chatpush.store.database import Database, Row, Transaction
 
 log = structlog.get_logger(__name__)

@@ -20,8 +20,8 @@ from chatpush.errors import ChatpushError, Conflict, KeyReused, NotFound, Unavai
 from chatpush.notify.audience import Audience
 from chatpush.notify.listing import Listed, Window
 from chatpush.notify.messages import Messages
-from chatpush.notify.rounds import Rounds
 from chatpush.notify.templates import Templates
+from chatpush.rounds import Rounds
 from chatpush.schedule import definition as definitions
 from chatpush.schedule.campaigns import Campaigns, CampaignState
 from chatpush.schedule.definition import Definition

@@ -1,0 +1,64 @@
+"""Background rounds turn when rung, survive failures, and stop in good order."""
+
+import asyncio
+
+from chatpush.rounds import Rounds
+from tests.waiting import until
+
+
+async def test_a_ring_makes_a_turn_and_silence_makes_none() -> None:
+    turns: list[int] = []
+
+    async def turn() -> None:
+        turns.append(len(turns))
+
+    rounds = Rounds("test", turn)
+    await rounds.start()
+    await until(lambda: len(turns) == 1)
+    rounds.ring()
+    await until(lambda: len(turns) == 2)
+    await rounds.stop()
+    rounds.ring()
+    assert len(turns) == 2
+
+
+async def test_work_left_over_is_taken_at_once() -> None:
+    left = [3, 2, 1]
+
+    async def turn() -> float | None:
+        left.pop()
+        return 0 if left else None
+
+    rounds = Rounds("test", turn)
+    await rounds.start()
+    await until(lambda: not left)
+    await rounds.stop()
+
+
+async def test_a_failing_turn_comes_again() -> None:
+    tries: list[int] = []
+
+    async def turn() -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise ConnectionError("not yet")
+
+    rounds = Rounds("test", turn)
+    await rounds.start()
+    await until(lambda: len(tries) == 3)
+    await rounds.stop()
+
+
+async def test_stopping_waits_for_the_turn_under_way() -> None:
+    begun, finished = asyncio.Event(), asyncio.Event()
+
+    async def turn() -> None:
+        begun.set()
+        await asyncio.sleep(0)
+        finished.set()
+
+    rounds = Rounds("test", turn)
+    await rounds.start()
+    await begun.wait()
+    await rounds.stop()
+    assert finished.is_set()
