@@ -7,7 +7,6 @@ assistant answers instead.
 """
 
 import asyncio
-import contextlib
 
 import structlog
 
@@ -25,6 +24,7 @@ from chatpush.domain import (
     UserId,
 )
 from chatpush.errors import InvalidInput, NotFound, Unavailable, WriterUnavailable
+from chatpush.rounds import Rounds
 from chatpush.settings import Support
 from chatpush.store.database import Transaction
 from chatpush.support.answers import Answer, Asked
@@ -78,20 +78,16 @@ class Assistant:
         self._again: set[Place] = set()
         self._speaking: dict[Place, tuple[LiveTurn, asyncio.Task[Answer | None]]] = {}
         self._room = asyncio.Semaphore(BUSY_CONVERSATIONS)
-        self._sweeper: asyncio.Task[None] | None = None
+        self._rounds = Rounds("assistant", self._look_for_due)
         conversations.watch(self._state_changed)
 
     async def start(self) -> None:
         """Take up what is due, and keep looking for it."""
-        self._sweeper = asyncio.create_task(self._sweep(), name="assistant")
+        await self._rounds.start()
 
     async def stop(self) -> None:
         """Finish the answers under way, or leave them due for the next start."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._sweeper
-            self._sweeper = None
+        await self._rounds.stop()
         running = list(self._workers.values())
         if not running:
             return
@@ -170,14 +166,10 @@ class Assistant:
             self._again.discard(place)
             self.wake(*place)
 
-    async def _sweep(self) -> None:
-        while True:
-            try:
-                for place in await self._conversations.all_due():
-                    self.wake(*place)
-            except Exception:
-                log.exception("looking for due turns failed")
-            await asyncio.sleep(SWEEP_SECONDS)
+    async def _look_for_due(self) -> float:
+        for place in await self._conversations.all_due():
+            self.wake(*place)
+        return SWEEP_SECONDS
 
     async def _work(self, place: Place) -> None:
         """Answer what is due until nothing is."""

@@ -8,8 +8,6 @@ the same keys, when the event is delivered again. What is not kept in time
 expires with a word in the conversation.
 """
 
-import asyncio
-import contextlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -38,6 +36,7 @@ from chatpush.domain import (
 )
 from chatpush.errors import NotFound, VaultError
 from chatpush.plugins.contracts import Follow
+from chatpush.rounds import Rounds
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
 from chatpush.support.conversations import Conversations
@@ -86,19 +85,15 @@ class Promises:
         self._clock = clock
         self._notify = notify
         self._days = promise_days
-        self._sweeper: asyncio.Task[None] | None = None
+        self._rounds = Rounds("promises", self._let_expire)
 
     async def start(self) -> None:
         """Begin to let promises expire."""
-        self._sweeper = asyncio.create_task(self._sweep(), name="promises")
+        await self._rounds.start()
 
     async def stop(self) -> None:
         """End it."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._sweeper
-            self._sweeper = None
+        await self._rounds.stop()
 
     async def draft(self, conversation: Conversation, follow: Follow, locale: str) -> PromiseDraft:
         """Prepare a promise in a language; ``store`` makes it real."""
@@ -293,13 +288,9 @@ class Promises:
             if said.id == turn:
                 await self._conversations.announce(conversation, said)
 
-    async def _sweep(self) -> None:
-        while True:
-            try:
-                await self.expire()
-            except Exception:
-                log.exception("expiring promises failed")
-            await asyncio.sleep(SWEEP_SECONDS)
+    async def _let_expire(self) -> float:
+        await self.expire()
+        return SWEEP_SECONDS
 
     def _same(self, conversation: Conversation, follow: Follow) -> str:
         match = json.dumps(dict(follow.match), sort_keys=True, default=str)
