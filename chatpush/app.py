@@ -28,6 +28,7 @@ from chatpush.account.plans import Kind
 from chatpush.account.sessions import Sessions
 from chatpush.account.tenants import Tenants
 from chatpush.clock import Clock, SystemClock
+from chatpush.configuration import load
 from chatpush.domain import DEFAULT_TENANT, Content, Identity, MessageId, TenantId, UserId
 from chatpush.errors import InvalidSettings, Unauthenticated
 from chatpush.housekeeping import Housekeeping
@@ -45,6 +46,7 @@ from chatpush.notify.figures import Figures
 from chatpush.notify.inbox import Inbox
 from chatpush.notify.messages import Messages
 from chatpush.notify.outbox import Outbox
+from chatpush.notify.recall import Recalls
 from chatpush.notify.receipts import Receipts
 from chatpush.notify.renderers import Renderers
 from chatpush.notify.segments import Segments
@@ -71,7 +73,7 @@ from chatpush.schedule.dry_run import DryRuns
 from chatpush.schedule.reactor import Reactor
 from chatpush.schedule.runs import Runs
 from chatpush.schedule.triggered import EventCampaigns
-from chatpush.settings import Settings, load
+from chatpush.settings import Settings
 from chatpush.store.database import Database
 from chatpush.store.opening import open_database
 from chatpush.store.vault import Vault, read_master_key
@@ -167,7 +169,7 @@ class Chatpush:
         async with self.records(), contextlib.AsyncExitStack() as stack:
             await self._load_templates()
             for part in (
-                self.log, self.hub, self.renderers, self.outbox, self.fanout, self.broadcasts,
+                self.log, self.hub, self.renderers, self.outbox, self.fanout, self.broadcasts, self.recalls,
                 self.recommender, self.promises, self.assistant, self.runs, self.alarm, self.reactor,
                 self.metrics, self.housekeeping,
             ):  # fmt: skip
@@ -285,6 +287,7 @@ class Chatpush:
             max_recipients=rules.max_inline_recipients, allow=self._allow_messages,
             broadcasts=self.broadcasts,
         )  # fmt: skip
+        self.recalls = Recalls(database, self.hub, clock, self.messages.cancel_one)
 
     def _build_recommend(self) -> None:
         database, clock, settings = self.database, self.clock, self.settings.recommend

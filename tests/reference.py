@@ -15,11 +15,12 @@ import click
 
 from chatpush import errors
 from chatpush.cli.main import cli
+from chatpush.configuration import PREFIX, table
 from chatpush.plugins import hooks
 from chatpush.plugins.acceptance import SPECIFIED
 from chatpush.realtime import codes
 from chatpush.realtime.grants import GrantExpired
-from chatpush.settings import PREFIX, ChannelOptions, table
+from chatpush.settings import ChannelOptions
 from chatpush.web import openapi, routes
 from chatpush.web.doors import Door
 from chatpush.web.operations import Operation

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "chatpush"
 FLOORS = [
-    {"errors", "clock", "domain", "settings", "rounds", "__init__"},
+    {"errors", "clock", "domain", "settings", "configuration", "rounds", "__init__"},
     {"plugins"},
     {"store", "log"},
     {"account"},

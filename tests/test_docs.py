@@ -9,8 +9,9 @@ from urllib.parse import unquote
 import pytest
 from playwright.async_api import async_playwright, expect
 
+from chatpush.configuration import load, table
 from chatpush.realtime.session import HANDLERS
-from chatpush.settings import ChannelOptions, Settings, load, table
+from chatpush.settings import ChannelOptions, Settings
 from chatpush.web.server_methods import METHODS
 from tests import reference
 from tests.manual import BLOCK, DOCS, ROOT, blocks, terminal
@@ -156,6 +157,15 @@ def test_the_protocols_page_names_every_command_and_method() -> None:
     commands, methods = page.partition("## The server API")[::2]
     assert [name for name in HANDLERS if f"| `{name}` |" not in commands] == []
     assert [name for name in METHODS if f"`{name}`" not in methods] == []
+
+
+async def test_the_protocols_page_names_every_transport(tmp_path: Path) -> None:
+    page = (DOCS / "protocol.md").read_text(encoding="utf-8")
+    async with serving(tmp_path) as served:
+        paths = {resource.canonical for resource in served.chatpush.web_app().router.resources()}
+    transports = {path for path in paths if path.startswith(("/connection/", "/emulation"))}
+    assert len(transports) > 1
+    assert [path for path in sorted(transports) if f"{path}`" not in page] == []
 
 
 def test_readmes_ten_lines_are_the_minimal_example() -> None:

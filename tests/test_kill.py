@@ -20,7 +20,7 @@ import pytest
 from aiohttp import ClientError, ClientSession, web
 
 from chatpush.cli.init import create
-from chatpush.settings import load
+from chatpush.configuration import load
 from examples.shop.push import customer_token
 from tests.journeys.premises import free_port
 from tests.waiting import until

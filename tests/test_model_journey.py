@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from centrifuge import Client, PublicationContext, SubscriptionEventHandler
 
-from chatpush.settings import load
+from chatpush.configuration import load
 from tests.serving import Served, serving
 from tests.support.scripted_model import Cut, Refuse, Script, chunk, scripted_model, text
 from tests.waiting import until

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from chatpush.configuration import load, table
 from chatpush.errors import InvalidSettings
-from chatpush.settings import Settings, load, table
+from chatpush.settings import Settings
 from tests.reference import settings_page
 
 ROOT = Path(__file__).parent.parent

@@ -11,8 +11,9 @@ import click
 from rich.console import Console
 
 from chatpush.app import Chatpush
+from chatpush.configuration import load
 from chatpush.errors import ChatpushError
-from chatpush.settings import Settings, load
+from chatpush.settings import Settings
 from chatpush.store.vault import read_master_key
 
 Check = tuple[str, Callable[[Settings], str]]

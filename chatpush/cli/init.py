@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from chatpush.app import Chatpush
+from chatpush.configuration import load
 from chatpush.domain import DEFAULT_TENANT, Role
 from chatpush.errors import InvalidSettings
-from chatpush.settings import Settings, load
+from chatpush.settings import Settings
 from chatpush.store.vault import create_master_key
 
 TEMPLATE = """\

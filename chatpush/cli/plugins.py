@@ -6,11 +6,11 @@ from pathlib import Path
 import click
 
 from chatpush.cli.tables import show, table
+from chatpush.configuration import load as load_settings
 from chatpush.plugins import skeleton
 from chatpush.plugins.host import Plugins
 from chatpush.plugins.loader import FIRST_PARTY, files, load, load_file
 from chatpush.settings import Settings
-from chatpush.settings import load as load_settings
 
 PLACE = "plugins"
 UNNAMED = Path("chatpush.toml")

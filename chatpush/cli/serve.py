@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
+from chatpush.configuration import load
 from chatpush.process import run
-from chatpush.settings import Settings, load
+from chatpush.settings import Settings
 
 
 @click.command()

@@ -14,7 +14,7 @@ from pathlib import Path
 from string import Template
 
 from chatpush.cli.init import create
-from chatpush.settings import load
+from chatpush.configuration import load
 
 HERE = Path(__file__).parent
 MARK = "DEMO"
