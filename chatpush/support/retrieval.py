@@ -19,8 +19,8 @@ from chatpush.support.retrieval_index import Document, Index, Ranking, Scored, V
 
 CACHED_TENANTS = 200
 LOOKED_AT = 40
-ALIKE_SCORE = 0.6
-QUESTION = -1  # the position of a similar question, which is no section
+ALIKE_SCORE = 0.9
+QUESTION = -1  # from here down: the position of a similar question, which is no section
 POOR = 0.25  # below this, other languages are looked at
 
 
@@ -84,7 +84,7 @@ class Retrieval:
             every = held.index.rank(question, None, LOOKED_AT)
             if confidence(every) > sure:
                 own, sure = every, confidence(every)
-        return Found(tuple(self._passages(held, own, limit)), sure)
+        return Found(tuple(self._passages(held, own, question, limit)), sure)
 
     async def passage(self, tenant: TenantId, article: str, position: int) -> Passage | None:
         """Return one passage by its place, if it is still there."""
@@ -97,16 +97,42 @@ class Retrieval:
         """Return the tenant's index as it is now, for its word weights."""
         return (await self._fresh(tenant)).index
 
-    def _passages(self, held: _Held, ranking: Ranking, limit: int) -> list[Passage]:
+    def _passages(self, held: _Held, ranking: Ranking, question: str, limit: int) -> list[Passage]:
         found: dict[tuple[str, int], Passage] = {}
         for scored in ranking.best:
-            place = (scored.document.article, _position(ranking, scored))
+            place = (scored.document.article, self._position(held, ranking, scored, question))
             if place in found:
                 continue
             found[place] = _passage(*held.articles[place[0]], place[1], scored.score)
             if len(found) == limit:
                 break
         return list(found.values())
+
+    def _position(self, held: _Held, ranking: Ranking, scored: Scored, question: str) -> int:
+        """Return the section a document leads to.
+
+        A similar question leads to the section of its article that is best for
+        both askings. A section that says no more of the question than an earlier
+        one of its article gives way to that: articles begin with what is general.
+        """
+        article = scored.document.article
+        if scored.document.position <= QUESTION and held.index is not None:
+            similar = held.articles[article][0].questions[QUESTION - scored.document.position]
+            ranking = held.index.rank(f"{question} {similar}", None, LOOKED_AT)
+        sections = [
+            one
+            for one in ranking.best
+            if one.document.article == article and one.document.position > QUESTION
+        ]
+        if not sections:
+            return 0
+        best = sections[0] if scored.document.position <= QUESTION else scored
+        alike = [
+            one.document.position
+            for one in sections
+            if one.coverage >= best.coverage and one.score >= ALIKE_SCORE * best.score
+        ]
+        return min(alike)
 
     async def _fresh(self, tenant: TenantId) -> _Held:
         """Return the tenant's index, brought up to the store's version."""
@@ -133,26 +159,6 @@ def _passage(article: Article, chunks: tuple[Chunk, ...], position: int, score: 
     )
 
 
-def _position(ranking: Ranking, scored: Scored) -> int:
-    """Return the section a document leads to.
-
-    A similar question leads to its article's best section. A section that says
-    no more of the question than an earlier one of its article, only shorter,
-    gives way to that: articles begin with what is general.
-    """
-    own = [one for one in ranking.best if one.document.article == scored.document.article]
-    sections = [one for one in own if one.document.position != QUESTION]
-    if not sections:
-        return 0
-    best = sections[0] if scored.document.position == QUESTION else scored
-    alike = [
-        one.document.position
-        for one in sections
-        if one.coverage >= best.coverage and one.score >= ALIKE_SCORE * best.score
-    ]
-    return min(alike)
-
-
 def _apply(held: _Held, changes: Changes) -> None:
     """Take changes in and build the index anew; the old one serves until then."""
     articles, documents = dict(held.articles), dict(held.documents)
@@ -172,10 +178,14 @@ def _documents(vocabulary: Vocabulary, article: Article, chunks: tuple[Chunk, ..
     language = base(article.language)
     tags = " ".join(article.tags)
     found = [
-        document(vocabulary, article.id, i, language, f"{article.title} {chunk.heading} {tags}", chunk.text)
+        document(
+            vocabulary, article.id, i, language, chunk.text,
+            heading=chunk.heading, title=article.title, tags=tags,
+        )
         for i, chunk in enumerate(chunks)
-    ]
+    ]  # fmt: skip
     found += [
-        document(vocabulary, article.id, QUESTION, language, "", question) for question in article.questions
+        document(vocabulary, article.id, QUESTION - i, language, "", heading=question)
+        for i, question in enumerate(article.questions)
     ]
     return found

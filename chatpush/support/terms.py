@@ -31,6 +31,13 @@ _ENGLISH_STOP_WORDS = (
     "why will with would yes you your yours"
 )
 ENGLISH_STOP = frozenset(_ENGLISH_STOP_WORDS.split())
+# Say nothing of what a question is about, yet do in a tool's examples ("go", "happen").
+_FILLING = (
+    "also already anything come everything happen happens happened know now really something someone somebody "
+    "tell thing things think want wanted well work works still sure thanks hello hi hey much many long "
+    "possible able keep keeps go going say says put take see look don doesn didn isn won can't don't"
+)
+FILLER = ENGLISH_STOP | frozenset(_FILLING.split())
 CHINESE_STOP = frozenset(
     "的了吗呢吧啊呀哦嘛么我你您他她它们是在有和与及或也都就还又很被把给让请对这那个些之其于并而到"
 )
@@ -99,9 +106,27 @@ def units(text: str) -> list[Unit]:
     return [Unit(f"w:{stem(word)}") for word in dict.fromkeys(words) if not is_han(word)]
 
 
+def tokens(text: str) -> list[str]:
+    """Return the words of a text as stems, the little ones too; nothing of Chinese."""
+    return [stem(word) for word in _RUN.findall(text.lower().replace("’", "'")) if not is_han(word)]
+
+
+def keys(text: str) -> list[str]:
+    """Return the terms that say what a text means: stems and pairs, a character where it is alone."""
+    found: list[str] = []
+    for run, han in runs(text):
+        if not han:
+            found += [one for one in _word_terms(run) if one.startswith("w:")]
+        elif len(run) == 1:
+            found.append(f"c:{run}")
+        else:
+            found += [f"c:{run[i : i + 2]}" for i in range(len(run) - 1)]
+    return found
+
+
 def _word_terms(word: str) -> list[str]:
     word = word.partition("'")[0][:LONGEST_WORD]
-    if word in ENGLISH_STOP or not word:
+    if word in FILLER or not word:
         return []
     return [f"w:{stem(word)}", *_grams(word)]
 
@@ -113,7 +138,7 @@ def _grams(word: str) -> list[str]:
 
 def _word_units(word: str) -> list[Unit]:
     word = word.partition("'")[0][:LONGEST_WORD]
-    return [] if word in ENGLISH_STOP or not word else [Unit(f"w:{stem(word)}", grams=tuple(_grams(word)))]
+    return [] if word in FILLER or not word else [Unit(f"w:{stem(word)}", grams=tuple(_grams(word)))]
 
 
 def _han_terms(run: str) -> list[str]:
