@@ -34,9 +34,9 @@ async def carry_on(path: Path) -> None:
     database, office = await open_office(path)
     accept = office.room.messages.accept
 
-    async def telling(tenant: TenantId, draft: MessageDraft, key: str = "") -> MessageId:
+    async def telling(tenant: TenantId, draft: MessageDraft, idempotency_key: str = "") -> MessageId:
         print("before", flush=True)
-        message = await accept(tenant, draft, key)
+        message = await accept(tenant, draft, idempotency_key)
         print("after", flush=True)
         return message
 

@@ -145,8 +145,8 @@ async def test_a_page_done_twice_is_sent_once_even_if_users_joined_meanwhile(
     run = await office.runs.run_now(tenant, await made(office))
     accept = office.room.messages.accept
 
-    async def accept_then_die(tenant: TenantId, draft: MessageDraft, key: str = "") -> MessageId:
-        await accept(tenant, draft, key)
+    async def accept_then_die(tenant: TenantId, draft: MessageDraft, idempotency_key: str = "") -> MessageId:
+        await accept(tenant, draft, idempotency_key)
         raise Unavailable("killed behind the commit")
 
     office.room.messages.accept = accept_then_die  # type: ignore[method-assign]
@@ -164,7 +164,7 @@ async def test_a_page_that_fails_is_tried_again_later_and_given_up_in_the_end(
 ) -> None:
     run = await office.runs.run_now(tenant, await made(office))
 
-    async def refuse(tenant: TenantId, draft: MessageDraft, key: str = "") -> MessageId:
+    async def refuse(tenant: TenantId, draft: MessageDraft, idempotency_key: str = "") -> MessageId:
         raise Unavailable("the disk is full")
 
     office.room.messages.accept = refuse  # type: ignore[method-assign]

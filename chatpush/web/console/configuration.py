@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from chatpush import settings as configuration
+from chatpush import configuration
 from chatpush.domain import Role
 from chatpush.settings import Settings
 from chatpush.web.console import models
