@@ -330,7 +330,7 @@ def _on_screen(tx: Transaction, tenant: TenantId, ready: list[Ready]) -> dict[tu
     keys, which = among({row["collapse_key"] for row in keyed}, "k")
     rows = tx.query(
         "SELECT user_id, collapse_key, delivery FROM inbox_item WHERE tenant = :t AND collapse_key <> ''"
-        f" AND user_id IN {users} AND collapse_key IN {keys} AND dismissed_at IS NULL",
+        f" AND user_id IN {users} AND collapse_key IN {keys} AND dismissed_at IS NULL AND deleted_at IS NULL",
         t=tenant, **who, **which,
     )  # fmt: skip
     return {(row["user_id"], row["collapse_key"]): row["delivery"] for row in rows}

@@ -11,7 +11,7 @@ from chatpush.notify.listing import Listed, Window, among
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
 
-UNREAD = "seen_at IS NULL AND dismissed_at IS NULL"
+UNREAD = "seen_at IS NULL AND dismissed_at IS NULL AND deleted_at IS NULL"
 
 
 class Announcer(Protocol):
@@ -57,7 +57,8 @@ class Inbox:
             NotFound: this user has no such item.
         """
         rows = await self._database.read(
-            "SELECT * FROM inbox_item WHERE tenant = :t AND user_id = :u AND (delivery = :d OR latest = :d)",
+            "SELECT * FROM inbox_item WHERE tenant = :t AND user_id = :u AND (delivery = :d OR latest = :d)"
+            " AND deleted_at IS NULL",
             t=tenant, u=user, d=delivery,
         )  # fmt: skip
         if not rows:
@@ -101,6 +102,8 @@ class Inbox:
         await self._announcer.publish(tenant, f"user:{user}", {"type": "unread", "unread": unread})
 
     def _item(self, row: Row) -> dict[str, Any]:
+        if row["deleted_at"] is not None:
+            return {"delivery": row["delivery"], "deleted": True}
         content: dict[str, Any] = self._vault.open_json(
             row["tenant"], row["user_id"], "inbox_item", "content", row["delivery"], row["content_sealed"]
         )
@@ -111,11 +114,17 @@ class Inbox:
             "dismissed": row["dismissed_at"] is not None,
         }
 
-    async def list(self, tenant: TenantId, user: UserId, window: Window) -> Listed[dict[str, Any]]:
-        """Return a page of the user's items, newest first; dismissed ones are gone."""
+    async def list(
+        self, tenant: TenantId, user: UserId, window: Window, *, tombstones: bool = False
+    ) -> Listed[dict[str, Any]]:
+        """Return a page of the user's items, newest first; dismissed ones are gone.
+
+        ``tombstones`` lists those that were taken back too, without their words.
+        """
         clause, params = window.clause("delivery")
+        alive = "" if tombstones else " AND deleted_at IS NULL"
         rows = await self._database.read(
-            f"SELECT * FROM inbox_item WHERE tenant = :t AND user_id = :u AND dismissed_at IS NULL{clause}",
+            f"SELECT * FROM inbox_item WHERE tenant = :t AND user_id = :u AND dismissed_at IS NULL{alive}{clause}",
             t=tenant, u=user, **params,
         )  # fmt: skip
         if rows:

@@ -8,16 +8,16 @@ tenant's, and forgets the recipients when all have their deliveries.
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from chatpush.clock import Clock
-from chatpush.domain import Category, DeliveryId, MessageId, TenantId, new_id, to_ms
+from chatpush.domain import Category, DeliveryId, MessageId, TenantId, UserId, new_id, to_ms
 from chatpush.errors import InvalidInput, KeyReused, NotFound
 from chatpush.notify import drafts
-from chatpush.notify.accepted import seal
+from chatpush.notify.accepted import AcceptedMessages, seal
 from chatpush.notify.audience import Audience
 from chatpush.notify.broadcasts import Broadcasts
 from chatpush.notify.drafts import INBOX_NAMES, Accepted, MessageDraft
@@ -51,6 +51,7 @@ class Messages:
         self._allow = allow
         self._database = database
         self._vault = vault
+        self._accepted = AcceptedMessages(vault)
         self._audience = audience
         self._templates = templates
         self._fanout = fanout
@@ -129,17 +130,22 @@ class Messages:
             "cancel_key": draft.cancel_key, "collapse_key": draft.collapse_key,
             "idempotency_key": key or None, "fingerprint": _fingerprint(draft), "owner": owner,
             "draft_sealed": seal(self._vault, tenant, owner, message, kept), "fan_out": fan_out,
-            "fan_cursor": "", "accepted_at": to_ms(self._clock.now()),
+            "fan_cursor": "", "recalling": 0, "recall_cursor": "", "accepted_at": to_ms(self._clock.now()),
         }  # fmt: skip
 
     async def cancel(
-        self, tenant: TenantId, *, message: MessageId | None = None, cancel_key: str = ""
-    ) -> int:
+        self, tenant: TenantId, *, message: MessageId | None = None, cancel_key: str = "",
+        users: Sequence[UserId] = (),
+    ) -> int:  # fmt: skip
         """Stop what has not reached a user yet; return how many deliveries that was.
+
+        ``users`` stops it for them alone; the others still get it.
 
         Raises:
             NotFound: there is no such message. (An unknown cancel key just cancels nothing.)
         """
+        if users:
+            return await self._cancel_for(tenant, message, cancel_key, users)
         now = to_ms(self._clock.now())
 
         def mark(tx: Transaction) -> list[str]:
@@ -157,6 +163,41 @@ class Messages:
         if message and not ids:
             raise NotFound(f"no message {message!r}", param="id")
         return sum([await self._cancel_deliveries(tenant, one) for one in ids])
+
+    async def cancel_one(self, tenant: TenantId, message: MessageId, users: Sequence[UserId]) -> int:
+        """Cancel one message, for some users or for all."""
+        return await self.cancel(tenant, message=message, users=users)
+
+    async def _cancel_for(
+        self, tenant: TenantId, message: MessageId | None, cancel_key: str, users: Sequence[UserId]
+    ) -> int:
+        """Cancel for some users; who has no delivery yet gets one that is cancelled already."""
+        condition, value = ("id = :x", message) if message else ("cancel_key = :x", cancel_key)
+        rows = await self._database.read(
+            f"SELECT * FROM message WHERE tenant = :t AND {condition}", t=tenant, x=value
+        )
+        if message and not rows:
+            raise NotFound(f"no message {message[:64]!r}", param="id")
+        cancelled = {"state": "cancelled", "reason": "cancelled", "pending": 0}
+        total = 0
+        names, params = among(users)
+        for row in rows:
+            waiting: list[Row] = []
+            if row["fan_out"] == "read" or row["fanned_at"] is None:
+                accepted = await self._accepted.of_row(row)
+                waiting = await self._fanout.rows(tenant, MessageId(row["id"]), accepted, users)
+            never = [one | cancelled for one in waiting]
+
+            def cancel(tx: Transaction, message: str = row["id"], never: list[Row] = never) -> int:
+                stopped = tx.execute(
+                    "UPDATE delivery SET state = 'cancelled', reason = 'cancelled', pending = 0 WHERE tenant = :t"
+                    f" AND message = :m AND user_id IN {names} AND pending = 1 AND settled_at IS NULL",
+                    t=tenant, m=message, **params,
+                )  # fmt: skip
+                return stopped + tx.insert_many("delivery", never, "(tenant, message, user_id) DO NOTHING")
+
+            total += await self._database.write(cancel)
+        return total
 
     async def get(self, tenant: TenantId, message: MessageId) -> Message:
         """Return what became of a message.

@@ -20,6 +20,7 @@ from chatpush.notify.fanout import FanOut
 from chatpush.notify.inbox import Inbox
 from chatpush.notify.messages import Messages
 from chatpush.notify.outbox import Outbox, Rules
+from chatpush.notify.recall import Recalls
 from chatpush.notify.receipts import Receipts
 from chatpush.notify.renderers import Renderers
 from chatpush.notify.segments import Segments
@@ -80,6 +81,7 @@ class Room:
     renderers: Renderers
     fanout: FanOut
     broadcasts: Broadcasts
+    recalls: Recalls
     messages: Messages
     outbox: Outbox
     inbox: Inbox
@@ -97,12 +99,15 @@ class Room:
         while await self.outbox.turn() == 0:
             pass
         await self.away.idle()
+        while await self.recalls.turn() == 0:
+            pass
 
     def services(self) -> dict[type, object]:
         """Return what API handlers look up."""
         named = (
             self.users, self.topics, self.segments, self.audience, self.endpoints, self.templates, self.messages,
             self.inbox, self.receipts, self.trace, self.broadcasts,
+            self.recalls,
         )  # fmt: skip
         return {type(service): service for service in named}
 
@@ -139,9 +144,10 @@ def build_room(
         database, vault, audience, templates, fanout, clock, ring or outbox.ring, known_channels=away.names,
         broadcasts=broadcasts,
     )  # fmt: skip
+    recalls = Recalls(database, publisher, clock, messages.cancel_one)
     inbox = Inbox(database, vault, clock, publisher)
     receipts = Receipts(database, inbox, plugins, clock)
     return Room(
         database, vault, publisher, users, topics, segments, audience, endpoints, templates, renderers, fanout,
-        broadcasts, messages, outbox, inbox, receipts, Trace(database), away, online,
+        broadcasts, recalls, messages, outbox, inbox, receipts, Trace(database), away, online,
     )  # fmt: skip

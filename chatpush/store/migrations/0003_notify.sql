@@ -98,11 +98,14 @@ CREATE TABLE message (
     accepted_at BIGINT NOT NULL,
     fanned_at BIGINT,
     cancelled_at BIGINT,
+    recalling BIGINT NOT NULL,
+    recall_cursor TEXT NOT NULL,
     PRIMARY KEY (tenant, id)
 );
 CREATE UNIQUE INDEX message_idempotency ON message (tenant, idempotency_key);
 CREATE INDEX message_cancel ON message (tenant, cancel_key) WHERE cancel_key <> '';
 CREATE INDEX message_campaign ON message (tenant, campaign, id) WHERE campaign <> '';
+CREATE INDEX message_recalling ON message (id) WHERE recalling = 1;
 CREATE INDEX message_fanning ON message (id) WHERE fanned_at IS NULL;
 
 -- pending = 1 while the outbox has something to do. A claim moves due_at ahead,
@@ -142,6 +145,7 @@ CREATE INDEX delivery_user ON delivery (tenant, user_id, category, settled_at);
 
 -- delivery is the id shown to the user; latest is the one whose content it has now
 -- (another one after a collapse_key replaced it on the screen).
+-- A recalled item stays as a tombstone: deleted_at, and no content.
 CREATE TABLE inbox_item (
     tenant TEXT NOT NULL,
     user_id TEXT NOT NULL,
@@ -154,10 +158,11 @@ CREATE TABLE inbox_item (
     seen_at BIGINT,
     clicked_at BIGINT,
     dismissed_at BIGINT,
+    deleted_at BIGINT,
     PRIMARY KEY (tenant, user_id, delivery)
 );
 CREATE INDEX inbox_item_collapse ON inbox_item (tenant, user_id, collapse_key) WHERE collapse_key <> '';
-CREATE INDEX inbox_item_message ON inbox_item (tenant, message);
+CREATE INDEX inbox_item_message ON inbox_item (tenant, message, user_id);
 
 -- Why a delivery went the way it went.
 CREATE TABLE trace_entry (

@@ -54,13 +54,19 @@ class Why(BaseModel):
     steps: list[Step]
 
 
+class InboxQuery(PageQuery):
+    """What to list."""
+
+    deleted: bool = Field(False, description="Also messages that were taken back: their ids, deleted: true.")
+
+
 @routes.get("/v1/me/inbox", door=USERS)
-async def list_inbox(call: Call, query: PageQuery) -> InboxPage:
+async def list_inbox(call: Call, query: InboxQuery) -> InboxPage:
     """List my messages, newest first."""
     inbox, tenant, user = call.need(Inbox), call.identity.tenant, call.identity.user
     window = Window(query.limit, query.starting_after, query.ending_before)
     await call.need(Broadcasts).read(tenant, user)
-    page = await inbox.list(tenant, user, window)
+    page = await inbox.list(tenant, user, window, tombstones=query.deleted)
     return InboxPage(data=page.data, has_more=page.has_more, unread=await inbox.unread(tenant, user))
 
 

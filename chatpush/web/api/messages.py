@@ -12,6 +12,7 @@ from chatpush.notify.hours import instant, zone
 from chatpush.notify.listing import Window
 from chatpush.notify.messages import HTTP_KEY, Messages
 from chatpush.notify.policy import QuietRule
+from chatpush.notify.recall import Recalls
 from chatpush.notify.reporting import Message
 from chatpush.web.api.deliveries import DeliveryOut, DeliveryPage, delivery_out
 from chatpush.web.doors import Door
@@ -163,11 +164,31 @@ class MessagePage(BaseModel):
     has_more: bool
 
 
+class UserIn(Body):
+    """One user."""
+
+    user: str = Field(min_length=1, max_length=128)
+
+
 class CancelIn(Body):
-    """What to cancel: one of the two."""
+    """What to cancel: by id or cancel_key, for all its users or some."""
 
     id: str | None = Field(None, max_length=64)
     cancel_key: str | None = Field(None, min_length=1, max_length=128)
+    to: list[UserIn] = Field(default_factory=list, max_length=1000, description="Only for these users.")
+
+
+class DeleteIn(Body):
+    """From whom to take a message back."""
+
+    to: list[UserIn] = Field(default_factory=list, max_length=1000, description="Only from these users.")
+
+
+class Deleted(BaseModel):
+    """The message is being taken back."""
+
+    id: str
+    status: str = "deleted"
 
 
 class Cancelled(BaseModel):
@@ -212,9 +233,17 @@ async def cancel_messages(call: Call, body: CancelIn) -> Cancelled:
         raise InvalidInput("give id or cancel_key, one of them", param="cancel_key")
     message = MessageId(body.id) if body.id is not None else None
     count = await call.need(Messages).cancel(
-        call.identity.tenant, message=message, cancel_key=body.cancel_key or ""
+        call.identity.tenant, message=message, cancel_key=body.cancel_key or "", users=_users(body.to)
     )
     return Cancelled(cancelled=count)
+
+
+@routes.post("/v1/messages/{id}/delete", door=WRITERS, status=202)
+async def delete_message(call: Call, body: DeleteIn) -> Deleted:
+    """Take a message back: from the queue, from inboxes, from the pages that show it."""
+    message = MessageId(call.path["id"])
+    await call.need(Recalls).delete(call.identity.tenant, message, _users(body.to))
+    return Deleted(id=message)
 
 
 @routes.get("/v1/messages/{id}", door=READERS)
@@ -251,6 +280,10 @@ def _message(message: Message) -> dict[str, Any]:
         "engagement": message.engagement,
         "fan_out": message.fan_out,
     }
+
+
+def _users(given: list[UserIn]) -> list[UserId]:
+    return list(dict.fromkeys(UserId(one.user) for one in given))
 
 
 def _times(send_at: datetime | None, tz: str | None) -> tuple[datetime | None, datetime | None]:
