@@ -23,6 +23,7 @@ from tests.widget.conftest import ARGS, browser_path
 PAGES = sorted(DOCS.rglob("*.md"))
 READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "CHANGELOG.md"]
 HOW_TO = sorted((DOCS / "how-to").glob("*.md"))
+PATIENCE_SECONDS = 600  # pages start many programs
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 SETTING = re.compile(r"`([a-z_]+(?:\.[a-z_]+)+)`")
@@ -35,6 +36,7 @@ def named(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@pytest.mark.timeout(PATIENCE_SECONDS)
 async def test_the_tutorial_works_word_by_word(tmp_path: Path) -> None:
     port, page_port = free_port(), free_port()
     replaced = {
@@ -60,6 +62,7 @@ async def look_at_the_page(address: str) -> None:
         await browser.close()
 
 
+@pytest.mark.timeout(PATIENCE_SECONDS)
 @pytest.mark.parametrize("page", HOW_TO, ids=lambda page: page.stem)
 async def test_a_how_to_page_works_word_by_word(page: Path, tmp_path: Path) -> None:
     """Each page begins at a running server, with what how-to/README.md says is at hand."""
