@@ -181,6 +181,8 @@ class Publication:
     info: ClientInfo | None = None
     tags: dict[str, str] | None = None
     key: str = ""
+    # May be sent as the difference to the one before; known only while it is new.
+    delta: bool = False
 
 
 # -- notify ------------------------------------------------------------------

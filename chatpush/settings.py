@@ -48,6 +48,9 @@ class Client(Section):
         default_factory=list,
         description="Origins (scheme://host:port, exact) whose pages may connect; '*' allows all.",
     )
+    allow_anonymous_connect_without_token: bool = Field(
+        False, description="Accept connections without a token as nobody; namespaces say what nobody may do."
+    )
     token: ClientToken = Field(default_factory=ClientToken, description="User tokens.")
     ping_interval_seconds: float = Field(25.0, gt=0, description="Seconds between server pings.")
     pong_timeout_seconds: float = Field(8.0, gt=0, description="Seconds to wait for the pong.")
@@ -86,9 +89,19 @@ class ChannelOptions(Section):
     allow_publish_for_subscriber: bool = Field(False, description="Subscribers may publish.")
     allow_publish_for_anonymous: bool = Field(False, description="Nameless clients may publish.")
     allow_history_for_client: bool = Field(False, description="Any user may read history.")
+    allow_history_for_anonymous: bool = Field(False, description="Nameless clients may read history.")
     allow_history_for_subscriber: bool = Field(False, description="Subscribers may read history.")
     allow_presence_for_client: bool = Field(False, description="Any user may read presence.")
+    allow_presence_for_anonymous: bool = Field(False, description="Nameless clients may read presence.")
     allow_presence_for_subscriber: bool = Field(False, description="Subscribers may read presence.")
+    allowed_delta_types: list[Literal["fossil"]] = Field(
+        default_factory=list, description="Deltas that subscribers may ask for."
+    )
+    delta_publish: bool = Field(False, description="Every publication may go as a delta, unasked.")
+    allow_tags_filter: bool = Field(False, description="Subscribers may filter by tags.")
+    allow_channel_compaction: bool = Field(
+        False, description="Subscribers may get a number instead of the channel's name."
+    )
     slow: Literal["recover", "latest", "disconnect"] = Field(
         "recover", description="What a slow reader gets."
     )
@@ -125,6 +138,9 @@ class Channel(Section):
     )
     namespaces: list[Namespace] = Field(default_factory=list, description="Rules by namespace.")
     max_name_length: int = Field(255, ge=1, description="Longest channel name.")
+    position_check_seconds: float = Field(
+        40.0, gt=0, description="Seconds between checks that every positioned subscriber has all there is."
+    )
 
     def options(self, channel: str) -> ChannelOptions | None:
         """Return the rules of a channel, or None if its namespace is unknown."""

@@ -30,6 +30,7 @@ class Draft:
     The same ``idempotency_key`` within five minutes appends once. A ``version``
     (above 0) not newer than the channel's, in the same ``version_epoch``, is
     not appended. ``key`` names what the publication is the latest state of.
+    ``delta`` lets it go to subscribers as the difference to the one before.
     """
 
     data: bytes
@@ -39,6 +40,7 @@ class Draft:
     idempotency_key: str = ""
     version: int = 0
     version_epoch: str = ""
+    delta: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def unseal(
 
 def published(draft: Draft, offset: int, time_ms: int) -> Publication:
     """Return the publication a draft becomes at this offset."""
-    return Publication(offset, draft.data, time_ms, draft.info, draft.tags, draft.key)
+    return Publication(offset, draft.data, time_ms, draft.info, draft.tags, draft.key, draft.delta)
 
 
 def _place(channel: str, epoch: str, offset: int) -> str:

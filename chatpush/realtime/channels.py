@@ -6,10 +6,13 @@ Presence is simply who is subscribed here.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
 
 from chatpush.clock import Clock
 from chatpush.domain import Cursor, Publication, TenantId, to_ms
 from chatpush.log.contract import Draft, Log
+from chatpush.log.records import published
 from chatpush.realtime import codec, frames
 from chatpush.realtime.feed import Listener, LiveChannel, Subscription
 from chatpush.realtime.namespaces import Namespaces
@@ -26,6 +29,7 @@ class Channels:
         self._clock = clock
         self._live: dict[tuple[TenantId, str], LiveChannel] = {}
         self.subscriptions = 0
+        self._numbers = count(1)
         source.watch(self._deliver)
 
     def __len__(self) -> int:
@@ -55,6 +59,11 @@ class Channels:
     def everywhere(self) -> Iterator[LiveChannel]:
         """Yield the live channels of all tenants."""
         return iter(list(self._live.values()))
+
+    def number_of(self, live: LiveChannel) -> int:
+        """Return the number that stands for a channel's name on this node."""
+        live.number = live.number or next(self._numbers)
+        return live.number
 
     def add(self, subscription: Subscription) -> None:
         """Register a subscription, before its place is read from the log."""
@@ -101,7 +110,8 @@ class Channels:
             InvalidInput: no possible name.
             Unavailable: the log is full or down.
         """
-        self._namespaces.options(name)
+        if self._namespaces.options(name).delta_publish and not draft.delta:
+            draft = replace(draft, delta=True)
         if not skip_history:
             return await self._log.append(tenant, name, draft)
         live = self._live.get((tenant, name))
@@ -114,26 +124,26 @@ class Channels:
         live = self._live.get((tenant, name))
         if live is None:
             return
-        live.top = publication.offset
         if live.subscriptions:
-            shown = codec.publication_of(publication, positioned=live.positioned)
-            frame = codec.push(frames.Push(channel=name, pub=shown))
-            offset = publication.offset
-            for subscription in live.subscriptions.values():
-                subscription.take(epoch, offset, frame)
+            before = live.last if epoch == live.epoch else None
+            frame = codec.PublicationFrame(name, publication, positioned=live.positioned, previous=before)
+            live.deliver(epoch, publication.offset, frame)
+        else:
+            live.top, live.epoch = publication.offset, epoch
+        if live.options.allowed_delta_types:
+            live.last = publication
         for listener in live.listeners:
             listener.wake(name, None)
 
     def _pass_by(self, live: LiveChannel, draft: Draft) -> None:
-        publication = Publication(0, draft.data, to_ms(self._clock.now()), draft.info, draft.tags, draft.key)
-        frame = codec.push(frames.Push(channel=live.name, pub=codec.publication_of(publication)))
-        live.pass_by(frame)
+        publication = published(draft, 0, to_ms(self._clock.now()))
+        live.pass_by(codec.PublicationFrame(live.name, publication, positioned=False, previous=None))
         for listener in live.listeners:
             listener.wake(live.name, publication)
 
     def _announce(self, subscription: Subscription, *, joined: bool) -> None:
         live = subscription.live
-        if not live.options.join_leave:
+        if not subscription.options.join_leave:
             return
         word = frames.Presence(codec.info_of(subscription.info))
         push = (
@@ -143,7 +153,7 @@ class Channels:
         )
         frame = codec.push(push)
         for other in live.subscriptions.values():
-            wanted = other.join_leave or live.options.force_push_join_leave
+            wanted = other.join_leave or other.options.force_push_join_leave
             if wanted and other is not subscription and other.in_step and not other.wire.congested():
                 other.wire.write(frame)
 

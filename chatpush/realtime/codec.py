@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from chatpush.domain import ClientInfo, Json, Publication
 from chatpush.errors import InvalidInput
-from chatpush.realtime import frames, protobuf
+from chatpush.realtime import fossil, frames, protobuf
 
 TEXT = 0x81
 BINARY = 0x82
@@ -53,6 +53,53 @@ class Frame:
         if self._twin is None:
             self._twin = Frame(protobuf.delimited(self._message or frames.Reply()), opcode=BINARY)
         return self._twin
+
+
+class PublicationFrame(Frame):
+    """A publication's push, and its other forms for those who asked for them."""
+
+    __slots__ = ("_channel", "_forms", "_positioned", "previous", "publication")
+
+    def __init__(
+        self, channel: str, publication: Publication, *, positioned: bool, previous: Publication | None
+    ) -> None:
+        self.publication = publication
+        self.previous = previous
+        self._channel = channel
+        self._positioned = positioned
+        self._forms: dict[tuple[int, str], Frame] | None = None
+        message = self._message_of(publication_of(publication, positioned=positioned), 0)
+        super().__init__(_encoder.encode(message), message)
+
+    def form(self, number: int, data: str = "") -> Frame:
+        """Return the push with the channel's number (0: its name) and data as it is, "whole" or "delta".
+
+        Both of the latter are texts in JSON; a delta that would not be shorter is sent whole.
+        """
+        if not number and not data:
+            return self
+        if self._forms is None:
+            self._forms = {}
+        made = self._forms.get((number, data))
+        if made is None:
+            made = self._forms[number, data] = self._form(number, data)
+        return made
+
+    def _form(self, number: int, data: str) -> Frame:
+        shown = publication_of(self.publication, positioned=self._positioned)
+        if not data:
+            message = self._message_of(shown, number)
+            return Frame(_encoder.encode(message), message)
+        if data == "delta" and self.previous is not None:
+            difference = fossil.delta(self.previous.data, self.publication.data)
+            if difference is not None:
+                shown.data, shown.delta = Raw(difference), True
+        binary = self._message_of(shown, number)
+        return Frame(_encoder.encode(self._message_of(as_text(shown), number)), binary)
+
+    def _message_of(self, shown: frames.Publication, number: int) -> frames.Reply:
+        push = frames.Push(id=number, channel="" if number else self._channel, pub=shown)
+        return frames.Reply(push=push)
 
 
 def _header(opcode: int, length: int) -> bytes:
@@ -180,6 +227,12 @@ def value(data: Raw) -> Json:
 def info_of(info: ClientInfo) -> frames.ClientInfo:
     """Return a client's info as on the wire."""
     return frames.ClientInfo(info.user, info.client, raw(info.conn_info), raw(info.chan_info))
+
+
+def as_text(publication: frames.Publication) -> frames.Publication:
+    """Return a publication as delta readers get it in JSON: its data as a text."""
+    text = Raw(_encoder.encode(bytes(publication.data).decode()))
+    return msgspec.structs.replace(publication, data=text)
 
 
 def publication_of(publication: Publication, *, positioned: bool = True) -> frames.Publication:

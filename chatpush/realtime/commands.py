@@ -16,7 +16,7 @@ from chatpush.realtime.codes import (
     Refused,
 )
 from chatpush.realtime.connection import Connection
-from chatpush.realtime.feed import LiveChannel
+from chatpush.realtime.feed import LiveChannel, Subscription
 from chatpush.realtime.node import Node
 from chatpush.realtime.permissions import check_history, check_presence, check_publish
 
@@ -131,15 +131,19 @@ def present(live: LiveChannel | None) -> dict[str, frames.ClientInfo]:
     """Return who is subscribed, by client id."""
     if live is None:
         return {}
-    return {client: codec.info_of(sub.info) for client, sub in live.subscriptions.items() if sub.announced}
+    return {client: codec.info_of(sub.info) for client, sub in live.subscriptions.items() if _is_present(sub)}
 
 
 def stats(live: LiveChannel | None) -> frames.PresenceStatsResult:
     """Return how many clients and users are subscribed."""
     if live is None:
         return frames.PresenceStatsResult()
-    there = [sub for sub in live.subscriptions.values() if sub.announced]
+    there = [sub for sub in live.subscriptions.values() if _is_present(sub)]
     return frames.PresenceStatsResult(len(there), len({sub.user for sub in there}))
+
+
+def _is_present(sub: Subscription) -> bool:
+    return sub.announced and (sub.options.presence or not sub.live.options.presence)
 
 
 def _checked(node: Node, connection: Connection, channel: str) -> LiveChannel | None:

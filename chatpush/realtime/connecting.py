@@ -5,9 +5,7 @@ the user, its ``channels`` and the user's personal channel are subscribed by
 the server.
 """
 
-from typing import Any
-
-from chatpush.domain import Json, UserId
+from chatpush.domain import UserId
 from chatpush.errors import TokenExpired, Unauthenticated
 from chatpush.realtime import frames
 from chatpush.realtime.codes import (
@@ -25,6 +23,7 @@ from chatpush.realtime.connection import Connection
 from chatpush.realtime.node import Node
 from chatpush.realtime.permissions import check_reserved, personal_channel
 from chatpush.realtime.subscribing import take_place
+from chatpush.realtime.terms import NO_TERMS, Terms
 from chatpush.realtime.tokens import ConnectionClaims
 
 
@@ -57,12 +56,12 @@ async def connect(node: Node, connection: Connection, request: frames.ConnectReq
     )
     if claims.expires_at is not None:
         result.expires, result.ttl = True, _live_until(node, connection, claims.expires_at.timestamp())
-    for channel, info in server_side_channels(claims).items():
+    for channel, terms in server_side_channels(claims).items():
         if len(connection.subs) >= node.settings.max_channels:
             raise Disconnected(CHANNEL_LIMIT)
         asked = request.subs.get(channel) or frames.SubscribeRequest()
         asked.channel = channel
-        result.subs[channel] = await take_place(node, connection, asked, info, None, server_side=True)
+        result.subs[channel] = await take_place(node, connection, asked, terms, server_side=True)
     return result
 
 
@@ -91,28 +90,23 @@ async def refresh(node: Node, connection: Connection, request: frames.RefreshReq
     return result
 
 
-def server_side_channels(claims: ConnectionClaims) -> dict[str, Json]:
-    """Return the channels the server subscribes, each with its channel info.
+def server_side_channels(claims: ConnectionClaims) -> dict[str, Terms]:
+    """Return the channels the server subscribes, each with its terms.
 
     Raises:
         Refused: the token names a channel that belongs to another user.
     """
-    found: dict[str, Json] = {personal_channel(claims.user): None} if claims.user else {}
-    found |= dict.fromkeys(claims.channels)
-    found |= {channel: _info(options) for channel, options in claims.subs.items()}
+    found = {personal_channel(claims.user): NO_TERMS} if claims.user else {}
+    found |= dict.fromkeys(claims.channels, NO_TERMS)
+    found |= claims.subs
     for channel in found:
         check_reserved(channel, claims.user)
     return found
 
 
-def _info(options: dict[str, Any]) -> Json:
-    info: Json = options.get("info")
-    return info
-
-
 async def _claims(node: Node, connection: Connection, token: str) -> ConnectionClaims:
     if not token:
-        if node.settings.insecure:
+        if node.settings.insecure or node.settings.allow_anonymous_connect_without_token:
             return ConnectionClaims(UserId(""))
         raise Disconnected(INVALID_TOKEN)
     try:

@@ -17,8 +17,9 @@ import structlog
 from chatpush.domain import ClientInfo, Cursor, Publication, TenantId, UserId
 from chatpush.errors import CursorLost
 from chatpush.log.contract import Log, Slice
-from chatpush.realtime import codec, frames
+from chatpush.realtime import codec
 from chatpush.realtime.codes import Disconnect
+from chatpush.realtime.shapes import Shape
 from chatpush.settings import ChannelOptions
 
 log = structlog.get_logger(__name__)
@@ -85,8 +86,8 @@ class LiveChannel:
     """
 
     __slots__ = (
-        "_others", "_pending", "direct", "epoch", "listeners", "name", "options", "positioned", "subscriptions",
-        "tenant", "top",
+        "_others", "_pending", "direct", "epoch", "last", "listeners", "name", "number", "options", "positioned",
+        "subscriptions", "tenant", "top",
     )  # fmt: skip
 
     def __init__(self, tenant: TenantId, name: str, options: ChannelOptions) -> None:
@@ -99,6 +100,10 @@ class LiveChannel:
         # The newest offset heard of since somebody is here, and its epoch.
         self.top = 0
         self.epoch = ""
+        # The newest publication where deltas are allowed, for the next delta to build on.
+        self.last: Publication | None = None
+        # Stands for its name where that was agreed on.
+        self.number = 0
         # By file descriptor. These two are None while empty: most channels have few subscribers.
         self.direct: dict[int, Subscription] | None = None
         self._others: dict[str, Subscription] | None = None
@@ -137,7 +142,7 @@ class LiveChannel:
         if isinstance(self.listeners, set):
             self.listeners.discard(listener)
 
-    def deliver(self, epoch: str, offset: int, frame: codec.Frame) -> None:
+    def deliver(self, epoch: str, offset: int, frame: codec.PublicationFrame) -> None:
         """Give everybody in step the channel's next frame."""
         if epoch != self.epoch or offset != self.top + 1:
             self._jump(epoch, offset)
@@ -148,18 +153,18 @@ class LiveChannel:
             for subscription in list(self._others.values()):
                 subscription.take(epoch, offset, frame)
 
-    def pass_by(self, frame: codec.Frame) -> None:
+    def pass_by(self, frame: codec.PublicationFrame) -> None:
         """Show everybody in step a frame that no log keeps; who is slow misses it."""
         if self.direct:
             self._queue(frame)
         for subscription in list(self._others.values()) if self._others else ():
             if subscription.in_step and not subscription.wire.congested():
-                subscription.wire.write(frame)
+                subscription.show(frame)
 
     def promote(self, subscription: "Subscription") -> None:
         """Write directly to a subscriber from now on, if it stands at the top and its wire is free."""
         descriptor: int = getattr(subscription.wire, "fd", -1)
-        if descriptor < 0 or not subscription.plain or not subscription.in_step:
+        if descriptor < 0 or subscription.shape is not None or not subscription.in_step:
             return
         if not self.direct and self.top <= subscription.offset:
             self.top, self.epoch = subscription.offset, subscription.epoch
@@ -248,7 +253,7 @@ class Subscription:
 
     __slots__ = (
         "announced", "catch_up", "client", "descriptor", "epoch", "expires_at", "goal", "in_step", "info",
-        "join_leave", "live", "offset", "plain", "server_side", "user", "wire",
+        "join_leave", "live", "offset", "options", "server_side", "shape", "user", "wire",
     )  # fmt: skip
 
     def __init__(
@@ -267,8 +272,10 @@ class Subscription:
         self.offset = 0
         # An offset known to exist already; it is behind until it has read that far.
         self.goal = 0
-        # Whether it gets the same bytes as everybody.
-        self.plain = True
+        # The channel's options, unless a token overrides some.
+        self.options = live.options
+        # What it gets instead of the same bytes as everybody.
+        self.shape: Shape | None = None
         # Its socket while it is written to directly.
         self.descriptor = -1
         # Whether the others were told that it joined.
@@ -288,7 +295,7 @@ class Subscription:
         else:
             self.catch_up.add(self)
 
-    def take(self, epoch: str, offset: int, frame: codec.Frame) -> None:
+    def take(self, epoch: str, offset: int, frame: codec.PublicationFrame) -> None:
         """Write the channel's next frame if this subscriber is where it belongs."""
         if not self.in_step or (offset <= self.offset and epoch == self.epoch):
             return
@@ -296,9 +303,15 @@ class Subscription:
             self.in_step = False
             self.catch_up.add(self)
             return
-        self.wire.write(frame)
+        self.show(frame)
         self.offset = offset
         self.live.promote(self)
+
+    def show(self, frame: codec.PublicationFrame) -> None:
+        """Write a publication in the form this subscriber wants, if it wants it."""
+        shaped = frame if self.shape is None else self.shape.pick(frame)
+        if shaped is not None:
+            self.wire.write(shaped)
 
     def finish_write(self, data: bytes, sent: int) -> None:
         """A direct write was cut short after ``sent`` bytes, or failed (-1)."""
@@ -395,8 +408,9 @@ class CatchUp:
         for entry in found.publications:
             if self._reader.wire.congested():
                 return
-            shown = codec.publication_of(entry, positioned=live.positioned)
-            self._reader.wire.write(codec.push(frames.Push(channel=live.name, pub=shown)))
+            subscription.show(
+                codec.PublicationFrame(live.name, entry, positioned=live.positioned, previous=None)
+            )
             subscription.offset = entry.offset
         if subscription.offset >= max(live.top, found.top):
             subscription.in_step = True

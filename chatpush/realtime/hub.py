@@ -29,9 +29,11 @@ from chatpush.realtime.limits import Bucket
 from chatpush.realtime.namespaces import Namespaces
 from chatpush.realtime.node import Node
 from chatpush.realtime.polling import Polling
+from chatpush.realtime.positions import Positions
 from chatpush.realtime.registry import Registry, UserListener
 from chatpush.realtime.rpc import Rpc
 from chatpush.realtime.session import Session
+from chatpush.realtime.terms import Terms
 from chatpush.realtime.tokens import Tokens
 from chatpush.realtime.wires import OneWayWire, ProtobufWire
 from chatpush.settings import Settings
@@ -74,6 +76,7 @@ class Hub:
         )  # fmt: skip
         self.polling = Polling(self._node)
         self.emulation = Emulation(self._node.name)
+        self.positions = Positions(self._channels, source, settings.channel.position_check_seconds)
         self.accepting = True
         self._began = clock.monotonic()
         self._clock = clock
@@ -96,10 +99,12 @@ class Hub:
     async def start(self) -> None:
         """Begin to watch over connections."""
         self._heartbeat.start()
+        self.positions.start()
 
     async def stop(self) -> None:
         """Drain, and watch no more."""
         await self.drain()
+        await self.positions.stop()
         await self._heartbeat.stop()
 
     async def drain(self) -> None:
@@ -142,6 +147,7 @@ class Hub:
         version: int = 0,
         version_epoch: str = "",
         skip_history: bool = False,
+        delta: bool = False,
     ) -> Cursor:
         """Publish to a channel and return the position; the acknowledgement is as durable as the channel.
 
@@ -154,7 +160,7 @@ class Hub:
             Unavailable: too much is waiting for the disk.
         """
         encoded = codec.compact(data) if isinstance(data, bytes) else codec.encode(data)
-        draft = Draft(encoded, None, tags or None, key, idempotency_key, version, version_epoch)
+        draft = Draft(encoded, None, tags or None, key, idempotency_key, version, version_epoch, delta)
         return await self._channels.publish(tenant, channel, draft, skip_history=skip_history)
 
     async def history(
@@ -270,7 +276,8 @@ class Hub:
             if channel in connection.subs or connection.closed:
                 continue
             request = frames.SubscribeRequest(channel=channel, recoverable=True)
-            await subscribing.take_place(self._node, connection, request, info, expire_at, server_side=True)
+            terms = Terms(info, expires_at=expire_at)
+            await subscribing.take_place(self._node, connection, request, terms, server_side=True)
             sub = connection.subs.get(channel)
             if sub is None:  # closed while the log was read
                 continue

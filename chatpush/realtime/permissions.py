@@ -75,7 +75,10 @@ def check_history(channel: str, options: ChannelOptions, user: UserId, *, subscr
     if options.history_size == 0:
         raise Refused(NOT_AVAILABLE)
     _check_read(
-        channel, user, options.allow_history_for_client, subscribed and options.allow_history_for_subscriber
+        channel,
+        user,
+        _allowed(options.allow_history_for_client, options.allow_history_for_anonymous, user),
+        subscribed and options.allow_history_for_subscriber,
     )
 
 
@@ -88,7 +91,10 @@ def check_presence(channel: str, options: ChannelOptions, user: UserId, *, subsc
     if not options.presence:
         raise Refused(NOT_AVAILABLE)
     _check_read(
-        channel, user, options.allow_presence_for_client, subscribed and options.allow_presence_for_subscriber
+        channel,
+        user,
+        _allowed(options.allow_presence_for_client, options.allow_presence_for_anonymous, user),
+        subscribed and options.allow_presence_for_subscriber,
     )
 
 
@@ -96,7 +102,7 @@ def _check_read(channel: str, user: UserId, for_client: bool, as_subscriber: boo
     if as_subscriber:
         return
     check_reserved(channel, user)
-    if not (for_client and user):
+    if not for_client:
         raise Refused(PERMISSION_DENIED)
 
 

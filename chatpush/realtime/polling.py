@@ -197,7 +197,8 @@ class Polling:
     async def _claims(self, tenant: TenantId, token: str) -> ConnectionClaims:
         if token:
             return await self._node.tokens.verify_connection(tenant, token)
-        if self._node.settings.insecure:
+        settings = self._node.settings
+        if settings.insecure or settings.allow_anonymous_connect_without_token:
             return ConnectionClaims(UserId(""))
         raise Unauthenticated("a poll needs a token, or a grant that covers its channels", param="token")
 

@@ -6,7 +6,7 @@ published in between raises the channel's top, so once the reply is written
 nothing comes twice, because only the cursor decides.
 """
 
-from chatpush.domain import Cursor, Json, Publication
+from chatpush.domain import Cursor, Publication
 from chatpush.errors import CursorLost, TokenExpired, Unauthenticated
 from chatpush.realtime import codec, frames
 from chatpush.realtime.codes import (
@@ -26,12 +26,17 @@ from chatpush.realtime.codes import (
 )
 from chatpush.realtime.connection import Connection
 from chatpush.realtime.feed import Subscription
+from chatpush.realtime.filters import compiled
 from chatpush.realtime.node import Node
 from chatpush.realtime.permissions import check_reserved, check_subscribe
+from chatpush.realtime.shapes import Shape
+from chatpush.realtime.terms import NO_TERMS, Terms
 from chatpush.realtime.tokens import SubscriptionClaims
+from chatpush.realtime.wires import speaks_protobuf
 
 RECOVERY_LIMIT = 300
 RECOVERY_BYTES = 262_144
+COMPACT = 1
 REJECT_UNRECOVERED = 2
 
 
@@ -49,8 +54,8 @@ async def subscribe(
         raise Refused(ALREADY_SUBSCRIBED)
     if len(connection.subs) >= node.settings.max_channels:
         raise Refused(LIMIT_EXCEEDED, f"at most {node.settings.max_channels} channels a connection")
-    if request.type or request.tf is not None:
-        raise Refused(NOT_AVAILABLE, "map and poll subscriptions and tag filters are not supported")
+    if request.type:
+        raise Refused(NOT_AVAILABLE, "map and poll subscriptions are not supported")
     claims = None
     if request.token:
         claims = await _claims(node, connection, request.token, channel)
@@ -58,17 +63,15 @@ async def subscribe(
         check_subscribe(channel, options, connection.user)
     if channel in connection.subs:  # the server may have subscribed it while the token was checked
         raise Refused(ALREADY_SUBSCRIBED)
-    info = claims.info if claims else None
-    expires_at = claims.expires_at.timestamp() if claims and claims.expires_at else None
-    return await take_place(node, connection, request, info, expires_at, server_side=False)
+    terms = claims.terms if claims else NO_TERMS
+    return await take_place(node, connection, request, terms, server_side=False)
 
 
 async def take_place(
     node: Node,
     connection: Connection,
     request: frames.SubscribeRequest,
-    info: Json,
-    expires_at: float | None,
+    terms: Terms,
     *,
     server_side: bool,
 ) -> frames.SubscribeResult:
@@ -81,9 +84,11 @@ async def take_place(
     if connection.closed:
         raise Disconnected(CONNECTION_CLOSED)
     live = node.channels.live(connection.tenant, request.channel)
-    who = connection.client_info(info)
+    who = connection.client_info(terms.info)
     sub = Subscription(live, connection.wire, connection.catch_up, who, server_side=server_side)
-    sub.join_leave = request.join_leave and live.options.join_leave
+    sub.options = terms.applied(live.options)
+    sub.join_leave = request.join_leave and sub.options.join_leave
+    sub.shape = _shape(node, sub, request)
     node.channels.add(sub)
     connection.subs[live.name] = sub
     try:
@@ -91,10 +96,13 @@ async def take_place(
     except BaseException:
         drop(node, connection, sub)
         raise
-    if expires_at is not None:
-        sub.expires_at = expires_at
-        result.expires, result.ttl = True, _ttl(node, expires_at)
-        node.heartbeat.watch_expiry(connection, expires_at, live.name)
+    result.data = codec.raw(terms.data)
+    if sub.shape is not None:
+        result.delta, result.id = sub.shape.delta, sub.shape.number
+    if terms.expires_at is not None:
+        sub.expires_at = terms.expires_at
+        result.expires, result.ttl = True, _ttl(node, terms.expires_at)
+        node.heartbeat.watch_expiry(connection, terms.expires_at, live.name)
     connection.fresh.append(sub)
     return result
 
@@ -178,8 +186,8 @@ async def _position(
     if not live.positioned:
         sub.stand_at(await node.log.top(live.tenant, live.name))
         return result
-    result.recoverable = request.recover or request.recoverable or live.options.force_recovery
-    result.positioned = request.positioned or live.options.force_positioning or result.recoverable
+    result.recoverable = request.recover or request.recoverable or sub.options.force_recovery
+    result.positioned = request.positioned or sub.options.force_positioning or result.recoverable
     missed: tuple[Publication, ...] | None = None
     if request.recover:
         missed = await _missed(node, sub, request)
@@ -189,10 +197,42 @@ async def _position(
         sub.stand_at(await node.log.top(live.tenant, live.name))
     else:
         result.recovered = True
-        result.publications = [codec.publication_of(entry) for entry in missed]
+        result.publications = _shown(sub, missed)
     if result.positioned:
         result.epoch, result.offset = sub.epoch, sub.offset
     return result
+
+
+def _shape(node: Node, sub: Subscription, request: frames.SubscribeRequest) -> Shape | None:
+    """Return what a client asked for and may have; None if it gets what everybody gets.
+
+    Raises:
+        Refused: a filter that is not allowed or can't be, an unknown delta, or both at once.
+    """
+    options = sub.options
+    if request.delta not in ("", "fossil") or (request.delta and request.tf is not None):
+        raise Refused(BAD_REQUEST, "delta can be fossil, and not together with a tag filter")
+    if request.tf is not None and not options.allow_tags_filter:
+        raise Refused(PERMISSION_DENIED, "tag filters are not allowed here; see allow_tags_filter")
+    delta = request.delta in options.allowed_delta_types
+    compact = options.allow_channel_compaction and request.flag & COMPACT and not sub.server_side
+    if not delta and not compact and request.tf is None:
+        return None
+    wanted = compiled(request.tf) if request.tf is not None else None
+    return Shape(delta=delta, number=node.channels.number_of(sub.live) if compact else 0, wanted=wanted)
+
+
+def _shown(sub: Subscription, missed: tuple[Publication, ...]) -> list[frames.Publication]:
+    """Return recovered publications as this subscriber gets them."""
+    shape = sub.shape
+    if shape is None:
+        return [codec.publication_of(entry) for entry in missed]
+    shown = [codec.publication_of(entry) for entry in missed if shape.wants(entry)]
+    if shape.delta and missed:
+        shape.shown(missed[-1])
+        if not speaks_protobuf(sub.wire):
+            return [codec.as_text(entry) for entry in shown]
+    return shown
 
 
 async def _missed(

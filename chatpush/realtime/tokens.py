@@ -6,6 +6,8 @@ as secrets are refused. Times are compared with our clock, so a token says the
 same to every part of chatpush.
 """
 
+import base64
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +18,7 @@ import jwt
 from chatpush.clock import Clock
 from chatpush.domain import Json, TenantId, UserId
 from chatpush.errors import TokenExpired, Unauthenticated
+from chatpush.realtime.terms import NO_TERMS, Terms, override_of
 from chatpush.settings import ClientToken
 
 ALGORITHMS = ["HS256"]
@@ -32,7 +35,7 @@ class ConnectionClaims:
     info: Json = None
     name: str = ""
     channels: tuple[str, ...] = ()
-    subs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    subs: dict[str, Terms] = field(default_factory=dict)
     meta: Json = None
 
 
@@ -43,7 +46,7 @@ class SubscriptionClaims:
     user: UserId
     channel: str
     expires_at: datetime | None = None
-    info: Json = None
+    terms: Terms = NO_TERMS
 
 
 class Tokens:
@@ -69,10 +72,10 @@ class Tokens:
         return ConnectionClaims(
             user=UserId(_typed(claims, "sub", str, "")),
             expires_at=self._expiry(claims),
-            info=claims.get("info"),
+            info=_json(claims, "info"),
             name=_typed(claims, "name", str, ""),
             channels=tuple(channels),
-            subs={channel: options if isinstance(options, dict) else {} for channel, options in subs.items()},
+            subs={channel: _terms(options, None) for channel, options in subs.items()},
             meta=claims.get("meta"),
         )
 
@@ -88,7 +91,8 @@ class Tokens:
         if not channel:
             raise Unauthenticated("this is not a subscription token: it names no channel")
         user = UserId(_typed(claims, "sub", str, ""))
-        return SubscriptionClaims(user, channel, self._expiry(claims), claims.get("info"))
+        expires_at = self._expiry(claims)
+        return SubscriptionClaims(user, channel, expires_at, _terms(claims, expires_at))
 
     async def issue_connection(
         self,
@@ -167,6 +171,27 @@ class Tokens:
         if moment is None:
             moment = _time(claims, "exp")
         return datetime.fromtimestamp(moment, UTC) if moment else None
+
+
+def _terms(claims: Any, expires_at: datetime | None) -> Terms:
+    """Return what a subscription's claims say about it."""
+    if not isinstance(claims, dict):
+        return NO_TERMS
+    moment = expires_at.timestamp() if expires_at is not None else None
+    return Terms(_json(claims, "info"), _json(claims, "data"), moment, override_of(claims.get("override")))
+
+
+def _json(claims: dict[str, Any], name: str) -> Json:
+    """Return a claim that may come as JSON in Base64 under ``b64…`` instead."""
+    packed = claims.get(f"b64{name}")
+    if packed is None:
+        found: Json = claims.get(name)
+        return found
+    try:
+        unpacked: Json = json.loads(base64.b64decode(packed, validate=True))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Unauthenticated(f"the token's b64{name} is no JSON in Base64") from error
+    return unpacked
 
 
 def _typed(claims: dict[str, Any], name: str, kind: type, absent: Any) -> Any:

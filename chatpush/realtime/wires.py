@@ -5,10 +5,16 @@ from chatpush.realtime.codes import Disconnect
 from chatpush.realtime.feed import Wire
 
 
+def speaks_protobuf(wire: Wire) -> bool:
+    """Return whether what is written here arrives in Protobuf."""
+    return bool(getattr(wire, "binary", False))
+
+
 class ProtobufWire:
     """Writes every frame's Protobuf twin."""
 
     __slots__ = ("_inner",)
+    binary = True
 
     def __init__(self, inner: Wire) -> None:
         self._inner = inner
@@ -30,6 +36,7 @@ class OneWayWire(ProtobufWire):
     """Writes pushes alone, for clients that never sent a command."""
 
     __slots__ = ()
+    binary = False
 
     def write(self, frame: Frame) -> None:
         self._inner.write(frame.alone())

@@ -43,6 +43,12 @@ NAMESPACES: list[dict[str, Any]] = [
      "allow_subscribe_for_client": True},
     {"name": "cache", "durability": "memory", "history_size": 1, "force_recovery": True,
      "force_recovery_mode": "cache", "allow_subscribe_for_client": True},
+    {"name": "diff", "history_size": 100, "allow_subscribe_for_client": True, "force_recovery": True,
+     "allowed_delta_types": ["fossil"], "delta_publish": True},
+    {"name": "asked", "durability": "memory", "allow_subscribe_for_client": True,
+     "allowed_delta_types": ["fossil"]},
+    {"name": "tagged", "history_size": 100, "allow_subscribe_for_client": True, "force_recovery": True,
+     "allow_tags_filter": True, "allow_channel_compaction": True},
     {"name": "private", "durability": "memory", "history_size": 10, "force_recovery": True},
 ]  # fmt: skip
 
