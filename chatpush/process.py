@@ -1,6 +1,7 @@
 """Run chatpush as a process: the loop, signals and the log."""
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -13,6 +14,10 @@ from chatpush.app import Chatpush
 from chatpush.settings import Settings
 
 log = structlog.get_logger(__name__)
+
+# Connections are many small objects that live long: the default thresholds would look at all of them
+# again and again while they come. Cycles are few here, so seldom is enough.
+GC_THRESHOLDS = (50_000, 20, 100)
 
 
 def run(settings: Settings) -> None:
@@ -28,6 +33,9 @@ async def _serve(chatpush: Chatpush) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     async with chatpush.serving():
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         await told.wait()
         log.info("draining")
 

@@ -24,6 +24,7 @@ from chatpush.log.contract import Draft, Retention, Rules, Sealing, Slice, Watch
 from chatpush.log.reader import Reader
 from chatpush.log.records import published
 from chatpush.log.tail import Tail
+from chatpush.log.together import Together
 from chatpush.log.writer import IDEMPOTENCY_MS, Append, Job, Removal, Sweep, Writer
 
 log = structlog.get_logger(__name__)
@@ -61,6 +62,9 @@ class EmbeddedLog:
         self._writer = Writer(path, sealing, synchronous, self._report)
         self._reader = Reader(path, sealing, lambda: self._writer.epoch)
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="chatpush-log-reader")
+        self._tops: Together[tuple[TenantId, str], Cursor] = Together(
+            lambda channels: self._in_thread(self._reader.tops, channels)
+        )
         self._waiting = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -104,7 +108,7 @@ class EmbeddedLog:
             if not self._rules(channel).durable:
                 tail = self._new_memory_tail(tenant, channel)
             else:
-                position = await self._in_thread(self._reader.top, tenant, channel)
+                position = await self._tops.ask((tenant, channel))
                 tail = self._tail(tenant, channel) or self._keep(
                     tenant, channel, Tail(position.epoch, position.offset)
                 )

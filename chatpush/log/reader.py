@@ -21,10 +21,11 @@ class Reader:
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
 
-    def top(self, tenant: TenantId, channel: str) -> Cursor:
-        """Return where the channel stands in the file."""
-        _, epoch, top = self._channel(self._connection(), tenant, channel)
-        return Cursor(epoch, top)
+    def tops(self, channels: list[tuple[TenantId, str]]) -> list[Cursor]:
+        """Return where each channel stands in the file."""
+        connection = self._connection()
+        found = (self._channel(connection, tenant, channel) for tenant, channel in channels)
+        return [Cursor(epoch, top) for _, epoch, top in found]
 
     def after(
         self, tenant: TenantId, channel: str, cursor: Cursor, limit: int, retention: Retention, now_ms: int
