@@ -56,6 +56,7 @@ from chatpush.notify.trace import Trace
 from chatpush.notify.users import Users
 from chatpush.plugins import loader
 from chatpush.plugins.host import Plugins
+from chatpush.realtime.blocks import Blocks
 from chatpush.realtime.hub import Hub
 from chatpush.realtime.namespaces import Namespaces
 from chatpush.realtime.sealing import sealing_by
@@ -137,6 +138,7 @@ class Chatpush:
                 "sessions": self.sessions.sweep,
                 "sign-in attempts": self.attempts.sweep,
                 "idempotent replies": self.replies.sweep,
+                "blocks": self.blocks.sweep,
                 "closed broadcasts": self.broadcasts.prune,
             },
         )
@@ -169,7 +171,8 @@ class Chatpush:
         async with self.records(), contextlib.AsyncExitStack() as stack:
             await self._load_templates()
             for part in (
-                self.log, self.hub, self.renderers, self.outbox, self.fanout, self.broadcasts, self.recalls,
+                self.blocks, self.log, self.hub,
+                self.renderers, self.outbox, self.fanout, self.broadcasts, self.recalls,
                 self.recommender, self.promises, self.assistant, self.runs, self.alarm, self.reactor,
                 self.metrics, self.housekeeping,
             ):  # fmt: skip
@@ -240,7 +243,8 @@ class Chatpush:
     def _build_realtime(self) -> None:
         settings, clock = self.settings, self.clock
         namespaces = Namespaces(settings.channel)
-        self.tokens = Tokens(settings.client.token, self.tenants.secret_of, clock)
+        self.blocks = Blocks(self.database, clock)
+        self.tokens = Tokens(settings.client.token, self.tenants.secret_of, clock, self.blocks)
         self.log = EmbeddedLog(
             settings.path("log.db"),
             namespaces.retention,

@@ -18,6 +18,8 @@ from chatpush.realtime.feed import Listener, LiveChannel, Subscription
 from chatpush.realtime.namespaces import Namespaces
 
 NOWHERE = Cursor("", 0)
+KEY_SECONDS = 300.0
+KEYS_KEPT = 10_000
 
 
 class Channels:
@@ -30,6 +32,8 @@ class Channels:
         self._live: dict[tuple[TenantId, str], LiveChannel] = {}
         self.subscriptions = 0
         self._numbers = count(1)
+        # Idempotency keys of publications that no log keeps, and until when, oldest first.
+        self._passed: dict[tuple[TenantId, str, str], float] = {}
         source.watch(self._deliver)
 
     def __len__(self) -> int:
@@ -115,7 +119,7 @@ class Channels:
         if not skip_history:
             return await self._log.append(tenant, name, draft)
         live = self._live.get((tenant, name))
-        if live is not None:
+        if live is not None and not self._repeated(tenant, name, draft.idempotency_key):
             self._pass_by(live, draft)
         return NOWHERE
 
@@ -140,6 +144,19 @@ class Channels:
         live.pass_by(codec.PublicationFrame(live.name, publication, positioned=False, previous=None))
         for listener in live.listeners:
             listener.wake(live.name, publication)
+
+    def _repeated(self, tenant: TenantId, name: str, key: str) -> bool:
+        """Return whether a publication that no log keeps was made with this key a moment ago."""
+        if not key:
+            return False
+        now = self._clock.monotonic()
+        seen, mark = self._passed, (tenant, name, key)
+        while seen and (len(seen) >= KEYS_KEPT or next(iter(seen.values())) <= now):
+            seen.pop(next(iter(seen)))
+        if mark in seen:
+            return True
+        seen[mark] = now + KEY_SECONDS
+        return False
 
     def _announce(self, subscription: Subscription, *, joined: bool) -> None:
         live = subscription.live

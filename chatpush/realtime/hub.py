@@ -2,8 +2,10 @@
 
 import asyncio
 import fnmatch
+import secrets
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 
 from chatpush.clock import Clock
 from chatpush.domain import Cursor, Json, TenantId, UserId, new_id
@@ -26,6 +28,7 @@ from chatpush.realtime.emulation import Emulation
 from chatpush.realtime.feed import Subscription, Wire
 from chatpush.realtime.heartbeat import EXPIRY_GRACE_SECONDS, Heartbeat
 from chatpush.realtime.limits import Bucket
+from chatpush.realtime.moves import Chosen, Moves
 from chatpush.realtime.namespaces import Namespaces
 from chatpush.realtime.node import Node
 from chatpush.realtime.polling import Polling
@@ -33,7 +36,6 @@ from chatpush.realtime.positions import Positions
 from chatpush.realtime.registry import Registry, UserListener
 from chatpush.realtime.rpc import Rpc
 from chatpush.realtime.session import Session
-from chatpush.realtime.terms import Terms
 from chatpush.realtime.tokens import Tokens
 from chatpush.realtime.wires import OneWayWire, ProtobufWire
 from chatpush.settings import Settings
@@ -75,6 +77,8 @@ class Hub:
             self._heartbeat, tokens, plugins, self.rpc,
         )  # fmt: skip
         self.polling = Polling(self._node)
+        self.moves = Moves(self._node)
+        self.blocks = tokens.blocks
         self.emulation = Emulation(self._node.name)
         self.positions = Positions(self._channels, source, settings.channel.position_check_seconds)
         self.accepting = True
@@ -129,7 +133,9 @@ class Hub:
 
     def open_one_way(self, tenant: TenantId, wire: Wire) -> Session:
         """Return the session of a transport that only goes to the client; ``introduce`` it."""
-        return self.open(tenant, OneWayWire(wire))
+        session = self.open(tenant, OneWayWire(wire))
+        session.connection.session_id = secrets.token_urlsafe(24)
+        return session
 
     def full(self) -> bool:
         """Return whether another connection would be too many, or this node is going."""
@@ -218,6 +224,10 @@ class Hub:
             self._channels.subscriptions,
         )
 
+    def now(self) -> datetime:
+        """Return this node's time."""
+        return self._clock.now()
+
     def uptime_seconds(self) -> float:
         """Return how long this node has been up."""
         return self._clock.monotonic() - self._began
@@ -248,89 +258,8 @@ class Hub:
         whitelist: tuple[str, ...] = (),
     ) -> int:
         """Close a user's connections (or the one ``client``), sparing the whitelist; return how many."""
-        chosen = [one for one in self._chosen(tenant, user, client) if one.client not in whitelist]
-        for connection in chosen:
-            connection.close(Disconnect(code, reason))
-        return len(chosen)
-
-    async def subscribe(
-        self,
-        tenant: TenantId,
-        user: UserId,
-        channel: str,
-        *,
-        client: str = "",
-        info: Json = None,
-        expire_at: float | None = None,
-        recover_since: Cursor | None = None,
-        data: Json = None,
-    ) -> int:
-        """Subscribe a user's connections from the server; return how many.
-
-        Raises:
-            NotFound: no such namespace.
-        """
-        self._node.namespaces.options(channel)
-        subscribed = 0
-        for connection in self._chosen(tenant, user, client):
-            if channel in connection.subs or connection.closed:
-                continue
-            request = frames.SubscribeRequest(channel=channel, recoverable=True)
-            terms = Terms(info, expires_at=expire_at)
-            await subscribing.take_place(self._node, connection, request, terms, server_side=True)
-            sub = connection.subs.get(channel)
-            if sub is None:  # closed while the log was read
-                continue
-            if recover_since is not None:
-                sub.goal = sub.offset
-                sub.stand_at(recover_since)
-            positioned = sub.live.positioned
-            word = frames.Subscribed(positioned, positioned=positioned, data=codec.raw(data))
-            if positioned:
-                word.epoch, word.offset = sub.epoch, sub.offset
-            connection.push(frames.Push(channel=channel, subscribe=word))
-            subscribing.settle(self._node, connection)
-            subscribed += 1
-        return subscribed
-
-    async def unsubscribe(self, tenant: TenantId, user: UserId, channel: str, *, client: str = "") -> int:
-        """End a user's subscriptions to a channel; return how many."""
-        ended = 0
-        for connection in self._chosen(tenant, user, client):
-            sub = connection.subs.get(channel)
-            if sub is not None:
-                subscribing.end(self._node, connection, sub)
-                ended += 1
-        return ended
-
-    async def refresh(
-        self,
-        tenant: TenantId,
-        user: UserId,
-        *,
-        client: str = "",
-        expired: bool = False,
-        expire_at: float | None = None,
-    ) -> int:
-        """Give a user's connections a new lifetime, or end it; return how many."""
-        chosen = self._chosen(tenant, user, client)
-        for connection in chosen:
-            if expired:
-                connection.close(CONNECTION_EXPIRED)
-                continue
-            word = frames.Refreshed()
-            connection.expires_at = expire_at
-            if expire_at is not None:
-                self._heartbeat.watch_expiry(connection, expire_at)
-                word.expires, word.ttl = True, max(1, round(expire_at - self._node.now()))
-            connection.push(frames.Push(refresh=word))
-        return len(chosen)
-
-    def _chosen(self, tenant: TenantId, user: UserId, client: str) -> list[Connection]:
-        if not client:
-            return self._registry.of_user(tenant, user)
-        found = self._registry.of_client(tenant, client)
-        return [found] if found is not None and (not user or found.user == user) else []
+        chosen = Chosen(user, client)
+        return await self.moves.disconnect(tenant, chosen, Disconnect(code, reason), whitelist)
 
     def _released(self, connection: Connection) -> None:
         for sub in list(connection.subs.values()):

@@ -85,6 +85,8 @@ class Polling:
             except Unauthenticated:
                 if not token:
                     raise
+        if known is not None:
+            self._node.tokens.blocks.check_user(tenant, known.user)
         if known is not None and {one.channel for one in asked} <= {*known.channels, *known.own}:
             return known
         if len(asked) > self._node.settings.max_channels:
@@ -129,6 +131,7 @@ class Polling:
             placed_all = all(name in given for name in names)
             if placed_all and hold_seconds > 0 and not reply.publications and not reply.gaps:
                 await self._hold(grant, waiter, hold_seconds)
+                self._node.tokens.blocks.check_user(grant.tenant, grant.user)
                 await self._collect(lives, places, reply, limit)
         finally:
             for live in lives:

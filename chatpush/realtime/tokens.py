@@ -18,6 +18,7 @@ import jwt
 from chatpush.clock import Clock
 from chatpush.domain import Json, TenantId, UserId
 from chatpush.errors import TokenExpired, Unauthenticated
+from chatpush.realtime.blocks import Blocks
 from chatpush.realtime.terms import NO_TERMS, Terms, override_of
 from chatpush.settings import ClientToken
 
@@ -52,7 +53,10 @@ class SubscriptionClaims:
 class Tokens:
     """JWTs of all tenants; ``secret_of(tenant)`` knows their secrets."""
 
-    def __init__(self, settings: ClientToken, secret_of: SecretOf, clock: Clock) -> None:
+    def __init__(
+        self, settings: ClientToken, secret_of: SecretOf, clock: Clock, blocks: Blocks | None = None
+    ) -> None:
+        self.blocks = blocks or Blocks(None, clock)
         self._settings = settings
         self._secret_of = secret_of
         self._clock = clock
@@ -157,6 +161,7 @@ class Tokens:
             raise TokenExpired("the token has expired; ask the app's backend for a fresh one")
         if (start := _time(claims, "nbf")) is not None and start > now:
             raise Unauthenticated("the token is not valid yet")
+        self.blocks.check_token(tenant, claims)
         return claims
 
     async def _secret(self, tenant: TenantId) -> str:

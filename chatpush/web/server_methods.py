@@ -4,6 +4,7 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import Raw, Struct
@@ -15,14 +16,19 @@ from chatpush.realtime.codes import (
     FORCE_DISCONNECT,
     METHOD_NOT_FOUND,
     NOT_AVAILABLE,
+    Disconnect,
     Refused,
     code_of,
 )
 from chatpush.realtime.frames import NONE, FilterNode, StreamPosition
 from chatpush.realtime.hub import Hub
+from chatpush.realtime.moves import Chosen
+from chatpush.realtime.terms import Terms, override_of
 
 HISTORY_LIMIT = 1000
 LARGEST_BROADCAST = 10_000
+LONGEST_NAME = 255
+LATEST_SECONDS = 2**33
 
 
 class Caller:
@@ -67,6 +73,7 @@ class SubscribeRequest(Struct):
     data: Raw = NONE
     b64data: str = ""
     recover_since: StreamPosition | None = None
+    override: dict[str, Any] | None = None
     session: str = ""
     label_filter: FilterNode | None = None
     all_users: bool = False
@@ -101,9 +108,25 @@ class RefreshRequest(Struct):
     client: str = ""
     expired: bool = False
     expire_at: int = 0
+    info: Raw = NONE
     session: str = ""
     label_filter: FilterNode | None = None
     all_users: bool = False
+
+
+class BlockUserRequest(Struct):
+    user: str
+    expire_at: int = 0
+
+
+class RevokeTokenRequest(Struct):
+    uid: str
+    expire_at: int = 0
+
+
+class InvalidateRequest(Struct):
+    user: str
+    issued_before: int = 0
 
 
 class ChannelRequest(Struct):
@@ -130,7 +153,7 @@ class Nothing(Struct):
     """A request without fields."""
 
 
-Chosen = SubscribeRequest | UnsubscribeRequest | DisconnectRequest | RefreshRequest
+Who = SubscribeRequest | UnsubscribeRequest | DisconnectRequest | RefreshRequest
 
 
 async def publish(caller: Caller, tenant: TenantId, request: PublishRequest) -> dict[str, Any]:
@@ -155,23 +178,20 @@ async def broadcast(caller: Caller, tenant: TenantId, request: BroadcastRequest)
 
 
 async def subscribe(caller: Caller, tenant: TenantId, request: SubscribeRequest) -> dict[str, Any]:
-    user = _who(request)
     since = request.recover_since
-    await caller.hub.subscribe(
-        tenant,
-        user,
-        request.channel,
-        client=request.client,
-        info=codec.value(Raw(_bytes(request.info, request.b64info))),
-        expire_at=float(request.expire_at) if request.expire_at else None,
-        recover_since=Cursor(since.epoch, since.offset) if since else None,
-        data=codec.value(Raw(_bytes(request.data, request.b64data))),
+    terms = Terms(
+        codec.value(Raw(_bytes(request.info, request.b64info))),
+        codec.value(Raw(_bytes(request.data, request.b64data))),
+        float(request.expire_at) if request.expire_at else None,
+        override_of(request.override),
     )
+    place = Cursor(since.epoch, since.offset) if since else None
+    await caller.hub.moves.subscribe(tenant, _who(request), request.channel, terms, place)
     return {}
 
 
 async def unsubscribe(caller: Caller, tenant: TenantId, request: UnsubscribeRequest) -> dict[str, Any]:
-    await caller.hub.unsubscribe(tenant, _who(request), request.channel, client=request.client)
+    await caller.hub.moves.unsubscribe(tenant, _who(request), request.channel)
     return {}
 
 
@@ -179,16 +199,14 @@ async def disconnect(caller: Caller, tenant: TenantId, request: DisconnectReques
     reason = request.disconnect or DisconnectReason()
     if not 3000 <= reason.code <= 4999:
         raise InvalidInput("a disconnect code is 3000 to 4999", param="disconnect.code")
-    await caller.hub.disconnect(
-        tenant, _who(request), reason.code, reason.reason,
-        client=request.client, whitelist=tuple(request.whitelist),
-    )  # fmt: skip
+    why = Disconnect(reason.code, reason.reason)
+    await caller.hub.moves.disconnect(tenant, _who(request), why, tuple(request.whitelist))
     return {}
 
 
 async def refresh(caller: Caller, tenant: TenantId, request: RefreshRequest) -> dict[str, Any]:
-    await caller.hub.refresh(
-        tenant, _who(request), client=request.client, expired=request.expired,
+    await caller.hub.moves.refresh(
+        tenant, _who(request), expired=request.expired, info=codec.value(request.info),
         expire_at=float(request.expire_at) if request.expire_at else None,
     )  # fmt: skip
     return {}
@@ -248,6 +266,35 @@ async def rpc(caller: Caller, tenant: TenantId, request: RpcRequest) -> dict[str
     return {"data": await method(identity, codec.value(request.params))}
 
 
+async def block_user(caller: Caller, tenant: TenantId, request: BlockUserRequest) -> dict[str, Any]:
+    """Let a user not connect any more (until ``expire_at``), and close what is open."""
+    user = UserId(_named(request.user, "user"))
+    await caller.hub.blocks.block_user(tenant, user, _moment(request.expire_at))
+    await caller.hub.disconnect(tenant, user)
+    return {}
+
+
+async def unblock_user(caller: Caller, tenant: TenantId, request: BlockUserRequest) -> dict[str, Any]:
+    await caller.hub.blocks.unblock_user(tenant, UserId(_named(request.user, "user")))
+    return {}
+
+
+async def revoke_token(caller: Caller, tenant: TenantId, request: RevokeTokenRequest) -> dict[str, Any]:
+    """Let the token with this ``jti`` hold no more; ``expire_at``, if known, is when it ends by itself."""
+    uid = _named(request.uid, "uid")
+    await caller.hub.blocks.revoke_token(tenant, uid, _moment(request.expire_at))
+    return {}
+
+
+async def invalidate_user_tokens(
+    caller: Caller, tenant: TenantId, request: InvalidateRequest
+) -> dict[str, Any]:
+    """Let all tokens of a user issued before a moment (now, if none is given) hold no more."""
+    before = _moment(request.issued_before) or caller.hub.now()
+    await caller.hub.blocks.invalidate_user_tokens(tenant, UserId(_named(request.user, "user")), before)
+    return {}
+
+
 METHODS: dict[str, tuple[type[Struct], Callable[[Caller, TenantId, Any], Awaitable[dict[str, Any]]]]] = {
     "publish": (PublishRequest, publish),
     "broadcast": (BroadcastRequest, broadcast),
@@ -262,6 +309,10 @@ METHODS: dict[str, tuple[type[Struct], Callable[[Caller, TenantId, Any], Awaitab
     "channels": (ChannelsRequest, channels),
     "info": (Nothing, info),
     "rpc": (RpcRequest, rpc),
+    "block_user": (BlockUserRequest, block_user),
+    "unblock_user": (BlockUserRequest, unblock_user),
+    "revoke_token": (RevokeTokenRequest, revoke_token),
+    "invalidate_user_tokens": (InvalidateRequest, invalidate_user_tokens),
 }
 READING = frozenset({"presence", "presence_stats", "history", "channels", "info"})
 
@@ -275,6 +326,7 @@ async def _publish(
         idempotency_key=request.idempotency_key,
         version=request.version,
         version_epoch=request.version_epoch,
+        delta=request.delta,
         skip_history=request.skip_history,
     )  # fmt: skip
 
@@ -299,13 +351,25 @@ def _bytes(data: Raw, b64data: str) -> bytes:
         raise InvalidInput("b64data is not Base64", param="b64data") from error
 
 
-def _who(request: Chosen) -> UserId:
+def _who(request: Who) -> Chosen:
     """Return whose connections are meant; a wish we can't fulfil is refused, never ignored."""
-    if request.all_users or request.label_filter is not None or request.session:
-        raise Refused(NOT_AVAILABLE, "all_users, session and label_filter are not supported")
-    if not request.user and not request.client:
-        raise InvalidInput("user or client is needed", param="user")
-    return UserId(request.user)
+    if request.label_filter is not None:
+        raise Refused(NOT_AVAILABLE, "label_filter is not supported")
+    if not (request.user or request.client or request.session or request.all_users):
+        raise InvalidInput("user, client, session or all_users is needed", param="user")
+    return Chosen(UserId(request.user), request.client, request.session, request.all_users)
+
+
+def _named(value: str, param: str) -> str:
+    if not value or len(value) > LONGEST_NAME:
+        raise InvalidInput(f"{param} is 1 to {LONGEST_NAME} characters", param=param)
+    return value
+
+
+def _moment(seconds: int) -> datetime | None:
+    if not 0 <= seconds < LATEST_SECONDS:
+        raise InvalidInput("a time is in seconds since 1970", param="expire_at")
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
 def _check_presence(caller: Caller, channel: str) -> None:

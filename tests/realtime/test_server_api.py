@@ -161,7 +161,7 @@ async def test_scopes_of_secret_keys(api: Api) -> None:
      ("publish", b'{"channel":"news:a","data":"\xff"}', 200, 107),
      ("publish", b'{"channel":"","data":1}', 200, 107), ("broadcast", b'{"channels":[],"data":1}', 200, 107),
      ("disconnect", b"{}", 200, 107), ("disconnect", b'{"user":"a","disconnect":{"code":7}}', 200, 107),
-     ("disconnect", b'{"user":"a","all_users":true}', 200, 108), ("batch", b"{}", 400, 400),
+     ("disconnect", b'{"user":"a","label_filter":{"key":"a","cmp":"ex"}}', 200, 108), ("batch", b"{}", 400, 400),
      ("surprise", b"{}", 404, 404), ("history", b'{"channel":"nowhere:a"}', 200, 102)],
 )  # fmt: skip
 async def test_bad_requests(api: Api, method: str, body: bytes, status: int, code: int) -> None:

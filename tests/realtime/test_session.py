@@ -10,11 +10,13 @@ from chatpush.domain import Cursor, Identity, Json, TenantId, UserId
 from chatpush.plugins.contracts import Drop
 from chatpush.plugins.hooks import hook
 from chatpush.plugins.host import Plugins
+from chatpush.realtime.moves import Chosen
 from tests.clocks import StillClock
 from tests.realtime.node import Client, MemoryWire, RealtimeNode, realtime_node
 from tests.waiting import until
 
 TENANT = TenantId("default")
+EMMA = Chosen(UserId("emma"))
 
 
 def code(reply: dict[str, object]) -> int:
@@ -518,13 +520,13 @@ async def test_the_server_moves_connections(node: RealtimeNode) -> None:
     client = await node.client("emma")
     await node.hub.publish(TENANT, "private:a", 1)
     since = Cursor((await node.hub.history(TENANT, "private:a", 0)).epoch, 0)
-    assert await node.hub.subscribe(TENANT, UserId("emma"), "private:a", recover_since=since) == 1
+    assert await node.hub.moves.subscribe(TENANT, EMMA, "private:a", recover_since=since) == 1
     push = client.wire.pushes("subscribe")[0]
     assert (push["channel"], push["subscribe"]["recoverable"]) == ("private:a", True)
     await until(lambda: client.wire.data("private:a") == [1])
     await node.hub.publish(TENANT, "private:a", 2)
     assert client.wire.data("private:a") == [1, 2]
-    assert await node.hub.unsubscribe(TENANT, UserId("emma"), "private:a") == 1
+    assert await node.hub.moves.unsubscribe(TENANT, EMMA, "private:a") == 1
     assert client.wire.pushes("unsubscribe")[0]["unsubscribe"]["code"] == 2000
     assert await node.hub.disconnect(TENANT, UserId("emma")) == 1
     assert await closed(client) == 3503

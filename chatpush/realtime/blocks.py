@@ -1,0 +1,132 @@
+"""Users who may not connect and tokens that hold no more.
+
+Every verification asks here, so all of it is in memory: it is read once at the
+start, and a change is stored before it holds. What has expired is forgotten
+by ``sweep``.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from chatpush.clock import Clock
+from chatpush.domain import TenantId, UserId, to_ms
+from chatpush.errors import Unauthenticated
+from chatpush.store.database import Database, Transaction
+
+Until = dict[tuple[TenantId, str], int | None]
+
+
+class Blocks:
+    """Blocks and revocations of all tenants; without a database they end with the process."""
+
+    def __init__(self, database: Database | None, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._blocked: Until = {}
+        self._revoked: Until = {}
+        self._invalidated: dict[tuple[TenantId, str], int] = {}
+
+    async def start(self) -> None:
+        """Read what is stored."""
+        if self._database is None:
+            return
+        for row in await self._database.read("SELECT tenant, user_id, expires_at FROM realtime_block"):
+            self._blocked[row["tenant"], row["user_id"]] = row["expires_at"]
+        for row in await self._database.read("SELECT tenant, uid, expires_at FROM realtime_revoked_token"):
+            self._revoked[row["tenant"], row["uid"]] = row["expires_at"]
+        sql = "SELECT tenant, user_id, issued_before_at FROM realtime_invalidated"
+        for row in await self._database.read(sql):
+            self._invalidated[row["tenant"], row["user_id"]] = row["issued_before_at"]
+
+    async def block_user(self, tenant: TenantId, user: UserId, until: datetime | None = None) -> None:
+        """Let a user not connect, for a while or for good; who closes the connections is the hub."""
+        at = to_ms(until) if until else None
+        row = {"tenant": tenant, "user_id": user, "expires_at": at}
+        await self._put("realtime_block", row, "(tenant, user_id) DO UPDATE SET expires_at = :expires_at")
+        self._blocked[tenant, user] = at
+
+    async def unblock_user(self, tenant: TenantId, user: UserId) -> None:
+        """Let a user connect again."""
+        await self._write(
+            lambda tx: tx.execute(
+                "DELETE FROM realtime_block WHERE tenant = :tenant AND user_id = :user",
+                tenant=tenant,
+                user=user,
+            )
+        )
+        self._blocked.pop((tenant, user), None)
+
+    async def revoke_token(self, tenant: TenantId, uid: str, until: datetime | None = None) -> None:
+        """Let the token with this ``jti`` hold no more; ``until`` is when it expires by itself."""
+        at = to_ms(until) if until else None
+        row = {"tenant": tenant, "uid": uid, "expires_at": at}
+        await self._put("realtime_revoked_token", row, "(tenant, uid) DO UPDATE SET expires_at = :expires_at")
+        self._revoked[tenant, uid] = at
+
+    async def invalidate_user_tokens(self, tenant: TenantId, user: UserId, issued_before: datetime) -> None:
+        """Let all tokens of a user that were issued before a moment hold no more."""
+        at = to_ms(issued_before)
+        row = {"tenant": tenant, "user_id": user, "issued_before_at": at}
+        await self._put(
+            "realtime_invalidated",
+            row,
+            "(tenant, user_id) DO UPDATE SET issued_before_at = :issued_before_at",
+        )
+        self._invalidated[tenant, user] = at
+
+    def check_user(self, tenant: TenantId, user: str) -> None:
+        """Refuse a blocked user.
+
+        Raises:
+            Unauthenticated: the user is blocked.
+        """
+        if self._blocked and self._holds(self._blocked, tenant, user):
+            raise Unauthenticated("this user is blocked")
+
+    def check_token(self, tenant: TenantId, claims: dict[str, Any]) -> None:
+        """Refuse a token of a blocked user, or one that was revoked. ``iat`` absent counts as long ago.
+
+        Raises:
+            Unauthenticated: one of these.
+        """
+        user, uid = str(claims.get("sub", "")), str(claims.get("jti", ""))
+        self.check_user(tenant, user)
+        if self._revoked and uid and self._holds(self._revoked, tenant, uid):
+            raise Unauthenticated("this token was revoked")
+        before = self._invalidated.get((tenant, user))
+        if before is not None and _issued_ms(claims) < before:
+            raise Unauthenticated(
+                "this user's older tokens were revoked; ask the app's backend for a new one"
+            )
+
+    async def sweep(self) -> None:
+        """Forget what has expired."""
+        now = to_ms(self._clock.now())
+        for known in (self._blocked, self._revoked):
+            for key in [key for key, until in known.items() if until is not None and until <= now]:
+                del known[key]
+
+        def forget(tx: Transaction) -> None:
+            tx.execute("DELETE FROM realtime_block WHERE expires_at <= :now", now=now)
+            tx.execute("DELETE FROM realtime_revoked_token WHERE expires_at <= :now", now=now)
+
+        await self._write(forget)
+
+    def _holds(self, known: Until, tenant: TenantId, name: str) -> bool:
+        if (tenant, name) not in known:
+            return False
+        until = known[tenant, name]
+        return until is None or until > to_ms(self._clock.now())
+
+    async def _put(self, table: str, row: dict[str, Any], on_conflict: str) -> None:
+        await self._write(lambda tx: tx.insert(table, row, on_conflict))
+
+    async def _write(self, job: Callable[[Transaction], Any]) -> None:
+        if self._database is not None:
+            await self._database.write(job)
+
+
+def _issued_ms(claims: dict[str, Any]) -> float:
+    issued = claims.get("iat")
+    return issued * 1000 if isinstance(issued, int | float) else 0
