@@ -19,9 +19,12 @@ from chatpush.cli.remote import Remote, remote_options
 from chatpush.cli.tables import show, table
 from chatpush.errors import InvalidKnowledge
 from chatpush.support.reading import SUFFIXES, Draft, read_file
+from chatpush.support.reading_pairs import SUFFIXES as PAIRS
+from chatpush.support.reading_pairs import read_pairs
 
 PER_REQUEST = 25
 MAX_FILES = 20_000
+READABLE = (*SUFFIXES, *PAIRS)
 
 
 @click.group()
@@ -33,7 +36,12 @@ def knowledge() -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @remote_options
 def import_(path: Path, url: str, key: str) -> None:
-    """Import a Markdown, text or HTML file, or a folder of them."""
+    """Import a Markdown, text or HTML file, a list of questions and answers, or a folder of them.
+
+    A list is CSV, TSV or JSON Lines with the columns question and answer; id,
+    title, language, url, tags, questions (similar ones, separated by |),
+    valid_from and valid_until may be there.
+    """
     console = Console(stderr=True)
     drafts, problems = read_all(path, console)
     counted: Counter[str] = Counter()
@@ -105,9 +113,9 @@ def read_all(path: Path, console: Console) -> tuple[list[Draft], list[str]]:
     root = path if path.is_dir() else path.parent
     files = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
     if path.is_dir():
-        files = [one for one in files if one.suffix.lower() in SUFFIXES]
+        files = [one for one in files if one.suffix.lower() in READABLE]
     if not files:
-        raise InvalidKnowledge(f"{path}: no {', '.join(SUFFIXES)} files in this folder")
+        raise InvalidKnowledge(f"{path}: no {', '.join(READABLE)} files in this folder")
     if len(files) > MAX_FILES:
         raise InvalidKnowledge(f"{path}: {len(files):,} files; at most {MAX_FILES:,} at once")
     drafts, problems = [], []
@@ -115,7 +123,10 @@ def read_all(path: Path, console: Console) -> tuple[list[Draft], list[str]]:
         for file in progress.track(files, description="reading"):
             name = file.relative_to(root).with_suffix("").as_posix().replace("/", ":")
             try:
-                drafts.append(read_file(file, name))
+                if file.suffix.lower() in PAIRS:
+                    drafts += read_pairs(file, name)
+                else:
+                    drafts.append(read_file(file, name))
             except InvalidKnowledge as error:
                 problems.append(error.message)
     return drafts, problems

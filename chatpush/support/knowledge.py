@@ -8,7 +8,7 @@ is how an index (on this node or another) learns what to read again.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from chatpush.clock import Clock
@@ -18,6 +18,7 @@ from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
 from chatpush.support.language import base
 from chatpush.support.reading import Chunk, Draft, split
+from chatpush.support.synonyms import parse
 
 ARTICLES_PER_WRITE = 50
 ARTICLES_PER_READ = 100
@@ -27,7 +28,7 @@ MAX_TITLE = 300
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """A stored article without its text."""
+    """A stored article without its text; dates are ISO days, both included, empty for no bound."""
 
     id: str
     title: str
@@ -38,6 +39,13 @@ class Article:
     chunks: int
     version: int
     updated_at: datetime
+    valid_from: str = ""
+    valid_until: str = ""
+
+    def is_valid(self, day: date) -> bool:
+        """Return whether the article may be used on a day."""
+        today = day.isoformat()
+        return self.valid_from <= today and (not self.valid_until or today <= self.valid_until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +59,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What an index has to read: changed articles with their sections, and ids that are gone."""
+    """What an index has to read: changed articles with their sections, ids that are gone, synonyms."""
 
     version: int
     changed: tuple[tuple[Article, tuple[Chunk, ...]], ...]
     gone: frozenset[str]
+    synonyms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +146,52 @@ class Knowledge:
         )
         return self._article(tenant, rows[0]), body
 
+    async def draft(self, tenant: TenantId, article: str) -> Draft:
+        """Return an article as it could be put again.
+
+        Raises:
+            NotFound: there is none with this id.
+        """
+        found, text = await self.text(tenant, article)
+        return Draft(
+            found.id, found.title, text, found.language, found.url, found.tags, found.questions,
+            found.valid_from, found.valid_until,
+        )  # fmt: skip
+
+    def today(self) -> date:
+        """Return the day, in UTC, that validity is judged by."""
+        return self._clock.now().date()
+
+    async def synonyms(self, tenant: TenantId) -> tuple[str, ...]:
+        """Return the tenant's own groups of words that mean the same, one a line."""
+        await self._vault.ready(tenant)
+        rows = await self._database.read(
+            "SELECT content_sealed FROM knowledge_synonyms WHERE tenant = :t", t=tenant
+        )
+        if not rows:
+            return ()
+        opened = self._vault.open_json(
+            tenant, "", "knowledge_synonyms", "content_sealed", "", rows[0]["content_sealed"]
+        )
+        return tuple(opened)
+
+    async def put_synonyms(self, tenant: TenantId, groups: Sequence[str]) -> None:
+        """Replace the tenant's own synonyms.
+
+        Raises:
+            InvalidKnowledge: a group is no list of words, or there are too many.
+        """
+        kept = parse("\n".join(groups))
+        await self._vault.ready(tenant)
+        sealed = self._vault.seal_json(tenant, "", "knowledge_synonyms", "content_sealed", "", list(kept))
+
+        def put(tx: Transaction) -> None:
+            tx.execute("DELETE FROM knowledge_synonyms WHERE tenant = :t", t=tenant)
+            tx.insert("knowledge_synonyms", {"tenant": tenant, "content_sealed": sealed})
+            _next_version(tx, tenant)
+
+        await self._database.write(put)
+
     async def version(self, tenant: TenantId) -> int:
         """Return the number that grows with every change."""
         rows = await self._database.read("SELECT version FROM knowledge_version WHERE tenant = :t", t=tenant)
@@ -157,7 +212,8 @@ class Knowledge:
             page = fresh[start : start + ARTICLES_PER_READ]
             chunks = await self._chunks(tenant, [row["id"] for row in page])
             changed += [(self._article(tenant, row), tuple(chunks.get(row["id"], ()))) for row in page]
-        return Changes(version, tuple(changed), frozenset(known) - {row["id"] for row in rows})
+        gone = frozenset(known) - {row["id"] for row in rows}
+        return Changes(version, tuple(changed), gone, await self.synonyms(tenant))
 
     def _prepare(self, tenant: TenantId, draft: Draft) -> _Prepared:
         if not draft.id or len(draft.id) > MAX_ID:
@@ -171,7 +227,11 @@ class Knowledge:
         if not chunks:
             raise InvalidKnowledge(f"article {draft.id}: there is no text", param="text")
         vault = self._vault
-        head = {"title": title, "url": draft.url, "tags": draft.tags, "questions": draft.questions}
+        _check_days(draft)
+        head = {
+            "title": title, "url": draft.url, "tags": draft.tags, "questions": draft.questions,
+            "from": draft.valid_from, "until": draft.valid_until,
+        }  # fmt: skip
         rows = []
         for position, chunk in enumerate(chunks):
             place, content = f"{draft.id}\x00{position}", [chunk.heading, chunk.text]
@@ -251,7 +311,21 @@ class Knowledge:
             chunks=row["chunks"],
             version=row["version"],
             updated_at=from_ms(row["updated_at"]),
+            valid_from=head.get("from", ""),
+            valid_until=head.get("until", ""),
         )
+
+
+def _check_days(draft: Draft) -> None:
+    for name, day in (("valid_from", draft.valid_from), ("valid_until", draft.valid_until)):
+        try:
+            whole = not day or date.fromisoformat(day).isoformat() == day
+        except ValueError:
+            whole = False
+        if not whole:
+            raise InvalidKnowledge(
+                f"article {draft.id}: {name} is a day such as 2026-12-24, not {day!r}", param=name
+            )
 
 
 def _next_version(tx: Transaction, tenant: TenantId) -> int:

@@ -23,7 +23,7 @@ SUFFIXES = {".md": "markdown", ".markdown": "markdown", ".txt": "text", ".html":
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An article to be stored. ``questions`` are other ways to ask for it."""
+    """An article to be stored. ``questions`` are other ways to ask for it; dates are ISO days or empty."""
 
     id: str
     title: str
@@ -32,6 +32,8 @@ class Draft:
     url: str = ""
     tags: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()
+    valid_from: str = ""
+    valid_until: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,10 @@ def _finish(id: str, name: str, head: dict[str, str | list[str]], body: str) -> 
     if not body:
         raise InvalidKnowledge(f"{name}: the file has no text")
     language = one("language") or one("lang") or of_text(f"{title} {body}")
-    return Draft(id, title, body, language, one("url"), many("tags"), many("questions")[:MAX_QUESTIONS])
+    return Draft(
+        id, title, body, language, one("url"), many("tags"), many("questions")[:MAX_QUESTIONS],
+        one("valid_from"), one("valid_until"),
+    )  # fmt: skip
 
 
 def _title_from(name: str) -> str:

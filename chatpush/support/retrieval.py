@@ -3,19 +3,24 @@
 One index per tenant lives in memory, built from the store and kept in step
 with it by version: after a change only the changed articles are read and split
 again, in a worker thread. Passages in the asker's language come first; another
-language is looked at only when that one has no answer.
+language is looked at only when that one has no answer. Where answers have
+enough example questions, a trained head chooses among those.
 """
 
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from datetime import date
 
 from chatpush.domain import TenantId
 from chatpush.support.confidence import confidence
+from chatpush.support.head import Decision, Example
+from chatpush.support.heads import Heads
 from chatpush.support.knowledge import Article, Changes, Knowledge
 from chatpush.support.language import base
 from chatpush.support.reading import Chunk
 from chatpush.support.retrieval_index import Document, Index, Ranking, Scored, Vocabulary, document
+from chatpush.support.synonyms import Synonyms
 
 CACHED_TENANTS = 200
 LOOKED_AT = 40
@@ -63,14 +68,17 @@ class _Held:
     documents: dict[str, list[Document]] = field(default_factory=dict)
     index: Index | None = None
     version: int = -1
+    valid: frozenset[str] = frozenset()
+    day: date | None = None  # the day of the index, if any article has dates
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Retrieval:
     """Search over every tenant's knowledge."""
 
-    def __init__(self, knowledge: Knowledge) -> None:
+    def __init__(self, knowledge: Knowledge, heads: Heads | None = None) -> None:
         self._knowledge = knowledge
+        self._heads = heads
         self._tenants: OrderedDict[TenantId, _Held] = OrderedDict()
 
     async def search(self, tenant: TenantId, question: str, locale: str, limit: int = 5) -> Found:
@@ -84,7 +92,15 @@ class Retrieval:
             every = held.index.rank(question, None, LOOKED_AT)
             if confidence(every) > sure:
                 own, sure = every, confidence(every)
-        return Found(tuple(self._passages(held, own, question, limit)), sure)
+        passages = self._passages(held, own, question, limit)
+        decided = self._decide(tenant, held, question)
+        if decided is not None and self._is_for_the_head(tenant, passages, sure, decided):
+            first = self._decided(held, own, question, decided)
+            others = [
+                one for one in passages if (one.article, one.position) != (first.article, first.position)
+            ]
+            return Found((first, *others[: limit - 1]), decided.confidence)
+        return Found(tuple(passages), sure)
 
     async def passage(self, tenant: TenantId, article: str, position: int) -> Passage | None:
         """Return one passage by its place, if it is still there."""
@@ -96,6 +112,31 @@ class Retrieval:
     async def index(self, tenant: TenantId) -> Index | None:
         """Return the tenant's index as it is now, for its word weights."""
         return (await self._fresh(tenant)).index
+
+    def _decide(self, tenant: TenantId, held: _Held, question: str) -> Decision | None:
+        """Return what the tenant's head says, if it has one and its answer is still there."""
+        head = self._heads.get(tenant) if self._heads is not None else None
+        decided = None if head is None else head.decide(question)
+        return decided if decided is not None and decided.answer in held.valid else None
+
+    def _is_for_the_head(
+        self, tenant: TenantId, passages: list[Passage], sure: float, decided: Decision
+    ) -> bool:
+        """Return whether the head's word counts: on its own answers always, on others if it is surer."""
+        head = self._heads.get(tenant) if self._heads is not None else None
+        known = head is not None and (not passages or passages[0].article in head.answers)
+        return known or decided.confidence >= sure
+
+    def _decided(self, held: _Held, ranking: Ranking, question: str, decided: Decision) -> Passage:
+        """Return the section of the answer a head chose that is best for question and nearest example."""
+        article, chunks = held.articles[decided.answer]
+        position = 0
+        if len(chunks) > 1 and held.index is not None:
+            asked = held.index.rank(f"{question} {decided.nearest}", None, LOOKED_AT)
+            own = (one.document for one in asked.best if one.document.article == article.id)
+            position = next((one.position for one in own if one.position > QUESTION), 0)
+        score = ranking.best[0].score if ranking.best else 0.0
+        return _passage(article, chunks, position, score)
 
     def _passages(self, held: _Held, ranking: Ranking, question: str, limit: int) -> list[Passage]:
         found: dict[tuple[str, int], Passage] = {}
@@ -140,15 +181,18 @@ class Retrieval:
         self._tenants.move_to_end(tenant)
         while len(self._tenants) > CACHED_TENANTS:
             self._tenants.popitem(last=False)
-        if await self._knowledge.version(tenant) == held.version:
+        today = self._knowledge.today()
+        if await self._knowledge.version(tenant) == held.version and held.day in (None, today):
             return held
         if held.index is not None and held.lock.locked():
             return held  # a new index is being built: the one before serves until then
         async with held.lock:
-            if await self._knowledge.version(tenant) != held.version:
+            if await self._knowledge.version(tenant) != held.version or held.day not in (None, today):
                 known = {article.id: article.version for article, _ in held.articles.values()}
                 changes = await self._knowledge.changes(tenant, known)
-                await asyncio.to_thread(_apply, held, changes)
+                await asyncio.to_thread(_apply, held, changes, today)
+                if self._heads is not None:
+                    self._heads.offer(tenant, _examples(held))
         return held
 
 
@@ -159,7 +203,7 @@ def _passage(article: Article, chunks: tuple[Chunk, ...], position: int, score: 
     )
 
 
-def _apply(held: _Held, changes: Changes) -> None:
+def _apply(held: _Held, changes: Changes, today: date) -> None:
     """Take changes in and build the index anew; the old one serves until then."""
     articles, documents = dict(held.articles), dict(held.documents)
     for gone in changes.gone:
@@ -168,9 +212,22 @@ def _apply(held: _Held, changes: Changes) -> None:
     for article, chunks in changes.changed:
         articles[article.id] = (article, chunks)
         documents[article.id] = _documents(held.vocabulary, article, chunks)
-    every = [entry for name in sorted(documents) for entry in documents[name]]
-    index = Index(held.vocabulary, every) if every else None
+    dated = any(article.valid_from or article.valid_until for article, _ in articles.values())
+    valid = [name for name in sorted(documents) if articles[name][0].is_valid(today)]
+    every = [entry for name in valid for entry in documents[name]]
+    index = Index(held.vocabulary, every, Synonyms(changes.synonyms)) if every else None
     held.articles, held.documents, held.index, held.version = articles, documents, index, changes.version
+    held.day = today if dated else None
+    held.valid = frozenset(valid)
+
+
+def _examples(held: _Held) -> list[Example]:
+    """Return the similar questions of every article that may be used now."""
+    return [
+        Example(question, name)
+        for name in sorted(held.valid)
+        for question in held.articles[name][0].questions
+    ]
 
 
 def _documents(vocabulary: Vocabulary, article: Article, chunks: tuple[Chunk, ...]) -> list[Document]:

@@ -33,6 +33,10 @@ class ArticleIn(Body):
     questions: list[str] = Field(
         default_factory=list, max_length=200, description="Other ways to ask for it."
     )
+    valid_from: str = Field(
+        "", max_length=10, description="The first day it may be used, such as 2026-11-27."
+    )
+    valid_until: str = Field("", max_length=10, description="The last day it may be used.")
 
 
 class ArticlesIn(Body):
@@ -66,6 +70,8 @@ class ArticleOut(BaseModel):
     questions: list[str]
     chunks: int
     updated_at: str
+    valid_from: str = ""
+    valid_until: str = ""
     text: str | None = None
 
 
@@ -74,6 +80,18 @@ class ArticlesPage(BaseModel):
 
     data: list[ArticleOut]
     has_more: bool
+
+
+class SynonymsIn(Body):
+    """Groups of words or phrases that mean the same, members separated by commas."""
+
+    groups: list[str] = Field(max_length=2000)
+
+
+class SynonymsOut(BaseModel):
+    """The tenant's own groups."""
+
+    groups: list[str]
 
 
 class SearchIn(Body):
@@ -122,6 +140,20 @@ async def list_articles(call: Call, query: PageQuery) -> ArticlesPage:
     )
 
 
+@routes.get("/v1/knowledge-synonyms", door=READ)
+async def get_synonyms(call: Call) -> SynonymsOut:
+    """Return the tenant's own groups of words that mean the same."""
+    return SynonymsOut(groups=list(await call.need(Knowledge).synonyms(call.identity.tenant)))
+
+
+@routes.put("/v1/knowledge-synonyms", door=WRITE)
+async def put_synonyms(call: Call, body: SynonymsIn) -> SynonymsOut:
+    """Replace the tenant's own synonyms; those built in stay."""
+    knowledge = call.need(Knowledge)
+    await knowledge.put_synonyms(call.identity.tenant, body.groups)
+    return SynonymsOut(groups=list(await knowledge.synonyms(call.identity.tenant)))
+
+
 @routes.get("/v1/knowledge/{id}", door=READ)
 async def get_article(call: Call) -> ArticleOut:
     """Return one article with its text."""
@@ -162,6 +194,8 @@ def _draft(article: ArticleIn) -> Draft:
         url=article.url or read.url,
         tags=tuple(article.tags) or read.tags,
         questions=tuple(article.questions) or read.questions,
+        valid_from=article.valid_from or read.valid_from,
+        valid_until=article.valid_until or read.valid_until,
     )
 
 
@@ -169,5 +203,6 @@ def _out(article: Article, text: str | None = None) -> ArticleOut:
     return ArticleOut(
         id=article.id, title=article.title, language=article.language, url=article.url,
         tags=list(article.tags), questions=list(article.questions), chunks=article.chunks,
-        updated_at=iso(article.updated_at), text=text,
+        updated_at=iso(article.updated_at), text=text, valid_from=article.valid_from,
+        valid_until=article.valid_until,
     )  # fmt: skip
