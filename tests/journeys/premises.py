@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -99,21 +99,29 @@ def some_of(catalogue: Catalogue) -> Catalogue:
     return replace(catalogue, purchases=purchases, countries=countries)
 
 
+Filling = Callable[[Prepared, Addresses, Catalogue], Awaitable[None]]
+
+
 @asynccontextmanager
-async def opened(folder: Path, *, everything: bool = False) -> AsyncIterator[Premises]:
-    """Open a fresh shop in an empty folder, on free ports, until the block ends."""
+async def opened(folder: Path, past: Filling | None = None) -> AsyncIterator[Premises]:
+    """Open a shop in an empty folder, on free ports, until the block ends.
+
+    It has some of the data; or all that ``past`` makes of it before chatpush starts.
+    """
     addresses = Addresses(free_port(), free_port())
     own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     with mock.patch.dict(os.environ, own, clear=True):
         catalogue = await asyncio.to_thread(load, now=datetime.now(UTC))
         prepared = await prepare(folder, addresses.port, addresses.shop)
+        if past is not None:
+            await past(prepared, addresses, catalogue)
         async with ClientSession() as http, AsyncExitStack() as stack:
             push = Push(http, addresses.chatpush, prepared.secret_key)
             premises = Premises(folder, addresses, prepared, http, push)
             stack.push_async_callback(premises.stop_chatpush)
             await premises.start_chatpush()
             shop = await stack.enter_async_context(serving_shop(folder, prepared, addresses))
-            chosen = catalogue if everything else some_of(catalogue)
-            await send_everything(folder, prepared, push, addresses, chosen)
+            if past is None:
+                await send_everything(folder, prepared, push, addresses, some_of(catalogue))
             await until_ready(http, addresses.shop, shop, folder / "shop.log")
             yield premises
