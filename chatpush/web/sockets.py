@@ -215,12 +215,12 @@ class Socket(asyncio.Protocol):
         """Hand the session the messages that came, in order, until there are no more."""
         session = self._session
         try:
-            while session is not None and self._inbox and not session.connection.closed:
+            while session is not None and self._inbox and not self._over():
                 messages, self._inbox = self._inbox, None
                 if self._transport is not None and not self._closed:
                     self._transport.resume_reading()
                 for opcode, payload in messages:
-                    if session.connection.closed:
+                    if self._over():
                         return
                     if opcode != self._spoken:
                         session.connection.close(INAPPROPRIATE_PROTOCOL)
@@ -231,6 +231,9 @@ class Socket(asyncio.Protocol):
             self.cut()
         finally:
             self._task = None
+
+    def _over(self) -> bool:
+        return self._session is None or self._session.connection.closed
 
     def _add(self, data: bytes) -> None:
         if self._pending is None:
