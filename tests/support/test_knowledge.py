@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -162,3 +163,24 @@ async def test_a_misspelt_word_is_found(knowledge: Knowledge) -> None:
     await knowledge.put(DEFAULT_TENANT, ARTICLES)
     found = await retrieval.search(DEFAULT_TENANT, "warantty on lamps", "en")
     assert found.passages[0].article == "warranty"
+
+
+async def test_articles_have_their_days(knowledge: Knowledge, still_clock: StillClock) -> None:
+    today = still_clock.now().date()
+    tomorrow = (today + timedelta(days=1)).isoformat()
+    sale = Draft(
+        "sale", "Summer sale", "Everything is cheaper.", "en", valid_from=tomorrow, valid_until=tomorrow
+    )
+    await knowledge.put(DEFAULT_TENANT, [*ARTICLES, sale])
+    retrieval = Retrieval(knowledge)
+    assert "sale" not in {
+        one.article for one in (await retrieval.search(DEFAULT_TENANT, "summer sale", "en")).passages
+    }
+    still_clock.forward(timedelta(days=1))
+    assert (await retrieval.search(DEFAULT_TENANT, "summer sale", "en")).passages[0].article == "sale"
+    still_clock.forward(timedelta(days=1))
+    assert "sale" not in {
+        one.article for one in (await retrieval.search(DEFAULT_TENANT, "summer sale", "en")).passages
+    }
+    with pytest.raises(InvalidKnowledge):
+        await knowledge.put(DEFAULT_TENANT, [replace(sale, valid_from="tomorrow")])
