@@ -84,6 +84,7 @@ from chatpush.support.conversations import Conversations
 from chatpush.support.desk import Desk
 from chatpush.support.embedded import EmbeddedAssistant
 from chatpush.support.erasure import erasing
+from chatpush.support.heads import Heads
 from chatpush.support.knowledge import Knowledge
 from chatpush.support.modelled import ModelledAssistant
 from chatpush.support.promises import Promises
@@ -173,7 +174,7 @@ class Chatpush:
             for part in (
                 self.blocks, self.log, self.hub,
                 self.renderers, self.outbox, self.fanout, self.broadcasts, self.recalls,
-                self.recommender, self.promises, self.assistant, self.runs, self.alarm, self.reactor,
+                self.recommender, self.promises, self.heads, self.assistant, self.runs, self.alarm, self.reactor,
                 self.metrics, self.housekeeping,
             ):  # fmt: skip
                 start, stop = getattr(part, "start", None), getattr(part, "stop", None)
@@ -308,7 +309,8 @@ class Chatpush:
     def _build_support(self) -> None:
         database, vault, clock, settings = self.database, self.vault, self.clock, self.settings.support
         self.knowledge = Knowledge(database, vault, clock)
-        self.retrieval = Retrieval(self.knowledge)
+        self.heads = Heads(database, vault, clock)
+        self.retrieval = Retrieval(self.knowledge, self.heads)
         self.conversations = Conversations(
             database, vault, self.hub, bridges.issue_subscription(self.tokens), clock
         )
