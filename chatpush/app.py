@@ -38,14 +38,17 @@ from chatpush.notify.audience import Audience
 from chatpush.notify.away import Away
 from chatpush.notify.broadcasts import Broadcasts
 from chatpush.notify.claims import Claims
+from chatpush.notify.dead_letters import DeadLetters
 from chatpush.notify.delivery import Delivery
 from chatpush.notify.drafts import MessageDraft, Recipient
 from chatpush.notify.endpoints import Endpoints
 from chatpush.notify.fanout import FanOut
 from chatpush.notify.figures import Figures
 from chatpush.notify.inbox import Inbox
+from chatpush.notify.marking import Marks
 from chatpush.notify.messages import Messages
 from chatpush.notify.outbox import Outbox
+from chatpush.notify.reaching import Reaching
 from chatpush.notify.recall import Recalls
 from chatpush.notify.receipts import Receipts
 from chatpush.notify.renderers import Renderers
@@ -173,8 +176,8 @@ class Chatpush:
             await self._load_templates()
             for part in (
                 self.blocks, self.log, self.hub,
-                self.renderers, self.outbox, self.fanout, self.broadcasts, self.recalls,
-                self.recommender, self.promises, self.heads, self.assistant, self.runs, self.alarm, self.reactor,
+                self.renderers, self.outbox, self.fanout, self.broadcasts,
+                self.recalls, self.recommender, self.promises, self.heads, self.assistant, self.runs, self.alarm, self.reactor,
                 self.metrics, self.housekeeping,
             ):  # fmt: skip
                 start, stop = getattr(part, "start", None), getattr(part, "stop", None)
@@ -271,7 +274,11 @@ class Chatpush:
         self.away = Away(self.plugins.channels())
         claims, accepted = Claims(database, "embedded"), AcceptedMessages(vault)
         self.delivery = Delivery(
-            database, vault, self.hub, self.endpoints, self.away, claims, self.meter, clock, self.hub.is_online,
+            database, vault, self.hub, reaching, claims, marks, clock, self.hub.is_online,
+        marks = Marks(database, self.meter, clock)
+        reaching = Reaching(
+            database, self.endpoints, self.away, claims, marks, clock, max_attempts=rules.max_attempts
+        )
             inbox_size=rules.inbox_size, max_attempts=rules.max_attempts,
         )  # fmt: skip
         self.outbox = Outbox(
@@ -280,6 +287,7 @@ class Chatpush:
         )  # fmt: skip
         self.fanout = FanOut(
             database, vault, self.audience, accepted, clock, self.outbox.ring, page_size=rules.page_size
+        reaching.rings(self.outbox.ring)
         )
         self.broadcasts = Broadcasts(
             database, accepted, self.fanout, clock, self.outbox.deliver, self.hub.online,
@@ -294,6 +302,7 @@ class Chatpush:
         )  # fmt: skip
         self.recalls = Recalls(database, self.hub, clock, self.messages.cancel_one)
 
+        self.dead_letters = DeadLetters(database, clock, self.outbox.ring)
     def _build_recommend(self) -> None:
         database, clock, settings = self.database, self.clock, self.settings.recommend
         self.catalogue = Catalogue(database, clock, settings.max_items)

@@ -1,32 +1,63 @@
-"""Reach users who are away through the channels plugins bring, a bounded number at once.
+"""Reach users who are away through channels, a bounded number at once.
 
 A provider that is slow or down holds up nobody else: sends run beside the
-outbox, and when all places are taken the outbox is told to come back.
+outbox, each channel has places of its own and a pace of its own, and when they
+are taken the outbox is told to come back. A channel may say what its provider
+stands: ``concurrency`` (messages at once) and ``per_second``.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 import structlog
 
 from chatpush.domain import OutgoingMessage
-from chatpush.errors import Unavailable
+from chatpush.errors import NotFound, Unavailable
 from chatpush.plugins.contracts import Channel
 
 log = structlog.get_logger(__name__)
 
 SEND_SECONDS = 20.0
 PLACES = 64
+LONGEST_PACE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class AwayResult:
-    """How it went: by which channels it was sent, what failed for good, what may be tried again."""
+    """How it went: by which channels it was sent, what failed for good and why, what may be tried again.
+
+    ``gone`` are addresses their provider does not know any more.
+    """
 
     sent: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
     again: list[str] = field(default_factory=list)
+    gone: list[tuple[str, str]] = field(default_factory=list)
+
+
+Done = Callable[[AwayResult], Awaitable[None]]
+
+
+class _Pace:
+    """When a channel's next message may go."""
+
+    def __init__(self, per_second: float) -> None:
+        self._gap = 1 / per_second if per_second > 0 else 0.0
+        self._next = 0.0
+
+    def behind(self, now: float) -> float:
+        """Return how many seconds the next message would have to wait."""
+        return max(0.0, self._next - now)
+
+    async def wait(self) -> None:
+        """Take the next turn and wait for it."""
+        if self._gap:
+            now = asyncio.get_running_loop().time()
+            wait = self.behind(now)
+            self._next = max(now, self._next) + self._gap
+            await asyncio.sleep(wait)
 
 
 class Away:
@@ -35,6 +66,11 @@ class Away:
     def __init__(self, channels: Iterable[Channel], *, places: int = PLACES) -> None:
         self._channels = {channel.name: channel for channel in channels}
         self._places = places
+        self._each = {name: int(getattr(one, "concurrency", places)) for name, one in self._channels.items()}
+        self._paces = {
+            name: _Pace(float(getattr(one, "per_second", 0))) for name, one in self._channels.items()
+        }
+        self._busy: Counter[str] = Counter()
         self._running: set[asyncio.Task[None]] = set()
         self._stopped = False
 
@@ -43,19 +79,29 @@ class Away:
         """The names messages may ask for."""
         return frozenset(self._channels)
 
-    @property
-    def full(self) -> bool:
-        """Whether nothing more can begin: all places are taken, or it is stopped."""
-        return self._stopped or len(self._running) >= self._places
+    def full(self, channels: Iterable[str]) -> bool:
+        """Whether nothing more can begin on one of these channels: places taken, pace behind, or stopped."""
+        if self._stopped or len(self._running) >= self._places * max(1, len(self._channels)):
+            return True
+        now = asyncio.get_running_loop().time()
+        return any(
+            name in self._each
+            and (self._busy[name] >= self._each[name] or self._paces[name].behind(now) > LONGEST_PACE_SECONDS)
+            for name in channels
+        )
 
-    def begin(
-        self, message: OutgoingMessage, addresses: list[tuple[str, str]],
-        done: Callable[[AwayResult], Awaitable[None]],
-    ) -> None:  # fmt: skip
+    def begin(self, message: OutgoingMessage, addresses: list[tuple[str, str]], done: Done) -> None:
         """Send one message to (channel, address) pairs in the background, then call ``done``."""
+        names = {channel for channel, _ in addresses}
+        self._busy.update(names)
         task = asyncio.create_task(self._run(message, addresses, done))
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._running.discard(task)
+            self._busy.subtract(names)
+
+        task.add_done_callback(ended)
 
     async def idle(self) -> None:
         """Wait until nothing is being sent."""
@@ -69,13 +115,12 @@ class Away:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _run(
-        self, message: OutgoingMessage, addresses: list[tuple[str, str]],
-        done: Callable[[AwayResult], Awaitable[None]],
-    ) -> None:  # fmt: skip
+    async def _run(self, message: OutgoingMessage, addresses: list[tuple[str, str]], done: Done) -> None:
         result = AwayResult()
         for channel, address in addresses:
             await self._send(message, channel, address, result)
+        for channel in result.sent:
+            result.failed.pop(channel, None)
         try:
             await done(result)
         # The edge of a task: the delivery stays claimed and comes due again.
@@ -83,15 +128,26 @@ class Away:
             log.exception("outcome not recorded", delivery=message.delivery)
 
     async def _send(self, message: OutgoingMessage, channel: str, address: str, result: AwayResult) -> None:
+        known = self._channels.get(channel)
+        if known is None:
+            result.failed[channel] = "there is no such channel any more"
+            return
+        await self._paces[channel].wait()
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                await self._channels[channel].send(message, address)
+                await known.send(message, address)
         except (Unavailable, TimeoutError) as error:
             log.warning("channel unavailable", channel=channel, delivery=message.delivery, problem=str(error))
-            result.again.append(channel)
+            if channel not in result.again:
+                result.again.append(channel)
+        except NotFound as error:
+            log.info("address gone", channel=channel, delivery=message.delivery, problem=error.message)
+            result.gone.append((channel, address))
+            result.failed[channel] = f"gone: {error.message}"
         # A channel is a plugin: whatever else it raises is final for this message, and only for it.
         except Exception as error:
             log.warning("channel failed", channel=channel, delivery=message.delivery, problem=repr(error))
-            result.failed.append(channel)
+            result.failed[channel] = f"{type(error).__name__}: {error}"
         else:
-            result.sent.append(channel)
+            if channel not in result.sent:
+                result.sent.append(channel)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chatpush.domain import Category, DeliveryState, TenantId, from_ms, to_ms
+from chatpush.notify.dead_letters import letter
 from chatpush.notify.listing import among
 from chatpush.notify.trace import entry
 from chatpush.store.database import Database, Row, Transaction
@@ -36,12 +37,16 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What becomes of deliveries that are not sent now; ``until`` keeps them pending."""
+    """What becomes of deliveries that are not sent now; ``until`` keeps them pending.
+
+    A failure becomes a dead letter, unless it is ``buried`` already.
+    """
 
     state: DeliveryState
     reason: str
     until: datetime | None = None
     attempted: bool = False
+    buried: bool = False
 
 
 class Claims:
@@ -104,7 +109,14 @@ class Claims:
             for row, outcome, step in all_of_them
         ]  # fmt: skip
 
+        letters = [
+            letter(tenant, row, "ws" if step == "attempt" else step, outcome.reason, row["attempts"] + 1, now)
+            for row, outcome, step in all_of_them
+            if outcome.state is DeliveryState.FAILED and not outcome.buried
+        ]
+
         def write(tx: Transaction) -> None:
+            tx.insert_many("dead_letter", letters)
             for outcome, ids in by_outcome.items():
                 _conclude_in(tx, tenant, outcome, ids)
             tx.insert_many("trace_entry", traces)

@@ -11,34 +11,27 @@ there: same id, ``message.updated``, unread again.
 """
 
 import asyncio
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
 import structlog
 
-from chatpush.account.metering import Meter
-from chatpush.account.plans import Kind
 from chatpush.clock import Clock
 from chatpush.domain import DeliveryState, Json, OutgoingMessage, TenantId, UserId, iso, to_ms
 from chatpush.errors import ChatpushError
-from chatpush.notify.away import Away, AwayResult
 from chatpush.notify.claims import Claims, Outcome
-from chatpush.notify.drafts import LIVE, Accepted
-from chatpush.notify.endpoints import Endpoints
+from chatpush.notify.drafts import LIVE
 from chatpush.notify.inbox import UnreadCount, unread_in
 from chatpush.notify.listing import among
-from chatpush.notify.trace import entry
+from chatpush.notify.marking import Marks, Ready
+from chatpush.notify.reaching import Reaching, on_pages, retry_after
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
 
 log = structlog.get_logger(__name__)
 
-FIRST_RETRY_SECONDS = 5.0
-LONGEST_RETRY_SECONDS = 900.0
-FULL_RETRY = timedelta(seconds=2)
 ACTIVITY_CHANNEL = "console:activity"
 
 
@@ -51,16 +44,6 @@ class Publisher(Protocol):
     ) -> object:  # fmt: skip
         """Publish, durably, once per idempotency key."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A delivery that may go now, rendered and filtered; ``grounds`` is the policy's reason."""
-
-    row: Row
-    message: OutgoingMessage
-    accepted: Accepted
-    grounds: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +78,16 @@ class Delivery:
     """The last step of a message."""
 
     def __init__(
-        self, database: Database, vault: Vault, publisher: Publisher, endpoints: Endpoints, away: Away,
-        claims: Claims, meter: Meter, clock: Clock, online: Callable[[TenantId, UserId], bool], *,
-        inbox_size: int = 200, max_attempts: int = 5,
+        self, database: Database, vault: Vault, publisher: Publisher, reaching: Reaching, claims: Claims,
+        marks: Marks, clock: Clock, online: Callable[[TenantId, UserId], bool], *, inbox_size: int = 200,
+        max_attempts: int = 5,
     ) -> None:  # fmt: skip
         self._database = database
         self._vault = vault
         self._publisher = publisher
-        self._endpoints = endpoints
-        self._away = away
+        self._reaching = reaching
         self._claims = claims
-        self._meter = meter
+        self._marks = marks
         self._clock = clock
         self._online = online
         self._inbox_size = inbox_size
@@ -113,21 +95,28 @@ class Delivery:
 
     async def send(self, tenant: TenantId, ready: list[Ready]) -> None:
         """Deliver what may go; the users' keys must be ready in the vault."""
-        for_pages = [one for one in ready if one.accepted.shows and one.row["published_at"] is None]
+        heard = [one for one in ready if _has_receipt(one)]
+        ready = [one for one in ready if not _has_receipt(one)]
+        for_pages = [one for one in ready if on_pages(one)]
         for_away = [one for one in ready if self._is_for_away(tenant, one)]
-        waiting = {one.row["id"] for one in for_away}
+        waiting = frozenset(one.id for one in for_away)
         shown = await self._settle(tenant, for_pages) if for_pages else []
         published = await self._publish_all(tenant, shown)
-        await self._mark(tenant, [(one, [LIVE]) for one in published], keep=waiting)
-        if for_away:
-            failed = {one.ready.row["id"] for one in shown} - {one.row["id"] for one in published}
-            await self._send_away(tenant, [one for one in for_away if one.row["id"] not in failed])
-        finished = [
-            one for one in ready if one.row["published_at"] is not None and one.row["id"] not in waiting
-        ]
-        await self._mark(tenant, [(one, []) for one in finished], keep=set())
+        steps = [step for one in published if (step := self._reaching.step_after(one))]
+        keep = waiting | {step.delivery for step in steps}
+        await self._marks.sent(tenant, [(one, [LIVE]) for one in published], keep=keep, steps=steps)
+        failed = {one.ready.id for one in shown} - {one.id for one in published}
+        if reach := [one for one in for_away if one.id not in failed]:
+            await self._reaching.send(tenant, reach)
+        busy = {one.id for one in for_pages} | waiting
+        finished = [one for one in ready if one.id not in busy]
+        await self._marks.sent(tenant, [(one, []) for one in [*heard, *finished]])
 
     def _is_for_away(self, tenant: TenantId, one: Ready) -> bool:
+        if one.accepted.escalate_after is not None:
+            return not on_pages(one)
+        if one.row["left_channels"]:
+            return True
         if not one.accepted.away_channels:
             return False
         return not one.accepted.shows or not self._online(tenant, UserId(one.row["user_id"]))
@@ -244,74 +233,10 @@ class Delivery:
             concluded.append((one.row, outcome, "attempt"))
         await self._claims.conclude(tenant, concluded, now)
 
-    async def _mark(self, tenant: TenantId, sent: list[tuple[Ready, list[str]]], *, keep: set[str]) -> None:
-        """Write that deliveries went out; those in ``keep`` stay pending for the channels away."""
-        if not sent:
-            return
-        now = self._clock.now()
-        traces, uses = [], []
-        for one, channels in sent:
-            uses.append(self._meter.row(tenant, Kind.MESSAGES, 1, one.row["id"]))
-            if channels:
-                traces.append(_sent_entry(tenant, one, channels, now))
 
-        def write(tx: Transaction) -> None:
-            for pending in (0, 1):
-                ids = [one.row["id"] for one, _ in sent if (one.row["id"] in keep) == bool(pending)]
-                _mark_in(tx, tenant, ids, pending, now)
-            tx.insert_many("trace_entry", traces)
-            self._meter.record_rows_in(tx, uses)
-
-        await self._database.write(write)
-
-    # -- channels for users who are away ------------------------------------------
-
-    async def _send_away(self, tenant: TenantId, ready: list[Ready]) -> None:
-        channels = sorted({name for one in ready for name in one.accepted.away_channels})
-        users = [UserId(one.row["user_id"]) for one in ready]
-        known = await self._endpoints.addresses(tenant, users, channels)
-        for one in ready:
-            addresses = [
-                (channel, address)
-                for channel in one.accepted.away_channels
-                for address in known.get((UserId(one.row["user_id"]), channel), [])
-            ]
-            if self._away.full:
-                later = Outcome(DeliveryState.QUEUED, "channels_busy", self._clock.now() + FULL_RETRY)
-                await self._claims.conclude(tenant, [(one.row, later, "attempt")], self._clock.now())
-            elif addresses:
-                self._away.begin(one.message, addresses, self._recorder(tenant, one))
-            else:
-                await self._record(tenant, one, AwayResult(failed=["no_channel"]))
-
-    def _recorder(self, tenant: TenantId, one: Ready) -> Callable[[AwayResult], Any]:
-        return lambda result: self._record(tenant, one, result)
-
-    async def _record(self, tenant: TenantId, one: Ready, result: AwayResult) -> None:
-        """Write how the channels away went; what was shown on pages counts as sent anyway."""
-        now = self._clock.now()
-        if result.sent:
-            await self._mark(tenant, [(one, result.sent)], keep=set())
-        elif result.again and one.row["attempts"] + 1 < self._max_attempts:
-            state = DeliveryState.SENT if one.accepted.shows else DeliveryState.QUEUED
-            until = now + retry_after(one.row["attempts"] + 1)
-            outcome = Outcome(state, "channel_unavailable", until, attempted=True)
-            await self._claims.conclude(tenant, [(one.row, outcome, "attempt")], now)
-        else:
-            no_channel = result.failed == ["no_channel"]
-            state = DeliveryState.SUPPRESSED if no_channel else DeliveryState.FAILED
-            outcome = Outcome(
-                DeliveryState.SENT if one.accepted.shows else state,
-                "no_channel" if no_channel else "channel_failed",
-                attempted=not no_channel,
-            )
-            await self._claims.conclude(tenant, [(one.row, outcome, "attempt")], now)
-
-
-def retry_after(attempts: int) -> timedelta:
-    """Return how long to wait after so many attempts: ever longer, never in step with others."""
-    seconds = min(FIRST_RETRY_SECONDS * 4.0 ** (attempts - 1), LONGEST_RETRY_SECONDS)
-    return timedelta(seconds=seconds * random.uniform(0.8, 1.2))
+def _has_receipt(one: Ready) -> bool:
+    """Whether a chain has reached its user."""
+    return one.accepted.escalate_after is not None and one.row["delivered_at"] is not None
 
 
 def _event(
@@ -347,24 +272,4 @@ def _replace_in(tx: Transaction, row: Row, *, first_time: bool) -> None:
     tx.execute(
         "UPDATE delivery SET shown_as = :as WHERE tenant = :t AND id = :d",
         **{"as": row["delivery"]}, t=row["tenant"], d=row["latest"],
-    )  # fmt: skip
-
-
-def _mark_in(tx: Transaction, tenant: TenantId, ids: list[str], pending: int, now: datetime) -> None:
-    """A receipt may have been faster than we are: ``delivered`` stays."""
-    if ids:
-        names, params = among(ids)
-        tx.execute(
-            "UPDATE delivery SET state = CASE WHEN delivered_at IS NULL THEN 'sent' ELSE 'delivered' END,"
-            " reason = '', pending = :p, claimed_by = CASE WHEN :p = 1 THEN claimed_by ELSE '' END,"
-            " sent_at = COALESCE(sent_at, :now), published_at = COALESCE(published_at, :now),"
-            f" settled_at = COALESCE(settled_at, :now) WHERE tenant = :t AND id IN {names}",
-            p=pending, now=to_ms(now), t=tenant, **params,
-        )  # fmt: skip
-
-
-def _sent_entry(tenant: TenantId, one: Ready, channels: list[str], now: datetime) -> Row:
-    return entry(
-        tenant, one.row["id"], "delivery", "sent", now, because=one.grounds, channels=channels,
-        template=one.message.template,
     )  # fmt: skip

@@ -14,6 +14,7 @@ LIVE = "ws"
 INBOX_NAMES = {"ws", "inbox", "live"}
 MARKETING_TTL = timedelta(days=3)
 LONGEST_TTL = timedelta(days=28)
+LONGEST_WAIT = timedelta(days=7)
 FURTHEST = timedelta(days=366)
 PAST_TOLERANCE = timedelta(minutes=1)
 
@@ -52,6 +53,7 @@ class MessageDraft:
     ``content``. Only ``items`` and ``public`` of the data travel to the
     browser. ``send_at`` is an instant; ``send_local`` a naive wall-clock time
     in each recipient's own zone. ``category`` None takes the template's.
+    ``escalate_after`` seconds without a receipt the next channel is used.
     """
 
     to: tuple[Recipient, ...]
@@ -69,6 +71,7 @@ class MessageDraft:
     send_local: datetime | None = None
     quiet_hours: QuietRule | None = None
     campaign: CampaignId | None = None
+    escalate_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ class Accepted:
     quiet_rule: QuietRule
     campaign: CampaignId | None
     to: tuple[Recipient, ...] = ()
+    escalate_after: int | None = None
 
     @property
     def shows(self) -> bool:
@@ -133,6 +137,7 @@ def accepted_of(stored: Mapping[str, Any]) -> Accepted:
         quiet_rule=QuietRule(stored["quiet_rule"]),
         campaign=stored["campaign"],
         to=tuple(Recipient(**one) for one in stored["to"]),
+        escalate_after=stored.get("escalate_after"),
     )
 
 
@@ -156,6 +161,7 @@ def accept(draft: MessageDraft, template: str, category: Category) -> Accepted:
         quiet_rule=draft.quiet_hours or default_quiet_rule(category),
         campaign=draft.campaign,
         to=draft.to,
+        escalate_after=draft.escalate_after,
     )
 
 
@@ -176,6 +182,10 @@ def check(draft: MessageDraft, now: datetime, max_recipients: int) -> None:
         )
     if draft.ttl_seconds is not None and not 1 <= draft.ttl_seconds <= LONGEST_TTL.total_seconds():
         raise InvalidInput(f"ttl is from 1 to {int(LONGEST_TTL.total_seconds())} seconds", param="ttl")
+    if draft.escalate_after is not None and not 1 <= draft.escalate_after <= LONGEST_WAIT.total_seconds():
+        raise InvalidInput(
+            f"escalate_after is from 1 to {int(LONGEST_WAIT.total_seconds())} seconds", param="escalate_after"
+        )
     if draft.send_at is not None and draft.send_local is not None:
         raise InvalidInput("send_at is an instant or a local time, not both", param="send_at")
     if draft.send_at is not None:

@@ -77,6 +77,38 @@ class Endpoints:
             found.setdefault((user, channel), []).append(address)
         return found
 
+    async def add(self, tenant: TenantId, user: UserId, channel: str, address: str) -> None:
+        """Add one address to those of a channel; the oldest give way beyond the limit.
+
+        Raises:
+            InvalidInput: the channel's name or the address can't be used.
+        """
+        _check(channel, [address])
+        await self._vault.ready(tenant, user)
+        now = to_ms(self._clock.now())
+        row = self._row(tenant, user, channel, address, now)
+
+        def write(tx: Transaction) -> None:
+            tx.insert("endpoint", row, "(tenant, user_id, channel, id) DO NOTHING")
+            tx.execute(
+                "DELETE FROM endpoint WHERE tenant = :t AND user_id = :u AND channel = :c AND id NOT IN (SELECT id"
+                " FROM endpoint WHERE tenant = :t AND user_id = :u AND channel = :c"
+                " ORDER BY created_at DESC, id LIMIT :n)",
+                t=tenant, u=user, c=channel, n=MAX_PER_CHANNEL,
+            )  # fmt: skip
+
+        await self._database.write(write)
+
+    async def remove(self, tenant: TenantId, user: UserId, channel: str, address: str) -> bool:
+        """Forget one address; return whether it was known."""
+        gone = await self._database.write(
+            lambda tx: tx.execute(
+                "DELETE FROM endpoint WHERE tenant = :t AND user_id = :u AND channel = :c AND id = :id",
+                t=tenant, u=user, c=channel, id=self._vault.blind(tenant, f"endpoint {channel}", address),
+            )
+        )  # fmt: skip
+        return bool(gone)
+
     def _row(
         self, tenant: TenantId, user: UserId, channel: str, address: str, now: int
     ) -> dict[str, str | int | bytes]:

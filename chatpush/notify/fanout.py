@@ -194,6 +194,8 @@ class FanOut:
             "attempts": 0,
             "claimed_by": "",
             "shown_as": "",
+            "stage": 0,
+            "left_channels": "",
             "data_sealed": data,
             "created_at": to_ms(now),
         }

@@ -285,9 +285,10 @@ class Messages:
 
         def cancel(tx: Transaction) -> int:
             return tx.execute(
-                "UPDATE delivery SET state = 'cancelled', reason = 'cancelled', pending = 0"
+                "UPDATE delivery SET state = CASE WHEN settled_at IS NULL THEN 'cancelled' ELSE state END,"
+                " reason = 'cancelled', pending = 0"
                 " WHERE tenant = :t AND id IN (SELECT id FROM delivery WHERE tenant = :t AND message = :m"
-                " AND pending = 1 AND settled_at IS NULL LIMIT :n)",
+                " AND pending = 1 AND (settled_at IS NULL OR stage > 0) LIMIT :n)",
                 t=tenant, m=message, n=CANCEL_PAGE,
             )  # fmt: skip
 

@@ -30,8 +30,9 @@ from chatpush.domain import (
 from chatpush.errors import ChatpushError, InvalidTemplate, Unavailable, VaultError
 from chatpush.notify.accepted import AcceptedMessages
 from chatpush.notify.claims import Claim, Claims, Outcome
-from chatpush.notify.delivery import Delivery, Ready
+from chatpush.notify.delivery import Delivery
 from chatpush.notify.drafts import Accepted
+from chatpush.notify.marking import Ready
 from chatpush.notify.policy import Decision, Facts, Verdict, decide
 from chatpush.notify.template_source import Rendering
 from chatpush.notify.templates import Templates
@@ -197,7 +198,13 @@ class Outbox:
         for job in jobs:
             if job.row["settled_at"] is not None:
                 # It is in the inbox already; only the rest of its way is to be gone again.
+                if job.row["expires_at"] is not None and now >= from_ms(job.row["expires_at"]):
+                    outcome = Outcome(DeliveryState(job.row["state"]), "expired")
+                    concluded.append((job.row, outcome, "policy"))
+                    continue
                 going.append(job)
+                if job.row["stage"]:
+                    grounds[job.row["id"]] = "no_receipt"
                 continue
             decision = decide(self._facts(job, now, sent_now.get(job.user.id, 0)))
             if decision.verdict is Verdict.SEND:

@@ -136,7 +136,8 @@ def _record_in(
     assignments = ", ".join(f"{name} = COALESCE({name}, :now)" for name in columns)
     new = tx.execute(
         f"UPDATE delivery SET {assignments}, state = CASE WHEN state IN ('queued', 'sent') THEN 'delivered'"
-        f" ELSE state END WHERE tenant = :t AND id = :d AND {columns[-1]} IS NULL",
+        f" ELSE state END, pending = CASE WHEN stage > 0 THEN 0 ELSE pending END"
+        f" WHERE tenant = :t AND id = :d AND {columns[-1]} IS NULL",
         now=now, t=tenant, d=row["id"],
     )  # fmt: skip
     shown = [name for name in columns if name in ITEM_COLUMNS]

@@ -4,6 +4,7 @@ from chatpush.web.api import (
     browser,
     campaigns,
     conversations,
+    dead_letters,
     deliveries,
     events,
     inbox,
@@ -26,6 +27,7 @@ from chatpush.web.operations import Operations
 ALL: list[Operations] = [
     messages.routes,
     deliveries.routes,
+    dead_letters.routes,
     users.routes,
     topics.routes,
     segments.routes,

@@ -14,12 +14,15 @@ from chatpush.notify.audience import Audience
 from chatpush.notify.away import Away
 from chatpush.notify.broadcasts import Broadcasts
 from chatpush.notify.claims import Claims
+from chatpush.notify.dead_letters import DeadLetters
 from chatpush.notify.delivery import Delivery
 from chatpush.notify.endpoints import Endpoints
 from chatpush.notify.fanout import FanOut
 from chatpush.notify.inbox import Inbox
+from chatpush.notify.marking import Marks
 from chatpush.notify.messages import Messages
 from chatpush.notify.outbox import Outbox, Rules
+from chatpush.notify.reaching import Reaching
 from chatpush.notify.recall import Recalls
 from chatpush.notify.receipts import Receipts
 from chatpush.notify.renderers import Renderers
@@ -82,6 +85,7 @@ class Room:
     fanout: FanOut
     broadcasts: Broadcasts
     recalls: Recalls
+    dead_letters: DeadLetters
     messages: Messages
     outbox: Outbox
     inbox: Inbox
@@ -97,8 +101,7 @@ class Room:
         while await self.broadcasts.turn() == 0:
             pass
         while await self.outbox.turn() == 0:
-            pass
-        await self.away.idle()
+            await self.away.idle()
         while await self.recalls.turn() == 0:
             pass
 
@@ -107,7 +110,7 @@ class Room:
         named = (
             self.users, self.topics, self.segments, self.audience, self.endpoints, self.templates, self.messages,
             self.inbox, self.receipts, self.trace, self.broadcasts,
-            self.recalls,
+            self.recalls, self.dead_letters,
         )  # fmt: skip
         return {type(service): service for service in named}
 
@@ -130,11 +133,14 @@ def build_room(
     accepted = AcceptedMessages(vault)
     claims = Claims(database, "test")
     away = Away(plugins.channels())
+    marks = Marks(database, Meter(database, clock), clock)
+    reaching = Reaching(database, endpoints, away, claims, marks, clock)
     delivery = Delivery(
-        database, vault, publisher, endpoints, away, claims, Meter(database, clock), clock,
+        database, vault, publisher, reaching, claims, marks, clock,
         lambda tenant, user: UserId(user) in online, inbox_size=inbox_size,
     )  # fmt: skip
     outbox = Outbox(claims, users, accepted, templates, plugins, delivery, vault, clock, rules or Rules())
+    reaching.rings(outbox.ring)
     fanout = FanOut(database, vault, audience, accepted, clock, ring or outbox.ring, page_size=page_size)
     broadcasts = Broadcasts(
         database, accepted, fanout, clock, outbox.deliver,
@@ -145,9 +151,10 @@ def build_room(
         broadcasts=broadcasts,
     )  # fmt: skip
     recalls = Recalls(database, publisher, clock, messages.cancel_one)
+    dead_letters = DeadLetters(database, clock, outbox.ring)
     inbox = Inbox(database, vault, clock, publisher)
     receipts = Receipts(database, inbox, plugins, clock)
     return Room(
         database, vault, publisher, users, topics, segments, audience, endpoints, templates, renderers, fanout,
-        broadcasts, recalls, messages, outbox, inbox, receipts, Trace(database), away, online,
+        broadcasts, recalls, dead_letters, messages, outbox, inbox, receipts, Trace(database), away, online,
     )  # fmt: skip

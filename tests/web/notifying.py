@@ -7,12 +7,23 @@ from typing import Any
 from chatpush.clock import Clock
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
-from chatpush.web.api import deliveries, inbox, messages, preferences, segments, templates, topics, users
+from chatpush.web.api import (
+    dead_letters,
+    deliveries,
+    inbox,
+    messages,
+    preferences,
+    segments,
+    templates,
+    topics,
+    users,
+)
 from tests.notify.building import Room, build_room
 from tests.web.harness import Client, serve
 
 NOUNS = [
-    noun.routes for noun in (deliveries, inbox, messages, preferences, segments, templates, topics, users)
+    noun.routes
+    for noun in (dead_letters, deliveries, inbox, messages, preferences, segments, templates, topics, users)
 ]
 
 

@@ -110,6 +110,7 @@ CREATE INDEX message_fanning ON message (id) WHERE fanned_at IS NULL;
 
 -- pending = 1 while the outbox has something to do. A claim moves due_at ahead,
 -- so the delivery comes due again should its worker die.
+-- stage is the place in a chain of channels; left_channels those to be tried again, '' all.
 -- settled_at: the content is in the inbox and counts for caps; published_at: pages have it.
 CREATE TABLE delivery (
     tenant TEXT NOT NULL,
@@ -128,6 +129,8 @@ CREATE TABLE delivery (
     attempts BIGINT NOT NULL,
     claimed_by TEXT NOT NULL,
     shown_as TEXT NOT NULL,
+    stage BIGINT NOT NULL,
+    left_channels TEXT NOT NULL,
     data_sealed BYTES,
     created_at BIGINT NOT NULL,
     settled_at BIGINT,
@@ -203,3 +206,19 @@ CREATE TABLE broadcast_reader (
     seq BIGINT NOT NULL,
     PRIMARY KEY (tenant, user_id)
 );
+
+-- What a channel refused or was tried too often.
+CREATE TABLE dead_letter (
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    delivery TEXT NOT NULL,
+    message TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    stage BIGINT NOT NULL,
+    reason TEXT NOT NULL,
+    attempts BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    redriven_at BIGINT,
+    PRIMARY KEY (tenant, id)
+);
+CREATE INDEX dead_letter_message ON dead_letter (tenant, message, id);

@@ -104,6 +104,9 @@ class MessageIn(Body):
     cancel_key: str = Field("", max_length=128, description="Cancels it later.")
     send_at: datetime | None = Field(None, description="When; without an offset, in the zone of tz.")
     tz: str | None = Field(None, max_length=64, description="recipient, or the zone of send_at.")
+    escalate_after: int | None = Field(
+        None, description="Seconds to wait for a receipt before the next of channels is used."
+    )
     quiet_hours: QuietRule | None = Field(None, description="What to do in the user's quiet hours.")
 
     def draft(self) -> MessageDraft:
@@ -124,6 +127,7 @@ class MessageIn(Body):
             send_at=send_at,
             send_local=send_local,
             quiet_hours=self.quiet_hours,
+            escalate_after=self.escalate_after,
         )
 
 
