@@ -307,8 +307,12 @@ async def event_lines(visit: Visit, events: tuple[Event, ...]) -> tuple[models.E
 def _event_line(event: Event, shelf: Any) -> models.EventLine:
     item = shelf.get(event.item) if event.item else None
     subject = item.title if item else (event.item or "")
-    told = [(key, value) for key, value in event.properties.items() if key not in INTERNAL]
-    detail = ", ".join(f"{key} {_brief(value)}" for key, value in told[:3])
+    told = [
+        f"{key} {value}"
+        for key, value in event.properties.items()
+        if key not in INTERNAL and isinstance(value, str | int | float) and value != ""
+    ]
+    detail = ", ".join(told[:3])
     return models.EventLine(event.type, subject, event.at, detail[:120])
 
 
