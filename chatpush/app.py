@@ -273,14 +273,14 @@ class Chatpush:
         self.trace, self.figures = Trace(database), Figures(database)
         self.away = Away(self.plugins.channels())
         claims, accepted = Claims(database, "embedded"), AcceptedMessages(vault)
-        self.delivery = Delivery(
-            database, vault, self.hub, reaching, claims, marks, clock, self.hub.is_online,
         marks = Marks(database, self.meter, clock)
         reaching = Reaching(
             database, self.endpoints, self.away, claims, marks, clock, max_attempts=rules.max_attempts
         )
             inbox_size=rules.inbox_size, max_attempts=rules.max_attempts,
         )  # fmt: skip
+        self.delivery = Delivery(
+            database, vault, self.hub, reaching, claims, marks, clock, self.hub.is_online,
         self.outbox = Outbox(
             claims, self.users, accepted, self.templates, self.plugins, self.delivery, vault, clock,
             bridges.rules_of(self.settings.notify),
