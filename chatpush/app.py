@@ -277,17 +277,17 @@ class Chatpush:
         reaching = Reaching(
             database, self.endpoints, self.away, claims, marks, clock, max_attempts=rules.max_attempts
         )
-            inbox_size=rules.inbox_size, max_attempts=rules.max_attempts,
-        )  # fmt: skip
         self.delivery = Delivery(
             database, vault, self.hub, reaching, claims, marks, clock, self.hub.is_online,
+            inbox_size=rules.inbox_size, max_attempts=rules.max_attempts,
+        )  # fmt: skip
         self.outbox = Outbox(
             claims, self.users, accepted, self.templates, self.plugins, self.delivery, vault, clock,
             bridges.rules_of(self.settings.notify),
         )  # fmt: skip
+        reaching.rings(self.outbox.ring)
         self.fanout = FanOut(
             database, vault, self.audience, accepted, clock, self.outbox.ring, page_size=rules.page_size
-        reaching.rings(self.outbox.ring)
         )
         self.broadcasts = Broadcasts(
             database, accepted, self.fanout, clock, self.outbox.deliver, self.hub.online,
@@ -300,9 +300,9 @@ class Chatpush:
             max_recipients=rules.max_inline_recipients, allow=self._allow_messages,
             broadcasts=self.broadcasts,
         )  # fmt: skip
+        self.dead_letters = DeadLetters(database, clock, self.outbox.ring)
         self.recalls = Recalls(database, self.hub, clock, self.messages.cancel_one)
 
-        self.dead_letters = DeadLetters(database, clock, self.outbox.ring)
     def _build_recommend(self) -> None:
         database, clock, settings = self.database, self.clock, self.settings.recommend
         self.catalogue = Catalogue(database, clock, settings.max_items)
