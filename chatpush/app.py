@@ -62,6 +62,7 @@ from chatpush.plugins.host import Plugins
 from chatpush.realtime.blocks import Blocks
 from chatpush.realtime.hub import Hub
 from chatpush.realtime.namespaces import Namespaces
+from chatpush.realtime.public_keys import PublicKeys
 from chatpush.realtime.sealing import sealing_by
 from chatpush.realtime.tokens import Tokens
 from chatpush.recommend.behaviour import Behaviour
@@ -96,7 +97,7 @@ from chatpush.support.queue import Queue
 from chatpush.support.retrieval import Retrieval
 from chatpush.support.tools import Toolbox
 from chatpush.support.writer import Writer
-from chatpush.web import one_way, poll, routes, server, server_api, streams, websocket
+from chatpush.web import jwks, one_way, poll, routes, server, server_api, streams, websocket
 from chatpush.web.console.wiring import add_console
 from chatpush.web.health import Readiness, add_health
 from chatpush.web.idempotency import Replies
@@ -248,7 +249,8 @@ class Chatpush:
         settings, clock = self.settings, self.clock
         namespaces = Namespaces(settings.channel)
         self.blocks = Blocks(self.database, clock)
-        self.tokens = Tokens(settings.client.token, self.tenants.secret_of, clock, self.blocks)
+        keys = PublicKeys(settings.client.token, jwks.fetch, clock)
+        self.tokens = Tokens(settings.client.token, self.tenants.secret_of, clock, self.blocks, keys)
         self.log = EmbeddedLog(
             settings.path("log.db"),
             namespaces.retention,

@@ -36,6 +36,15 @@ class ClientToken(Section):
     """How browser tokens are checked."""
 
     hmac_secret_key: str = Field("", description="Secret of HS256 user tokens of the default tenant.")
+    rsa_public_key: str = Field(
+        "", description="PEM of a key whose RS256 (384, 512, PS) tokens hold, for the default tenant."
+    )
+    ecdsa_public_key: str = Field("", description="PEM of a key whose ES256 (384, 512) tokens hold.")
+    eddsa_public_key: str = Field("", description="PEM of a key whose EdDSA tokens hold.")
+    jwks_public_endpoint: str = Field(
+        "", description="Address of a JWKS whose keys' tokens hold, such as an identity provider's."
+    )
+    jwks_cache_seconds: float = Field(3600.0, gt=0, description="How long the JWKS is kept.")
     audience: str = Field("", description="Required aud claim; empty: not checked.")
     issuer: str = Field("", description="Required iss claim; empty: not checked.")
 
@@ -94,9 +103,7 @@ class ChannelOptions(Section):
     allow_presence_for_client: bool = Field(False, description="Any user may read presence.")
     allow_presence_for_anonymous: bool = Field(False, description="Nameless clients may read presence.")
     allow_presence_for_subscriber: bool = Field(False, description="Subscribers may read presence.")
-    allowed_delta_types: list[Literal["fossil"]] = Field(
-        default_factory=list, description="Deltas that subscribers may ask for."
-    )
+    allowed_delta_types: list[Literal["fossil"]] = Field([], description="Deltas that subscribers may ask for.")
     delta_publish: bool = Field(False, description="Every publication may go as a delta, unasked.")
     allow_tags_filter: bool = Field(False, description="Subscribers may filter by tags.")
     allow_channel_compaction: bool = Field(

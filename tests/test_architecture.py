@@ -30,7 +30,7 @@ ROOMS = {
     "jinja2": {"notify", "support/prompts", "web/console"},
     "apscheduler": {"schedule/alarm"},
     "cryptography": {"store/vault"},
-    "jwt": {"realtime/tokens"},
+    "jwt": {"realtime/tokens", "realtime/public_keys"},
     "argon2": {"account/people"},
     "sqlite_utils": {"store/database", "log"},
     "psycopg": {"store/postgres"},

@@ -1,8 +1,8 @@
 """Check and issue the JWTs of connections and subscriptions.
 
-The tenant's secret comes from outside; the algorithm is ours to choose and
-never the token's (RFC 8725): ``none``, other algorithms and public keys used
-as secrets are refused. Times are compared with our clock, so a token says the
+The tenant's secret and public keys come from outside; each key has its
+algorithms and the token has no say in that (RFC 8725): ``none``, other
+algorithms and public keys used as secrets are refused. Times are compared with our clock, so a token says the
 same to every part of chatpush.
 """
 
@@ -16,13 +16,16 @@ from typing import Any
 import jwt
 
 from chatpush.clock import Clock
-from chatpush.domain import Json, TenantId, UserId
+from chatpush.domain import DEFAULT_TENANT, Json, TenantId, UserId
 from chatpush.errors import TokenExpired, Unauthenticated
 from chatpush.realtime.blocks import Blocks
+from chatpush.realtime.public_keys import PublicKeys
 from chatpush.realtime.terms import NO_TERMS, Terms, override_of
 from chatpush.settings import ClientToken
 
-ALGORITHMS = ["HS256"]
+# A secret signs with a longer hash only if it is as long (RFC 7518 §3.2).
+SECRET_BYTES = {"HS256": 0, "HS384": 48, "HS512": 64}
+MOST_KEYS_TRIED = 8
 LONGEST_TOKEN = 8192
 SecretOf = Callable[[TenantId], Awaitable[str]]
 
@@ -54,8 +57,14 @@ class Tokens:
     """JWTs of all tenants; ``secret_of(tenant)`` knows their secrets."""
 
     def __init__(
-        self, settings: ClientToken, secret_of: SecretOf, clock: Clock, blocks: Blocks | None = None
+        self,
+        settings: ClientToken,
+        secret_of: SecretOf,
+        clock: Clock,
+        blocks: Blocks | None = None,
+        keys: PublicKeys | None = None,
     ) -> None:
+        self._keys = keys
         self.blocks = blocks or Blocks(None, clock)
         self._settings = settings
         self._secret_of = secret_of
@@ -137,31 +146,53 @@ class Tokens:
     async def _claims(self, tenant: TenantId, token: str) -> dict[str, Any]:
         if len(token) > LONGEST_TOKEN:
             raise Unauthenticated("the token is too long")
-        secret = await self._secret(tenant)
-        try:
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                secret,
-                algorithms=ALGORITHMS,
-                audience=self._settings.audience or None,
-                issuer=self._settings.issuer or None,
-                options={
-                    "verify_exp": False,  # ours, below, by our clock
-                    "verify_nbf": False,
-                    "verify_iat": False,
-                    "verify_sub": False,
-                    "verify_aud": bool(self._settings.audience),
-                    "verify_iss": bool(self._settings.issuer),
-                },
-            )
-        except (jwt.PyJWTError, ValueError, RecursionError) as error:
-            raise Unauthenticated(f"the token is not valid: {error}") from error
+        claims = await self._verified(tenant, token)
         now = self._clock.now().timestamp()
         if (expiry := _time(claims, "exp")) is not None and expiry <= now:
             raise TokenExpired("the token has expired; ask the app's backend for a fresh one")
         if (start := _time(claims, "nbf")) is not None and start > now:
             raise Unauthenticated("the token is not valid yet")
         self.blocks.check_token(tenant, claims)
+        return claims
+
+    async def _verified(self, tenant: TenantId, token: str) -> dict[str, Any]:
+        """Return the claims of a token that one of our keys has signed."""
+        try:
+            header = jwt.get_unverified_header(token)
+        except (jwt.PyJWTError, ValueError, RecursionError) as error:
+            raise Unauthenticated(f"the token is not valid: {error}") from error
+        algorithm, named = str(header.get("alg", "")), str(header.get("kid", ""))
+        keys: list[Any] = []
+        if algorithm in SECRET_BYTES:
+            secret = await self._secret(tenant)
+            keys = [secret] if len(secret.encode()) >= SECRET_BYTES[algorithm] else []
+        elif tenant == DEFAULT_TENANT and self._keys is not None:
+            keys = [found.key for found in await self._keys.find(algorithm, named)]
+        problem: Exception | str = "no key of ours signs like that"
+        for key in keys[:MOST_KEYS_TRIED]:
+            try:
+                return self._decoded(token, key, algorithm)
+            except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
+                problem = error
+        raise Unauthenticated(f"the token is not valid: {problem}")
+
+    def _decoded(self, token: str, key: Any, algorithm: str) -> dict[str, Any]:
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=[algorithm],  # which this very key is for
+            audience=self._settings.audience or None,
+            issuer=self._settings.issuer or None,
+            options={
+                "verify_exp": False,  # ours, by our clock
+                "verify_nbf": False,
+                "verify_iat": False,
+                "verify_sub": False,
+                "verify_jti": False,
+                "verify_aud": bool(self._settings.audience),
+                "verify_iss": bool(self._settings.issuer),
+            },
+        )
         return claims
 
     async def _secret(self, tenant: TenantId) -> str:
