@@ -44,7 +44,9 @@ def configure_log(settings: Settings) -> None:
     """Write one line per event to stderr: JSON, or readable text."""
     level: int = getattr(logging, settings.log_level.upper())
     renderer: Any = (
-        structlog.processors.JSONRenderer() if settings.log_json else structlog.dev.ConsoleRenderer()
+        structlog.processors.JSONRenderer()
+        if settings.log_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     structlog.configure(
         processors=[

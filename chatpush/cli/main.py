@@ -1,9 +1,12 @@
 """The ``chatpush`` command.
 
-A mistake of the operator ends with one helpful line and exit code 2; a
-surprise keeps its traceback.
+A command's module is imported when the command is used, so that asking a
+running server something does not wait for the whole server to be imported. A
+mistake of the operator ends with one helpful line and exit code 2; a surprise
+keeps its traceback.
 """
 
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -11,19 +14,41 @@ from pathlib import Path
 import click
 
 from chatpush import __version__
-from chatpush.cli.campaigns import campaigns
-from chatpush.cli.doctor import doctor
-from chatpush.cli.init import init
-from chatpush.cli.items import events, items
-from chatpush.cli.knowledge import knowledge
-from chatpush.cli.plugins import plugins
-from chatpush.cli.serve import serve
 from chatpush.errors import ChatpushError
 
 MISTAKE = 2
+PLACES = {
+    "init": "chatpush.cli.init",
+    "serve": "chatpush.cli.serve",
+    "doctor": "chatpush.cli.doctor",
+    "keys": "chatpush.cli.keys",
+    "people": "chatpush.cli.people",
+    "token": "chatpush.cli.token",
+    "knowledge": "chatpush.cli.knowledge",
+    "items": "chatpush.cli.items",
+    "events": "chatpush.cli.items",
+    "campaigns": "chatpush.cli.campaigns",
+    "plugins": "chatpush.cli.plugins",
+}
+"""Command → the module that has it under the same name."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """The commands of ``PLACES``."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click asks so
+        """Return the names, in the order of ``PLACES``."""
+        return list(PLACES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Return a command, importing where it lives."""
+        if cmd_name not in PLACES:
+            return None
+        command: click.Command = getattr(importlib.import_module(PLACES[cmd_name]), cmd_name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="chatpush")
 @click.option(
     "--config",
@@ -36,10 +61,6 @@ MISTAKE = 2
 def cli(context: click.Context, config: Path) -> None:
     """Push, inbox, support and recommendations in one process."""
     context.obj = config
-
-
-for command in (init, serve, doctor, knowledge, items, events, campaigns, plugins):
-    cli.add_command(command)
 
 
 def main() -> None:

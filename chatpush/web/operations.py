@@ -155,6 +155,8 @@ async def read_json(request: web.Request) -> Any:
         InvalidInput: it isn't JSON.
     """
     text = await request.read()
+    if not text:
+        raise InvalidInput("the body is empty; send JSON")
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
