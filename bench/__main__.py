@@ -1,94 +1,215 @@
 """Run every scenario and write the figures, with their conditions, into docs/performance.md.
 
-Usage: python -m bench [--quick]
+Usage: python -m bench [--quick] [--only WORD]
 
-Each figure stands beside a baseline measured in the same run, because machines
-differ and this one may be busy: read the ratios.
+Each figure stands beside baselines measured in the same run, because machines
+differ and this one may be busy: read the ratios. What is missing (a C
+compiler, nginx with nchan) is said, and its columns stay empty.
 """
 
 import argparse
 import asyncio
 import datetime
-import functools
 import os
 import platform
 import statistics
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress
 
-from bench import scenarios
-from bench.servers import CLIENT_CORE, Served, baseline, chatpush, pin
+from bench import scenarios, storage
+from bench.crowd import compiler
+from bench.machine import load
+from bench.scenarios import NCHAN, PLAIN_C, PROTOCOL
+from bench.servers import Served, Start, c_send, chatpush, naive, nchan, nchan_missing
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
-Row = tuple[str, str, str, str]
+NONE = "—"
+OWN = scenarios.Dialect({}, {})
+Run = Callable[[Served], Awaitable[float]]
 
 
-async def measure(rounds: int, tell: Callable[[str], None]) -> list[Row]:
-    """Return (what, chatpush, baseline, ratio) rows."""
-    rows: list[Row] = []
-    for subscribers in (1000, 5000):
-        ours, theirs = await _pair(
-            rounds, tell, functools.partial(scenarios.fan_out, subscribers=subscribers), "fan-out"
-        )
-        rows.append(_rate(f"deliveries/s to {subscribers:,} subscribers of one channel", ours, theirs))
-    tell("latency")
-    async with chatpush() as server:
-        ours_latency = await scenarios.latency(server)
-    async with baseline() as server:
-        their_latency = await scenarios.latency(server)
-    for name in ("p50", "p99"):
-        mine, other = getattr(ours_latency, name), getattr(their_latency, name)
-        rows.append(
-            (
-                f"publish → receive {name}, 1,000 × 10/s",
-                f"{mine:.1f} ms",
-                f"{other:.1f} ms",
-                f"{mine / other:.2f}×",
-            )
-        )
-    ours, theirs = await _pair(1, tell, scenarios.idle_kib, "idle memory")
-    rows.append(
-        ("memory per idle connection, 5,000", f"{ours:.1f} KiB", f"{theirs:.1f} KiB", f"{ours / theirs:.2f}×")
+@dataclass(slots=True)
+class Bench:
+    """Collects rows: what, chatpush, then the three baselines, each with its ratio."""
+
+    rounds: int
+    only: str
+    console: Console
+    rows: list[list[str]] = field(default_factory=list)
+    with_nchan: bool = True
+
+    async def compare(
+        self, name: str, ours: Run, others: dict[str, tuple[Start, Run]], show: Callable[[float], str]
+    ) -> None:
+        """Measure in turns and add a row of medians."""
+        if self.only and self.only not in name:
+            return
+        runs: dict[str, tuple[Start, Run]] = {"chatpush": (chatpush, ours), **others}
+        if not self.with_nchan:
+            runs.pop("nchan", None)
+        found: dict[str, list[float]] = {who: [] for who in runs}
+        for _ in range(self.rounds):
+            for who, (start, run) in runs.items():
+                try:
+                    async with start() as server:
+                        found[who].append(await run(server))
+                except (RuntimeError, OSError) as error:
+                    self.console.print(f"{who}: {name}: {error}", style="red", markup=False)
+        middle = {who: statistics.median(values) for who, values in found.items() if values}
+        mine = middle.get("chatpush")
+        row = [name, NONE if mine is None else show(mine)]
+        for who in ("C `send()`", "nchan", "aiohttp `send_str`"):
+            other = middle.get(who)
+            row.append(NONE if other is None or mine is None else f"{show(other)} ({mine / other:.2f}×)")
+        self.add(row)
+
+    async def alone(self, name: str, run: Run, show: Callable[[float], str]) -> None:
+        """Measure what nothing here compares with."""
+        await self.compare(name, run, {}, show)
+
+    def add(self, row: list[str]) -> None:
+        """Keep a row and show it."""
+        row += [NONE] * (5 - len(row))
+        self.rows.append(row)
+        self.console.print("  ".join(row), markup=False)
+
+
+def rate(value: float) -> str:
+    """Show something a second."""
+    return f"{value:,.0f}/s"
+
+
+def kib(value: float) -> str:
+    """Show memory."""
+    return f"{value:.1f} KiB"
+
+
+def ms(value: float) -> str:
+    """Show a time."""
+    return f"{value:.1f} ms"
+
+
+def seconds(value: float) -> str:
+    """Show a longer time."""
+    return f"{value:.1f} s"
+
+
+async def measure(bench: Bench) -> None:
+    """Run everything."""
+    await _fan_out(bench)
+    await _latency(bench)
+    await _connections(bench)
+    await _http(bench)
+    await _storage(bench)
+    await _messages(bench)
+
+
+def _three(make: Callable[[scenarios.Dialect], Run]) -> dict[str, tuple[Start, Run]]:
+    return {
+        "C `send()`": (c_send, make(PLAIN_C)),
+        "nchan": (nchan, make(NCHAN)),
+        "aiohttp `send_str`": (naive, make(PROTOCOL)),
+    }
+
+
+async def _fan_out(bench: Bench) -> None:
+    for window in (8, 1):
+        for subscribers in (1000, 5000):
+
+            def make(dialect: scenarios.Dialect, size: int = subscribers, outstanding: int = window) -> Run:
+                return lambda server: scenarios.fan_out(server, dialect, size, outstanding)
+
+            name = f"fan-out to {subscribers:,}, {window} outstanding"
+            await bench.compare(name, make(PROTOCOL), _three(make), rate)
+
+
+async def _latency(bench: Bench) -> None:
+    for percentile in ("p50", "p99"):
+
+        def make(dialect: scenarios.Dialect, which: str = percentile) -> Run:
+            async def run(server: Served) -> float:
+                return float(getattr(await scenarios.latency(server, dialect), which))
+
+            return run
+
+        await bench.compare(f"latency {percentile}, 1,000 × 10/s", make(PROTOCOL), _three(make), ms)
+
+
+async def _connections(bench: Bench) -> None:
+    def idle(dialect: scenarios.Dialect) -> Run:
+        return lambda server: scenarios.idle_kib(server, dialect)
+
+    def polls(dialect: scenarios.Dialect) -> Run:
+        return lambda server: scenarios.polls_kib(server, dialect)
+
+    def woken(dialect: scenarios.Dialect) -> Run:
+        return lambda server: scenarios.wake_ups(server, dialect)
+
+    await bench.compare("RSS per idle connection, 10,000", idle(PROTOCOL), _three(idle), kib)
+    await bench.compare("RSS per held long-poll, 10,000", polls(OWN), {"nchan": (nchan, polls(NCHAN))}, kib)
+    await bench.compare("long-poll wake-ups, 1,000", woken(OWN), {"nchan": (nchan, woken(NCHAN))}, rate)
+    await bench.alone("connects: handshake, JWT, subscribe", scenarios.connects, rate)
+    await bench.alone("reconnect storm, 10,000 × 10 missed", scenarios.storm, seconds)
+
+
+async def _http(bench: Bench) -> None:
+    await bench.alone("publish, one a request", scenarios.publishes, rate)
+    await bench.alone("publish, batches of 100", scenarios.batches, rate)
+    await bench.alone("unicast to 5,000 channels", scenarios.unicast, rate)
+    await bench.alone(
+        "unicast to 5,000 channels, batches of 100", lambda server: scenarios.unicast(server, 100), rate
     )
-    tell("messages")
+    await bench.alone(
+        "durable publish over HTTP, FULL, 512 outstanding",
+        lambda server: scenarios.publishes(server, "durable:a", 512), rate,
+    )  # fmt: skip
+    await bench.alone(
+        "durable publish over HTTP, FULL, batches of 100",
+        lambda server: scenarios.batches(server, "durable:a"),
+        rate,
+    )
+
+
+async def _storage(bench: Bench) -> None:
+    if bench.only and bench.only not in "storage":
+        return
+    for synchronous in ("NORMAL", "FULL"):
+        found = [await storage.in_process(synchronous) for _ in range(bench.rounds)]
+        middle = statistics.median(one["rate"] for one in found)
+        pause = max(one["pause_ms"] for one in found)
+        bench.add(
+            [f"durable log, {synchronous}, 512 outstanding", f"{rate(middle)}, longest pause {pause:.0f} ms"]
+        )
+    found = [await storage.in_process("channels") for _ in range(bench.rounds)]
+    took, size = (statistics.median(one[key] for one in found) for key in ("seconds", "bytes"))
+    bench.add(["start and stop 300,000 channels", f"{took:.1f} s, {size:,.0f} bytes an idle channel"])
+
+
+async def _messages(bench: Bench) -> None:
+    if bench.only and bench.only not in "messages":
+        return
     async with chatpush() as server:
-        accepted = await scenarios.messages(server)
-    rows.append(("POST /v1/messages to an open inbox, per second", f"{accepted:,.0f}", "—", "—"))
-    return rows
+        accepted, seen = await scenarios.messages(server)
+    row = f"{rate(accepted.posted / accepted.took)}, p50 {accepted.p50:.0f} ms, p99 {accepted.p99:.0f} ms"
+    bench.add(["POST /v1/messages, 32 connections", row])
+    bench.add(["message → open page at 50/s", f"p50 {seen.p50:.1f} ms, p99 {seen.p99:.1f} ms"])
 
 
-async def _pair(
-    rounds: int, tell: Callable[[str], None], run: Callable[[Served], Awaitable[float]], name: str
-) -> tuple[float, float]:
-    """Return the medians of alternating runs of both servers."""
-    ours, theirs = [], []
-    for number in range(rounds):
-        tell(f"{name} {number + 1}/{rounds}")
-        async with chatpush() as server:
-            ours.append(await run(server))
-        async with baseline() as server:
-            theirs.append(await run(server))
-    return statistics.median(ours), statistics.median(theirs)
-
-
-def _rate(name: str, ours: float, theirs: float) -> Row:
-    return name, f"{ours:,.0f}", f"{theirs:,.0f}", f"{ours / theirs:.2f}×"
-
-
-def write(rows: list[Row]) -> None:
+def write(rows: list[list[str]]) -> None:
     """Put the table between its marks in the page."""
     when = datetime.datetime.now(datetime.UTC).date()
     table = "\n".join(
         [
-            f"Measured {when}: Python {platform.python_version()}, {os.cpu_count()} shared cores, server and load "
-            "generator on a core each, loopback, no TLS, 128-byte payloads, medians.",
+            f"Measured {when}: Python {platform.python_version()}, {os.cpu_count()} cores shared with other work "
+            f"(load {load():.1f}), server and generator on a core each at nice −10, loopback, no TLS, messages of "
+            "about 128 bytes, medians. In brackets: chatpush ÷ baseline.",
             "",
-            "| what | chatpush | aiohttp `send_str` loop | ratio |",
-            "|---|---|---|---|",
+            "| what | chatpush | C `send()` | nchan | aiohttp `send_str` |",
+            "|---|---|---|---|---|",
             *(f"| {' | '.join(row)} |" for row in rows),
         ]
     )
@@ -102,16 +223,20 @@ def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round each, and leave the page alone")
-    quick = parser.parse_args().quick
-    pin(CLIENT_CORE)
+    parser.add_argument(
+        "--only", default="", help="only what has this word in its name; leaves the page alone"
+    )
+    given = parser.parse_args()
     console = Console()
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("measuring", total=None)
-        rows = asyncio.run(measure(1 if quick else 3, lambda name: progress.update(task, description=name)))
-    for row in rows:
-        console.print("  ".join(row))
-    if not quick:
-        write(rows)
+    if compiler() is None:
+        raise SystemExit("the load generator needs a C compiler: apt-get install gcc libc6-dev")
+    bench = Bench(1 if given.quick else 3, given.only, console)
+    if missing := nchan_missing():
+        bench.with_nchan = False
+        console.print(f"without nchan: {missing}", style="yellow")
+    asyncio.run(measure(bench))
+    if not given.quick and not given.only:
+        write(bench.rows)
 
 
 if __name__ == "__main__":

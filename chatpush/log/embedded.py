@@ -172,8 +172,7 @@ class EmbeddedLog:
         self._writer.put(Sweep(now_ms, now_ms - UNUSED_MS, future))
         for (_, channel), tail in list(self._tails.items()):
             self._expire(tail, self._rules(channel))
-            if tail.keys:
-                tail.keys = {name: kept for name, kept in tail.keys.items() if kept[1] > now_ms}
+            tail.forget_keys(now_ms)
         await future
 
     # -- memory channels ---------------------------------------------------
@@ -181,13 +180,12 @@ class EmbeddedLog:
     def _append_in_memory(self, tenant: TenantId, channel: str, draft: Draft, retention: Retention) -> Cursor:
         tail = self._tail(tenant, channel) or self._new_memory_tail(tenant, channel)
         now_ms = self._now_ms()
-        offset, until_ms = tail.keys.get(draft.idempotency_key, (0, 0))
-        if until_ms > now_ms:
+        if draft.idempotency_key and (offset := tail.known(draft.idempotency_key, now_ms)):
             return Cursor(tail.epoch, offset)
         if 0 < draft.version <= tail.version and draft.version_epoch == tail.version_epoch:
             return Cursor(tail.epoch, tail.top)
         if draft.idempotency_key:
-            tail.keys[draft.idempotency_key] = (tail.top + 1, now_ms + IDEMPOTENCY_MS)
+            tail.remember(draft.idempotency_key, tail.top + 1, now_ms + IDEMPOTENCY_MS)
         if draft.version:
             tail.version, tail.version_epoch = draft.version, draft.version_epoch
         publication = published(draft, tail.top + 1, now_ms)

@@ -22,11 +22,12 @@ class Tail:
         self.epoch = epoch
         self.top = top
         self.start = top
-        self.entries: deque[Publication] = deque()
+        # Many channels are quiet: what is empty takes no room.
+        self.entries: deque[Publication] | tuple[()] = ()
         self.version = 0
         self.version_epoch = ""
         # idempotency key -> (offset, forgotten at); only memory channels use it
-        self.keys: dict[str, tuple[int, int]] = {}
+        self.keys: dict[str, tuple[int, int]] | None = None
         self._bytes = 0
 
     def add(self, publication: Publication, size: int) -> None:
@@ -36,11 +37,29 @@ class Tail:
         if publication.offset != self.top + 1:
             self.clear()
             self.start = publication.offset - 1
+        if not self.entries:
+            self.entries = deque()
         self.entries.append(publication)
         self.top = publication.offset
         self._bytes += len(publication.data)
         while len(self.entries) > size or (self._bytes > TAIL_BYTES and len(self.entries) > 1):
             self._drop_oldest()
+
+    def known(self, key: str, now_ms: int) -> int:
+        """Return the offset of what was appended under an idempotency key, 0 if that is not known."""
+        offset, until_ms = self.keys.get(key, (0, 0)) if self.keys else (0, 0)
+        return offset if until_ms > now_ms else 0
+
+    def remember(self, key: str, offset: int, until_ms: int) -> None:
+        """Know an idempotency key until then."""
+        if self.keys is None:
+            self.keys = {}
+        self.keys[key] = (offset, until_ms)
+
+    def forget_keys(self, now_ms: int) -> None:
+        """Drop idempotency keys whose time is over."""
+        if self.keys:
+            self.keys = {name: kept for name, kept in self.keys.items() if kept[1] > now_ms} or None
 
     def expire(self, born_before_ms: int) -> None:
         """Drop what is older than its time to live."""
@@ -49,7 +68,7 @@ class Tail:
 
     def clear(self) -> None:
         """Forget the entries but not the position."""
-        self.entries.clear()
+        self.entries = ()
         self.start = self.top
         self._bytes = 0
 
@@ -72,6 +91,7 @@ class Tail:
         return tuple(islice(_older_than(offset, reversed(self.entries)), limit))
 
     def _drop_oldest(self) -> None:
+        assert self.entries
         oldest = self.entries.popleft()
         self.start = oldest.offset
         self._bytes -= len(oldest.data)

@@ -86,7 +86,7 @@ class LiveChannel:
     """
 
     __slots__ = (
-        "_others", "_pending", "direct", "epoch", "last", "listeners", "name", "number", "options", "positioned",
+        "_pending", "direct", "epoch", "last", "listeners", "name", "number", "options", "positioned",
         "subscriptions", "tenant", "top",
     )  # fmt: skip
 
@@ -104,9 +104,8 @@ class LiveChannel:
         self.last: Publication | None = None
         # Stands for its name where that was agreed on.
         self.number = 0
-        # By file descriptor. These two are None while empty: most channels have few subscribers.
+        # By file descriptor; None while empty: most channels have few subscribers.
         self.direct: dict[int, Subscription] | None = None
-        self._others: dict[str, Subscription] | None = None
         # WebSocket frames of this turn of the loop, for those who are direct.
         self._pending: list[bytes] | None = None
 
@@ -118,7 +117,6 @@ class LiveChannel:
     def add(self, subscription: "Subscription") -> None:
         """Register a subscriber; it takes nothing before it settles."""
         self.subscriptions[subscription.client] = subscription
-        self._stand_apart(subscription)
 
     def remove(self, subscription: "Subscription") -> bool:
         """Forget a subscriber, with what was published until now; return whether it was here."""
@@ -127,7 +125,6 @@ class LiveChannel:
         self.flush()
         self._demote(subscription)
         del self.subscriptions[subscription.client]
-        self._forget_other(subscription)
         return True
 
     def listen(self, listener: Listener) -> None:
@@ -149,15 +146,14 @@ class LiveChannel:
         elif self.direct:
             self._queue(frame)
         self.top, self.epoch = max(offset, self.top if epoch == self.epoch else 0), epoch
-        if self._others:
-            for subscription in list(self._others.values()):
-                subscription.take(epoch, offset, frame)
+        for subscription in self._others():
+            subscription.take(epoch, offset, frame)
 
     def pass_by(self, frame: codec.PublicationFrame) -> None:
         """Show everybody in step a frame that no log keeps; who is slow misses it."""
         if self.direct:
             self._queue(frame)
-        for subscription in list(self._others.values()) if self._others else ():
+        for subscription in self._others():
             if subscription.in_step and not subscription.wire.congested():
                 subscription.show(frame)
 
@@ -178,7 +174,6 @@ class LiveChannel:
             self.direct = {}
         self.direct[descriptor] = subscription
         subscription.descriptor = descriptor
-        self._forget_other(subscription)
 
     def demote(self, subscription: "Subscription") -> None:
         """Its wire is not free any more: it takes frame by frame, from the channel's top on.
@@ -188,7 +183,6 @@ class LiveChannel:
         """
         if not self._demote(subscription):
             return
-        self._stand_apart(subscription)
         if self._pending:
             cast(DirectWire, subscription.wire).rest(b"".join(self._pending))
 
@@ -237,15 +231,11 @@ class LiveChannel:
         subscription.offset = self.top
         return True
 
-    def _stand_apart(self, subscription: "Subscription") -> None:
-        if self._others is None:
-            self._others = {}
-        self._others[subscription.client] = subscription
-
-    def _forget_other(self, subscription: "Subscription") -> None:
-        if self._others is not None:
-            self._others.pop(subscription.client, None)
-            self._others = self._others or None
+    def _others(self) -> "list[Subscription]":
+        """Return whoever is not direct; mostly nobody."""
+        if len(self.subscriptions) == len(self.direct or ()):
+            return []
+        return [one for one in self.subscriptions.values() if one.descriptor < 0]
 
 
 class Subscription:
