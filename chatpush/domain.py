@@ -103,6 +103,8 @@ class Identity:
     scopes: frozenset[str] = frozenset()
     role: Role | None = None
     name: str = ""
+    # What the app's backend wrote into the token's ``meta``; clients never see it.
+    meta: Json = field(default=None, compare=False)
 
     def has_scope(self, scope: str) -> bool:
         """Return whether a key's scopes include this one."""

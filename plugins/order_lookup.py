@@ -3,7 +3,7 @@
 The shop answers ``GET <url>?user=<id>`` with that customer's orders, newest
 first; the header ``X-Shop-Token`` proves that we ask. The user is the one who
 is signed in. Neither the words of a question nor a language model can ask for
-somebody else's.
+somebody else's. Pages list the same orders with the rpc method ``orders``.
 
     [plugins.settings.order_lookup]
     url = "https://shop.example.com/internal/orders"
@@ -19,14 +19,16 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 from pydantic import BaseModel, ConfigDict, Field
 
-from chatpush.domain import Identity, Source
+from chatpush.domain import Identity, Json, Source
 from chatpush.errors import NotFound, Unavailable
-from chatpush.plugins.contracts import Follow, Tool, ToolResult
+from chatpush.plugins.contracts import Follow, RpcMethod, Tool, ToolResult
 from chatpush.plugins.hooks import hook
 
 PATH = "/internal/orders"
 SECONDS = 5
 MOST_SHOWN = 3
+MOST_LISTED = 20
+LISTED = ("id", "status", "total", "currency", "carrier", "tracking_number", "eta")
 LARGEST_ANSWER = 1_000_000
 
 STATUS = {
@@ -95,7 +97,7 @@ class OrderStatus:
 
     async def call(self, identity: Identity, arguments: Mapping[str, Any]) -> ToolResult:
         """Return the order asked for, or the latest ones that are under way."""
-        orders = await self._orders_of(identity.user)
+        orders = await self.orders_of(identity.user)
         wanted = str(arguments.get("order") or "").upper().lstrip("#")
         if wanted:
             orders = [order for order in orders if str(order["id"]).upper() == wanted]
@@ -117,7 +119,12 @@ class OrderStatus:
             follow=follow(shown[0]),
         )
 
-    async def _orders_of(self, user: str) -> list[dict[str, Any]]:
+    async def orders_of(self, user: str) -> list[dict[str, Any]]:
+        """Return a customer's orders, newest first.
+
+        Raises:
+            Unavailable: the shop does not answer.
+        """
         try:
             async with (
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SECONDS)) as session,
@@ -190,9 +197,35 @@ def follow(order: Mapping[str, Any]) -> Follow | None:
     return Follow(f"order.{step}", {"order": order["id"]}, offers, done)
 
 
+class Orders:
+    """The method that pages call to list the customer's own orders."""
+
+    name = "orders"
+
+    def __init__(self, lookup: OrderStatus) -> None:
+        self._lookup = lookup
+
+    async def call(self, identity: Identity, data: Json) -> Json:
+        """Return the signed-in customer's orders, newest first; ``data`` may ask for fewer by ``limit``."""
+        asked = data.get("limit") if isinstance(data, dict) else None
+        limit = asked if isinstance(asked, int) and 0 < asked < MOST_LISTED else MOST_LISTED
+        orders = await self._lookup.orders_of(identity.user)
+        return [{key: order.get(key) for key in LISTED} for order in orders[:limit]]
+
+
 @hook
 def register_tools(settings: dict[str, Any]) -> list[Tool]:
     """Return the order tool."""
+    return [_lookup(settings)]
+
+
+@hook
+def register_rpc(settings: dict[str, Any]) -> list[RpcMethod]:
+    """Return the method for pages."""
+    return [Orders(_lookup(settings))]
+
+
+def _lookup(settings: dict[str, Any]) -> OrderStatus:
     base = settings["url"].rstrip("/").removesuffix(PATH)
     url = f"{base}{PATH}" if urlsplit(base).path == "" else settings["url"]
-    return [OrderStatus(url, settings["token"], settings["order_page"] or f"{base}/orders/{{id}}")]
+    return OrderStatus(url, settings["token"], settings["order_page"] or f"{base}/orders/{{id}}")

@@ -20,6 +20,7 @@ REGISTERED: Mapping[str, tuple[tuple[str, ...], str]] = {
     "register_tools": (("name", "description", "questions", "parameters", "slots"), "call"),
     "register_rankers": (("name", "weight"), "rank"),
     "register_channels": (("name",), "send"),
+    "register_rpc": (("name",), "call"),
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from chatpush.domain import Event, Identity, Item, ItemId, OutgoingMessage, Source, TenantId, User
+from chatpush.domain import Event, Identity, Item, ItemId, Json, OutgoingMessage, Source, TenantId, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,20 @@ class Ranker(Protocol):
 
     async def rank(self, request: RankingRequest, items: Mapping[ItemId, Item]) -> list[Candidate]:
         """Return at most ``request.limit`` candidates, best first."""
+        ...
+
+
+class RpcMethod(Protocol):
+    """A method that pages and backends call by its name: ``rpc`` over a connection, ``/api/rpc``."""
+
+    name: str
+
+    async def call(self, identity: Identity, data: Json) -> Json:
+        """Answer for this identity and nobody else; ``identity.meta`` is the token's ``meta``.
+
+        Raises:
+            ChatpushError: the caller is told what is wrong.
+        """
         ...
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pluggy
 
 from chatpush.domain import Event, OutgoingMessage, Receipt
-from chatpush.plugins.contracts import Channel, Drop, Ranker, Tool
+from chatpush.plugins.contracts import Channel, Drop, Ranker, RpcMethod, Tool
 
 PROJECT = "chatpush"
 spec = pluggy.HookspecMarker(PROJECT)
@@ -33,6 +33,11 @@ def register_rankers(settings: dict[str, Any]) -> list[Ranker]:  # type: ignore[
 @spec
 def register_channels(settings: dict[str, Any]) -> list[Channel]:  # type: ignore[empty-body]
     """Return delivery channels for users who are away."""
+
+
+@spec
+def register_rpc(settings: dict[str, Any]) -> list[RpcMethod]:  # type: ignore[empty-body]
+    """Return methods that pages may call over their connection."""
 
 
 @spec

@@ -21,7 +21,7 @@ from chatpush.domain import Content, Event, OutgoingMessage, Receipt
 from chatpush.errors import PluginFailed
 from chatpush.plugins import hooks
 from chatpush.plugins.acceptance import REGISTERED, hooks_of, lacks, place_of, validated
-from chatpush.plugins.contracts import Channel, Drop, Ranker, Tool
+from chatpush.plugins.contracts import Channel, Drop, Ranker, RpcMethod, Tool
 from chatpush.plugins.guard import Check, Guard, PluginState
 
 
@@ -95,6 +95,10 @@ class Plugins:
     def channels(self) -> list[Channel]:
         """Return every registered delivery channel."""
         return self._registered("register_channels")
+
+    def rpc_methods(self) -> list[RpcMethod]:
+        """Return every method that pages may call."""
+        return self._registered("register_rpc")
 
     async def filter_message(self, message: OutgoingMessage) -> OutgoingMessage | Drop:
         """Pass a message through every filter; the first Drop ends it."""

@@ -101,7 +101,7 @@ async def rpc(node: Node, connection: Connection, request: frames.RpcRequest) ->
     if method is None:
         raise Refused(METHOD_NOT_FOUND)
     kind = IdentityKind.USER if connection.user else IdentityKind.ANONYMOUS
-    identity = Identity(connection.tenant, kind, connection.user)
+    identity = Identity(connection.tenant, kind, connection.user, meta=connection.meta)
     try:
         async with asyncio.timeout(RPC_SECONDS):
             answer = await method(identity, codec.value(request.data))

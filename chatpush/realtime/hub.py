@@ -71,7 +71,7 @@ class Hub:
         self._registry = Registry(clock)
         self._channels = Channels(source, namespaces, clock)
         self._heartbeat = Heartbeat(settings.client, clock, self._expired, self._registry.sweep)
-        self.rpc = rpc or Rpc()
+        self.rpc = rpc or Rpc(plugins)
         self._node = Node(
             new_id("node"), settings.client, clock, source, namespaces, self._channels, self._registry,
             self._heartbeat, tokens, plugins, self.rpc,

@@ -2,14 +2,15 @@
 
 import ast
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from chatpush import settings as configuration
-from chatpush.domain import Category, DeliveryId, OutgoingMessage, ReceiptKind
-from chatpush.errors import NotFound
+from chatpush.domain import Category, DeliveryId, Identity, IdentityKind, OutgoingMessage, ReceiptKind
+from chatpush.errors import Forbidden, NotFound
 from chatpush.plugins import samples
 from chatpush.plugins.acceptance import SPECIFIED, hooks_of
 from chatpush.plugins.contracts import Drop, RankingRequest, Sent
@@ -105,6 +106,15 @@ async def test_the_example_of_register_channels(tmp_path: Path) -> None:
     (channel,) = host_of(example("register_channels", tmp_path), directory=str(tmp_path)).channels()
     assert await channel.send(samples.message("Shipped"), "room 7") == Sent("dlv_1")
     assert (tmp_path / "spool.tsv").read_text(encoding="utf-8") == "room 7\tShipped\n"
+
+
+async def test_the_example_of_register_rpc(tmp_path: Path) -> None:
+    (method,) = host_of(example("register_rpc", tmp_path)).rpc_methods()
+    emma = replace(samples.identity("emma"), meta={"points": 120})
+    assert await method.call(emma, {"goal": 200}) == {"to_go": 80}
+    assert await method.call(samples.identity("emma"), None) == {"to_go": 500}
+    with pytest.raises(Forbidden):
+        await method.call(Identity(samples.TENANT, IdentityKind.ANONYMOUS), None)
 
 
 async def test_the_example_of_on_event(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from chatpush.domain import Event, Item, ItemId, OutgoingMessage, Receipt
+from chatpush.domain import Event, Identity, Item, ItemId, Json, OutgoingMessage, Receipt
 from chatpush.plugins import samples
 from chatpush.plugins.contracts import Candidate, Drop, RankingRequest, Sent, ToolResult
 from tests.plugins.parts import host, plugin
@@ -57,6 +57,20 @@ async def test_hook_register_channels() -> None:
 
     (channel,) = host(plugin(register_channels)).channels()
     assert await channel.send(samples.message(), "here") == Sent("here tock")
+
+
+async def test_hook_register_rpc() -> None:
+    class Clock:
+        name = "time"
+
+        async def call(self, identity: Identity, data: Json) -> Json:
+            return [identity.user, data]
+
+    def register_rpc() -> list[Any]:
+        return [Clock()]
+
+    (method,) = host(plugin(register_rpc)).rpc_methods()
+    assert await method.call(samples.identity("emma"), 7) == ["emma", 7]
 
 
 async def test_hook_filter_message() -> None:

@@ -188,3 +188,22 @@ def test_missing_settings_stop_the_start(own: dict[str, str]) -> None:
 def test_the_parameters_are_a_json_schema() -> None:
     plugins, _ = load("order_lookup", url="https://shop.example.com", token="t")
     assert json.loads(json.dumps(plugins.tools()[0].parameters))["type"] == "object"
+
+
+async def test_pages_list_the_customers_own_orders() -> None:
+    shop = Shop()
+    app = web.Application()
+    app.router.add_get("/internal/orders", shop.handle)
+    async with TestServer(app) as server:
+        plugins, _ = load("order_lookup", url=str(server.make_url("")).rstrip("/"), token=TOKEN)
+        (method,) = plugins.rpc_methods()
+        shop.orders = {"emma": [SHIPPED, DELIVERED], "lin": [PAID]}
+        listed = await method.call(samples.identity("emma"), {"limit": 1, "user": "lin"})
+        assert listed == [
+            {"id": "HL-20482", "status": "shipped", "total": "31.40", "currency": "GBP", "carrier": "Royal Mail",
+             "tracking_number": "RM1234567GB", "eta": "2026-11-26T18:00:00Z"}
+        ]  # fmt: skip
+        everything = await method.call(samples.identity("emma"), None)
+        assert isinstance(everything, list)
+        assert len(everything) == 2
+        assert shop.asked == [("emma", TOKEN)] * 2

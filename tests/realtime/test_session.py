@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import jwt
 import pytest
 
 from chatpush.domain import Cursor, Identity, Json, TenantId, UserId
@@ -12,7 +13,7 @@ from chatpush.plugins.hooks import hook
 from chatpush.plugins.host import Plugins
 from chatpush.realtime.moves import Chosen
 from tests.clocks import StillClock
-from tests.realtime.node import Client, MemoryWire, RealtimeNode, realtime_node
+from tests.realtime.node import SECRET, Client, MemoryWire, RealtimeNode, realtime_node
 from tests.waiting import until
 
 TENANT = TenantId("default")
@@ -574,3 +575,24 @@ async def test_draining_sends_everybody_away(node: RealtimeNode) -> None:
     await node.hub.drain()
     assert [await closed(client) for client in clients] == [3001, 3001]
     assert node.hub.full()
+
+
+async def test_a_plugin_answers_calls_with_the_tokens_meta(tmp_path: Path, still_clock: StillClock) -> None:
+    class Whoami:
+        name = "whoami"
+
+        async def call(self, identity: Identity, data: Json) -> Json:
+            return [identity.user, identity.meta, data]
+
+    class Plugin:
+        @hook
+        def register_rpc(self) -> list[Whoami]:
+            return [Whoami()]
+
+    plugins = Plugins({"mine": Plugin()})
+    async with realtime_node(tmp_path, still_clock, plugins) as node:
+        client = node.raw_client()
+        await client.ask(connect={"token": jwt.encode({"sub": "emma", "meta": {"vip": True}}, SECRET)})
+        reply = await client.ask(rpc={"method": "whoami", "data": 1})
+        assert reply["rpc"]["data"] == ["emma", {"vip": True}, 1]
+        assert "meta" not in json.dumps(client.wire.messages[0])
