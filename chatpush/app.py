@@ -98,6 +98,7 @@ from chatpush.support.retrieval import Retrieval
 from chatpush.support.tools import Toolbox
 from chatpush.support.writer import Writer
 from chatpush.web import jwks, one_way, poll, routes, server, server_api, streams, websocket
+from chatpush.web.addresses import Throttle
 from chatpush.web.console.wiring import add_console
 from chatpush.web.health import Readiness, add_health
 from chatpush.web.idempotency import Replies
@@ -135,6 +136,7 @@ class Chatpush:
         self._build_schedule()
         self.readiness = Readiness()
         self.metrics = Metrics(self._gauges)
+        self.visitors = Throttle(settings.client.visitors_per_minute, self.clock)
         self.replies = Replies(self.database, self.clock)
         self.housekeeping = Housekeeping(
             self.clock,

@@ -67,6 +67,7 @@ class Client(Section):
     max_message_bytes: int = Field(65_536, ge=256, description="Largest frame a client may send.")
     max_channels: int = Field(128, ge=1, description="Subscriptions of one connection.")
     max_connections: int = Field(15_000, ge=1, description="Connections of this node; above it 503.")
+    visitors_per_minute: int = Field(60, ge=1, description="Anonymous visitors that one address may bring.")
     max_connections_per_user: int = Field(50, ge=1, description="Connections of one user.")
     commands_per_second: float = Field(
         50.0, gt=0, description="Commands of one connection, with a burst of twice that."
@@ -103,7 +104,9 @@ class ChannelOptions(Section):
     allow_presence_for_client: bool = Field(False, description="Any user may read presence.")
     allow_presence_for_anonymous: bool = Field(False, description="Nameless clients may read presence.")
     allow_presence_for_subscriber: bool = Field(False, description="Subscribers may read presence.")
-    allowed_delta_types: list[Literal["fossil"]] = Field([], description="Deltas that subscribers may ask for.")
+    allowed_delta_types: list[Literal["fossil"]] = Field(
+        [], description="Deltas that subscribers may ask for."
+    )
     delta_publish: bool = Field(False, description="Every publication may go as a delta, unasked.")
     allow_tags_filter: bool = Field(False, description="Subscribers may filter by tags.")
     allow_channel_compaction: bool = Field(

@@ -9,6 +9,7 @@ from chatpush.domain import VISITOR_PREFIX, UserId, new_id
 from chatpush.notify.users import UserChange, Users
 from chatpush.realtime.tokens import Tokens
 from chatpush.settings import Settings
+from chatpush.web.addresses import Throttle, address_of
 from chatpush.web.doors import Door
 from chatpush.web.operations import Body, Call, Operations
 
@@ -50,6 +51,7 @@ class WidgetConfig(BaseModel):
 @routes.post("/v1/visitors", door=Door(publishable=True, user=True), status=201)
 async def make_visitor(call: Call, body: VisitorIn) -> Visitor:
     """Give an anonymous visitor an identity of their own."""
+    call.need(Throttle).take(address_of(call.request, call.need(Settings)))
     tenant = call.identity.tenant
     user = UserId(VISITOR_PREFIX + new_id("v").removeprefix("v_"))
     zone = body.timezone if body.timezone in available_timezones() else "UTC"

@@ -13,6 +13,7 @@ from chatpush.account.sessions import LIFE, Sessions
 from chatpush.domain import DEFAULT_TENANT, Role
 from chatpush.errors import TooMany, Unauthenticated
 from chatpush.settings import Settings
+from chatpush.web import addresses
 from chatpush.web.console.pages import Pages, Visit, set_session, visit_text
 from chatpush.web.doors import Door
 from chatpush.web.identify import SESSION_COOKIE
@@ -61,12 +62,7 @@ async def sign_out(visit: Visit) -> web.StreamResponse:
 
 def address_of(visit: Visit) -> str:
     """Return where the request comes from; a forwarded address only from a trusted proxy."""
-    peer = visit.request.remote or ""
-    settings = visit.find(Settings)
-    if settings and peer in settings.server.trusted_proxies:
-        forwarded = visit.request.headers.get("X-Forwarded-For", "")
-        return forwarded.rpartition(",")[2].strip() or peer
-    return peer
+    return addresses.address_of(visit.request, visit.find(Settings))
 
 
 def _own(address: str) -> str:

@@ -1,0 +1,60 @@
+"""What pages get before anybody signs in."""
+
+from pathlib import Path
+
+from chatpush.domain import VISITOR_PREFIX
+from tests.serving import serving
+
+
+async def test_a_visitor_has_an_inbox_of_their_own(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        page = {"X-Chatpush-Key": served.publishable}
+        made = await served.http.post(
+            served.url + "/v1/visitors", json={"locale": "zh-CN", "timezone": "Mars/Olympus"}, headers=page
+        )
+        visitor = await made.json()
+        assert (made.status, visitor["user"].startswith(VISITOR_PREFIX)) == (201, True)
+        headers = {"Authorization": f"Bearer {visitor['token']}"}
+        assert (await served.http.get(served.url + "/v1/me/inbox", headers=headers)).status == 200
+        known = await served.told("GET", f"/v1/users/{visitor['user']}")
+        assert (known["locale"], known["timezone"]) == ("zh-CN", "UTC")
+
+
+async def test_one_address_brings_only_so_many_visitors(tmp_path: Path) -> None:
+    async with serving(tmp_path, client={"visitors_per_minute": 2}) as served:
+        answers = [await served.http.post(served.url + "/v1/visitors", json={}) for _ in range(3)]
+        assert [answer.status for answer in answers] == [201, 201, 429]
+        assert int(answers[2].headers["Retry-After"]) == 30
+
+
+async def test_the_widget_takes_its_looks_from_the_settings(tmp_path: Path) -> None:
+    looks = {"name": "Shop", "accent": "#123456", "suggestions": {"en": ["Where?"]}}
+    async with serving(tmp_path, widget=looks) as served:
+        config = await (await served.http.get(served.url + "/v1/widget/config")).json()
+        assert (config["name"], config["theme"]["accent"]) == ("Shop", "#123456")
+        assert config["suggestions"] == {"en": ["Where?"]}
+        widget = await served.http.get(served.url + "/widget.js")
+        assert widget.content_type == "text/javascript"
+        again = await served.http.get(
+            served.url + "/widget.js", headers={"If-None-Match": widget.headers["ETag"]}
+        )
+        assert again.status == 304
+
+
+async def test_a_page_reports_only_what_a_page_can_see(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        seen = {"type": "cart", "item": "A1", "id": "1"}
+        assert (await served.told("POST", "/v1/me/events", seen, user="emma"))["accepted"] == 1
+        assert (await served.told("POST", "/v1/me/events", seen, user="emma"))["duplicates"] == 1
+        forged = {"type": "order.delivered", "properties": {"order": "1001"}}
+        assert (await served.ask("POST", "/v1/me/events", forged, user="emma")).status == 422
+
+
+async def test_probes_answer(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        for path in ("/healthz", "/readyz"):
+            assert (await served.http.get(served.url + path)).status == 200
+        metrics = await (await served.http.get(served.url + "/metrics")).text()
+        assert "chatpush_connections 0" in metrics
+        served.chatpush.readiness.draining = True
+        assert (await served.http.get(served.url + "/readyz")).status == 503
