@@ -27,6 +27,27 @@ TIDY_FROM = 1024
 Expired = Callable[[Connection, str], None]
 
 
+class Line:
+    """Connections in order of time; who is gone leaves when the line has doubled, not when its time comes."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[float, Connection]] = deque()
+        self._tidy_at = TIDY_FROM
+
+    def add(self, due: float, connection: Connection) -> None:
+        """Stand at the end."""
+        self._waiting.append((due, connection))
+        if len(self._waiting) > self._tidy_at:
+            self._waiting = deque(entry for entry in self._waiting if not entry[1].closed)
+            self._tidy_at = max(TIDY_FROM, 2 * len(self._waiting))
+
+    def next(self, now: float) -> Connection | None:
+        """Return whose time has come; None if nobody's."""
+        if self._waiting and self._waiting[0][0] <= now:
+            return self._waiting.popleft()[1]
+        return None
+
+
 class Heartbeat:
     """Watches over connections. ``expired(connection, channel)`` decides on what may be over."""
 
@@ -35,8 +56,8 @@ class Heartbeat:
         self._clock = clock
         self._expired = expired
         self._sweep_more = sweep
-        self._starts: deque[tuple[float, Connection]] = deque()
-        self._pings: deque[tuple[float, Connection]] = deque()
+        self._starts = Line()
+        self._pings = Line()
         self._pongs: deque[tuple[float, Connection, int]] = deque()
         self._expiries: list[tuple[float, int, Connection, str]] = []
         self._order = count()
@@ -57,13 +78,13 @@ class Heartbeat:
 
     def opened(self, connection: Connection) -> None:
         """A socket is open and must soon say who it is."""
-        self._starts.append((self._clock.monotonic() + self._settings.connect_timeout_seconds, connection))
+        self._starts.add(self._clock.monotonic() + self._settings.connect_timeout_seconds, connection)
 
     def connected(self, connection: Connection) -> None:
         """Ping it from now on; the first ping comes early by chance, so that crowds spread."""
         interval = self._settings.ping_interval_seconds
         due = self._clock.monotonic() + interval * random.uniform(0.6, 1.0)
-        self._pings.append((due, connection))
+        self._pings.add(due, connection)
 
     def watch_expiry(self, connection: Connection, at: float, channel: str = "") -> None:
         """Ask ``expired`` once the time of a connection or subscription is well over."""
@@ -77,8 +98,7 @@ class Heartbeat:
     def sweep(self) -> None:
         """Do what is due now."""
         now = self._clock.monotonic()
-        while self._starts and self._starts[0][0] <= now:
-            _, connection = self._starts.popleft()
+        while (connection := self._starts.next(now)) is not None:
             if not connection.closed and not connection.connected:
                 connection.close(STALE)
         while self._pongs and self._pongs[0][0] <= now:
@@ -96,13 +116,12 @@ class Heartbeat:
     def _ping(self, now: float) -> None:
         """The first pings are early by chance, so the queue is in order only nearly; that is enough."""
         interval, timeout = self._settings.ping_interval_seconds, self._settings.pong_timeout_seconds
-        while self._pings and self._pings[0][0] <= now:
-            _, connection = self._pings.popleft()
+        while (connection := self._pings.next(now)) is not None:
             if connection.closed:
                 continue
             connection.ping()
             self._pongs.append((now + timeout, connection, connection.pinged))
-            self._pings.append((now + interval, connection))
+            self._pings.add(now + interval, connection)
 
     async def _run(self) -> None:
         while True:
