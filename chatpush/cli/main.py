@@ -25,6 +25,7 @@ PLACES = {
     "people": "chatpush.cli.people",
     "token": "chatpush.cli.token",
     "knowledge": "chatpush.cli.knowledge",
+    "support": "chatpush.cli.support",
     "items": "chatpush.cli.items",
     "events": "chatpush.cli.items",
     "campaigns": "chatpush.cli.campaigns",

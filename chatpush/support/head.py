@@ -11,6 +11,7 @@ on. Pure arithmetic on arrays; training is ``head_training``'s trade.
 import io
 import json
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,8 @@ ANSWER_AT = 0.55  # what the learned threshold becomes; the default of ``support
 NEIGHBOURS = 10
 SIGNS = 12
 FORMAT = 1
+MIN_EXAMPLES = 5  # of an answer, before it takes part
+MIN_ANSWERS = 4
 Floats = NDArray[np.float64]
 
 
@@ -77,6 +80,15 @@ class Rule:
             above = (probability - self.threshold) / max(1 - self.threshold, 1e-9)
             return ANSWER_AT + (1 - ANSWER_AT) * above
         return ANSWER_AT * probability / self.threshold
+
+
+def enough(examples: Sequence[Example]) -> list[Example]:
+    """Return the examples of answers that have enough of them; none if those are too few."""
+    by_answer: dict[str, list[Example]] = defaultdict(list)
+    for one in dict.fromkeys(examples):
+        by_answer[one.answer].append(one)
+    kept = {answer: several for answer, several in by_answer.items() if len(several) >= MIN_EXAMPLES}
+    return [one for several in kept.values() for one in several] if len(kept) >= MIN_ANSWERS else []
 
 
 class Head:

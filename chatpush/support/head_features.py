@@ -18,10 +18,9 @@ from scipy import sparse
 
 from chatpush.support.terms import is_han, runs, stem
 
-PAIR_REACH = 4
-GRAMS = (3, 4, 5)
+PAIR_REACH = 6
+GRAMS = (2, 3, 4, 5)
 HAN_GRAMS = (1, 2, 3)
-RARE_ROWS = 4000  # with so many examples a term seen once says nothing
 _LITTLE = frozenset("a an the is are am be been of to do does did it this that i me my".split())  # noqa: SIM905
 Matrix = sparse.csr_array
 
@@ -47,7 +46,7 @@ def word_terms(text: str) -> list[str]:
 
 
 def character_terms(text: str) -> list[str]:
-    """Return the 3- to 5-grams of every word that is not Chinese."""
+    """Return the 2- to 5-grams of every word that is not Chinese."""
     found = []
     for run, han in runs(text):
         if not han:
@@ -103,8 +102,7 @@ class Features:
         seen: Counter[str] = Counter()
         for text in texts:
             seen.update({term for block in BLOCKS for term in block(text)})
-        least = 2 if len(texts) > RARE_ROWS else 1
-        kept = sorted(term for term, count in seen.items() if count >= least)
+        kept = sorted(seen)
         counts = np.fromiter((seen[term] for term in kept), np.float32, len(kept))
         return cls(kept, (np.log((1 + len(texts)) / (1 + counts)) + 1).astype(np.float32), len(texts))
 

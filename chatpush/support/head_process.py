@@ -1,49 +1,17 @@
-"""Train a head in a process of its own, so that the event loop never waits for it.
+"""Train a head: ``python -m chatpush.support.head_process``, started by ``head_starting``.
 
-``python -m chatpush.support.head_process`` reads examples as JSON from its
-standard input and writes the head to its standard output. ``in_a_process``
-starts that at the lowest priority and ends it when nobody waits any more.
+Reads examples as JSON from standard input and writes the head to standard
+output, at the lowest priority.
 """
 
-import asyncio
 import json
 import os
 import sys
-from collections.abc import Sequence
-
-import structlog
 
 from chatpush.support.head import Example
 from chatpush.support.head_training import train
 
-log = structlog.get_logger(__name__)
-SECONDS = 1800.0
 NICE = 10
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-
-
-async def in_a_process(examples: Sequence[Example]) -> bytes | None:
-    """Return a trained head as bytes, or None if it could not be trained."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "chatpush.support.head_process",
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **ONE_THREAD},
-    )  # fmt: skip
-    asked = json.dumps([[one.question, one.answer] for one in examples], ensure_ascii=False).encode()
-    try:
-        async with asyncio.timeout(SECONDS):
-            stored, said = await process.communicate(asked)
-    except TimeoutError:
-        log.warning("training takes too long; given up", examples=len(examples))
-        return None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode:
-        log.warning("training failed", error=said.decode(errors="replace")[-2000:])
-        return None
-    return stored or None
 
 
 def main() -> None:

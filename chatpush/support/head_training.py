@@ -19,16 +19,14 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
-from chatpush.support.head import Example, Floats, Head, Linear, Rule
+from chatpush.support.head import Example, Floats, Head, Linear, Rule, enough
 from chatpush.support.head_features import Features
 
-MIN_EXAMPLES = 5
-MIN_ANSWERS = 4
 FOLDS = 3
 LEFT_OUT = 0.25
 REGRESSION_CELLS = 120_000  # rows times answers up to which regression is quick enough
 REGRESSION_C = 30.0
-MACHINE_C = 0.4
+MACHINE_C = 0.7
 RULE_C = 1.0
 TARGET = 0.9
 FEWEST_ANSWERED = 30  # a precision over fewer is no evidence
@@ -42,15 +40,6 @@ class Aside:
     signs: Floats
     right: NDArray[np.bool_]
     stranger: NDArray[np.bool_]
-
-
-def enough(examples: Sequence[Example]) -> list[Example]:
-    """Return the examples of answers that have enough of them; none if those are too few."""
-    by_answer: dict[str, list[Example]] = defaultdict(list)
-    for one in dict.fromkeys(examples):
-        by_answer[one.answer].append(one)
-    kept = {answer: several for answer, several in by_answer.items() if len(several) >= MIN_EXAMPLES}
-    return [one for several in kept.values() for one in several] if len(kept) >= MIN_ANSWERS else []
 
 
 def train(examples: Sequence[Example], target: float = TARGET, tell: Tell = lambda _: None) -> Head | None:

@@ -19,9 +19,8 @@ from chatpush.clock import Clock
 from chatpush.domain import TenantId, to_ms
 from chatpush.store.database import Database, Transaction
 from chatpush.store.vault import Vault
-from chatpush.support.head import Example, Head
-from chatpush.support.head_process import in_a_process
-from chatpush.support.head_training import enough
+from chatpush.support.head import Example, Head, enough
+from chatpush.support.head_starting import in_a_process
 
 log = structlog.get_logger(__name__)
 CACHED_TENANTS = 200

@@ -9,14 +9,15 @@ enough example questions, a trained head chooses among those.
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Protocol
 
 from chatpush.domain import TenantId
 from chatpush.support.confidence import confidence
-from chatpush.support.head import Decision, Example
-from chatpush.support.heads import Heads
-from chatpush.support.knowledge import Article, Changes, Knowledge
+from chatpush.support.head import Decision, Example, Head
+from chatpush.support.knowledge import Article, Changes
 from chatpush.support.language import base
 from chatpush.support.reading import Chunk
 from chatpush.support.retrieval_index import Document, Index, Ranking, Scored, Vocabulary, document
@@ -73,10 +74,33 @@ class _Held:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
+class Shelves(Protocol):
+    """Where articles come from: the store, or memory when an evaluation has no store."""
+
+    async def version(self, tenant: TenantId) -> int:
+        """Return the number that grows with every change."""
+
+    async def changes(self, tenant: TenantId, known: Mapping[str, int]) -> Changes:
+        """Return what differs from the article versions an index knows."""
+
+    def today(self) -> date:
+        """Return the day that validity is judged by."""
+
+
+class HeadShelf(Protocol):
+    """Where trained heads come from."""
+
+    def get(self, tenant: TenantId) -> Head | None:
+        """Return the tenant's head as it is now, if it has one."""
+
+    def offer(self, tenant: TenantId, examples: Sequence[Example]) -> None:
+        """Tell that these are the tenant's examples now."""
+
+
 class Retrieval:
     """Search over every tenant's knowledge."""
 
-    def __init__(self, knowledge: Knowledge, heads: Heads | None = None) -> None:
+    def __init__(self, knowledge: Shelves, heads: HeadShelf | None = None) -> None:
         self._knowledge = knowledge
         self._heads = heads
         self._tenants: OrderedDict[TenantId, _Held] = OrderedDict()
@@ -140,7 +164,12 @@ class Retrieval:
 
     def _passages(self, held: _Held, ranking: Ranking, question: str, limit: int) -> list[Passage]:
         found: dict[tuple[str, int], Passage] = {}
+        led: set[str] = set()  # an article's best similar question leads; the others say no more
         for scored in ranking.best:
+            if scored.document.position <= QUESTION:
+                if scored.document.article in led:
+                    continue
+                led.add(scored.document.article)
             place = (scored.document.article, self._position(held, ranking, scored, question))
             if place in found:
                 continue
@@ -157,6 +186,8 @@ class Retrieval:
         one of its article gives way to that: articles begin with what is general.
         """
         article = scored.document.article
+        if len(held.articles[article][1]) == 1:
+            return 0
         if scored.document.position <= QUESTION and held.index is not None:
             similar = held.articles[article][0].questions[QUESTION - scored.document.position]
             ranking = held.index.rank(f"{question} {similar}", None, LOOKED_AT)

@@ -9,10 +9,10 @@ import pytest
 from chatpush.domain import DEFAULT_TENANT
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
-from chatpush.support.head import Example, Head
+from chatpush.support.head import MIN_EXAMPLES, Example, Head, enough
 from chatpush.support.head_features import Features, han_terms, word_terms
-from chatpush.support.head_process import in_a_process
-from chatpush.support.head_training import MIN_EXAMPLES, enough, threshold, train
+from chatpush.support.head_starting import in_a_process
+from chatpush.support.head_training import threshold, train
 from chatpush.support.heads import Heads
 from chatpush.support.knowledge import Knowledge
 from chatpush.support.reading import Draft

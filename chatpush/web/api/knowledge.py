@@ -106,6 +106,7 @@ class PassageOut(BaseModel):
     """One passage found."""
 
     article: str
+    position: int = 0
     title: str
     heading: str
     text: str
@@ -173,7 +174,8 @@ async def search(call: Call, body: SearchIn) -> FoundOut:
     found = await call.need(Retrieval).search(call.identity.tenant, body.query, body.locale, body.limit)
     passages = [
         PassageOut(
-            article=one.article, title=one.title, heading=one.heading, text=one.text, url=one.url,
+            article=one.article, position=one.position, title=one.title, heading=one.heading,
+            text=one.text, url=one.url,
             language=one.language, score=round(one.score, 4),
         )
         for one in found.passages
