@@ -38,7 +38,7 @@ from chatpush.support.promises import Promises
 from chatpush.support.queue import OPEN, Queue, QueueCounts, QueueLine
 from chatpush.support.turns import Conversation
 from chatpush.web.console import models
-from chatpush.web.console.markup import safe
+from chatpush.web.console.markup import plain, safe
 from chatpush.web.console.pages import Pages, Visit
 from chatpush.web.console.presence import is_online
 from chatpush.web.doors import Door
@@ -184,7 +184,7 @@ def _line(visit: Visit, line: QueueLine, names: dict[UserId, str]) -> models.Con
         user=conversation.user,
         name=names[conversation.user],
         state=conversation.state,
-        last=last.text[:200] if last else "",
+        last=plain(last.text, 200) if last else "",
         last_by=last.by if last else "",
         at=waits or conversation.updated_at,
         agent=conversation.agent_name if conversation.state is ConversationState.AGENT else "",

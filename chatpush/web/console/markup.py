@@ -16,3 +16,8 @@ def safe(text: str) -> Markup:
         html, tags=TAGS, attributes={"a": {"href"}}, url_schemes=SCHEMES, link_rel="noopener noreferrer nofollow"
     )  # fmt: skip
     return Markup(clean.strip())
+
+
+def plain(text: str, chars: int) -> str:
+    """Return the beginning of Markdown as one line of plain text."""
+    return Markup(_markdown.render(text[: 4 * chars])).striptags()[:chars]

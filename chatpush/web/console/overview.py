@@ -18,6 +18,7 @@ from chatpush.support.queue import OPEN, Queue
 from chatpush.web.console import models
 from chatpush.web.console.conversations import names_of
 from chatpush.web.console.deliveries import HELD, states
+from chatpush.web.console.markup import plain
 from chatpush.web.console.pages import Pages, Visit, visit_text
 from chatpush.web.doors import Door
 
@@ -158,7 +159,9 @@ async def _talk(visit: Visit) -> list[models.Activity]:
     for line in lines:
         conversation, last = line.conversation, line.last
         waits = conversation.state is ConversationState.WAITING
-        text = visit_text(visit, "activity.waiting") if waits else last.text[:TEXT_CHARS] if last else ""
+        text = (
+            visit_text(visit, "activity.waiting") if waits else plain(last.text, TEXT_CHARS) if last else ""
+        )
         found.append(
             models.Activity(
                 kind="handover" if waits else "turn",

@@ -20,6 +20,7 @@ from chatpush.web.console.texts import Texts
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 MINUTE, HOUR, DAY = 60, 3600, 86_400
+FIRST_IDEOGRAPH = "\u2e80"
 HUES = 5
 
 
@@ -70,11 +71,11 @@ def grouped(value: float | None) -> str:
 
 
 def initials(name: str) -> str:
-    """Return one or two letters for an avatar: the first of the first and of the last word."""
+    """Return one or two letters for an avatar: of the first and the last word, or the given name in Chinese."""
     words = [word for word in name.replace("_", " ").replace("-", " ").split() if word[0].isalnum()]
     if not words:
         return "?"
-    if not words[0].isascii():
+    if words[0][0] >= FIRST_IDEOGRAPH:
         return words[0][-2:]
     return words[0][0] + (words[-1][0] if len(words) > 1 else "")
 
