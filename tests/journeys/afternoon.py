@@ -6,10 +6,11 @@ backend say it.
 """
 
 import asyncio
+import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest import mock
@@ -31,7 +32,7 @@ from tests.journeys.premises import zone_at
 from tests.waiting import until
 
 MINUTES = 58
-SHOPPING_AT, PICKS_AT = 12, 21
+SHOPPING_BEFORE, PICKS_BEFORE = timedelta(minutes=130), timedelta(minutes=95)
 NAMES = (
     "Amélie Laurent", "Oliver Hughes", "Sofia Rossi", "Hannah Schmidt", "James Walker", "Ingrid Larsen",
     "Chloé Martin", "Liam Murphy", "Marta García", "Noah Williams", "Grace Taylor", "Lukas Weber",
@@ -86,6 +87,7 @@ class Afternoon:
     push: Push
     clock: CatchingUp
     chance: random.Random
+    seen: set[str] = field(default_factory=set)
 
     async def live(self) -> None:
         """Let every minute of it pass."""
@@ -97,13 +99,14 @@ class Afternoon:
             zip(sorted(self.chance.sample(range(3, MINUTES), len(QUESTIONS))), QUESTIONS, strict=True)
         )
         talkers = iter(guests)
-        for minute in range(MINUTES):
+        self.clock.lag = SHOPPING_BEFORE
+        await self._orders(0, list(CUSTOMERS))
+        self.clock.lag = PICKS_BEFORE
+        await self._picks(buyers)
+        for minute in range(1, MINUTES):
             self.clock.lag = timedelta(minutes=MINUTES - minute)
-            busy = 3 + round(4 * (1 + minute / MINUTES) * self.chance.random())
-            shopping = self.chance.sample(buyers, busy)
-            await self._orders(minute, [*shopping, *CUSTOMERS] if minute == SHOPPING_AT else shopping)
-            if minute == PICKS_AT:
-                await self._picks(buyers)
+            wave = 9 + 5 * math.sin(minute / 7) + minute / 12
+            await self._orders(minute, self.chance.sample(buyers, round(wave * (0.7 + self.chance.random()))))
             if minute in talks:
                 await self._talk(next(talkers), talks[minute])
         self.clock.lag = timedelta(0)
@@ -112,6 +115,13 @@ class Afternoon:
         """Let customers pay, and some parcels leave; most of them have the page open."""
         events = [self._order(user, minute, number) for number, user in enumerate(users)]
         await self.push.call("POST", "/v1/events", {"events": events})
+
+        async def told() -> bool:
+            query = {"user": users[-1], "limit": "1"}
+            last = (await self.push.call("GET", "/v1/deliveries", query=query))["data"]
+            return bool(last and last[0]["state"] == "sent" and last[0]["id"] not in self.seen)
+
+        await until(told)
         await asyncio.gather(*(self._read(user, 0.9) for user in users if user not in CUSTOMERS))
 
     def _order(self, user: str, minute: int, number: int) -> dict[str, Any]:
@@ -124,7 +134,8 @@ class Afternoon:
             "eta": (datetime.now(UTC) + timedelta(days=3)).isoformat(), "url": f"{shop}/orders/{order}",
             "image": f"{shop}/images/{item.id}.svg", "items": [item_card(item, shop)],
         }  # fmt: skip
-        kind = self.chance.choice(("order.paid", "order.paid", "order.shipped", "order.delivered"))
+        kinds = ("order.paid", "order.paid", "order.shipped", "order.delivered")
+        kind = "order.paid" if user in CUSTOMERS else self.chance.choice(kinds)
         return {"id": f"{order}-{kind}", "user": user, "type": kind, "properties": properties}
 
     async def _picks(self, buyers: Sequence[str]) -> None:
@@ -154,6 +165,7 @@ class Afternoon:
                 kind for kind, share in (("seen", 0.68), ("clicked", 0.3)) if self.chance.random() < share
             ]
             receipts += [{"delivery": item["delivery"], "kind": kind} for kind in ("delivered", *kinds)]
+        self.seen |= {item["delivery"] for item in inbox}
         if receipts:
             await self._as(user, "POST", "/v1/me/receipts", {"receipts": receipts[:50]})
 
