@@ -17,7 +17,7 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -144,11 +144,3 @@ def _learned(pairs: Sequence[tuple[str, str]], per_answer: int | None, seed: int
 
 def _named(name: str, per_answer: int | None) -> str:
     return name if per_answer is None else f"{name}, {per_answer} per answer"
-
-
-def with_languages(found: Sequence[Asked], prefix: str) -> list[Asked]:
-    """Return questions whose expected articles lie in a folder per language, as an import names them."""
-    return [
-        replace(one, expected=tuple(f"{prefix}{one.language}:{name}" for name in one.expected))
-        for one in found
-    ]

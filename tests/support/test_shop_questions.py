@@ -14,6 +14,7 @@ from chatpush.domain import DEFAULT_TENANT
 from chatpush.settings import Support
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
+from chatpush.support.evaluation import Asked
 from chatpush.support.knowledge import Knowledge
 from chatpush.support.reading import read_file
 from chatpush.support.retrieval import Found, Retrieval
@@ -41,13 +42,11 @@ class Tried:
 
 def judge(row: dict[str, str], found: Found) -> Tried:
     """Compare what was found with what was expected."""
-    article = section = False
-    for one in row["expected"].split("|") if row["expected"] and found.passages else ():
-        name, _, heading = one.partition(":")
-        first = found.passages[0]
-        if first.article == f"{row['language']}:{name}":
-            article = True
-            section |= heading in first.heading if heading else first.position == 0
+    expected = tuple(row["expected"].split("|")) if row["expected"] else ()
+    asked = Asked(row["question"], expected)
+    first = found.passages[0] if found.passages else None
+    section = first is not None and asked.is_right(first.article, first.heading, first.position)
+    article = first is not None and first.article in {one.rpartition(":")[0] for one in expected}
     return Tried(row["question"], row["kind"], article, section, found.confidence)
 
 

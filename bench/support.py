@@ -1,0 +1,258 @@
+"""Measure the assistant's answers on public data sets, and how quickly it finds them.
+
+Usage: python -m bench.support [--quick] [--seeds N]
+
+The data is not part of the project: it is read from the folder named by
+CHATPUSH_DATA, or from ``../shared/data`` beside the checkout; what is not there
+is told and left out. Settings were chosen on training and validation parts
+alone. Without --quick the figures go into docs/support-quality.md.
+"""
+
+import argparse
+import asyncio
+import csv
+import datetime
+import os
+import random
+import statistics
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress, TaskID
+
+from chatpush.domain import DEFAULT_TENANT
+from chatpush.settings import Support
+from chatpush.support.asking import ask, open_shelf, run
+from chatpush.support.datasets import Task, task
+from chatpush.support.evaluation import Asked, Report, picture, report
+from chatpush.support.reading import read_file
+from chatpush.support.retrieval import Retrieval
+from chatpush.support.shelf import Shelf, TrainedHere, bare
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "support-quality.md"
+PICTURES = ROOT / "docs" / "images"
+BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
+OWN = ROOT / "tests" / "support" / "data" / "shop-questions.tsv"
+SHOP = ROOT / "examples" / "shop" / "knowledge"
+CHUNKS = 10_000
+TIMED = 400
+ANSWER_AT = Support().confidence
+
+
+def data_folder() -> Path:
+    """Return where the data sets lie, if they do."""
+    named = os.environ.get("CHATPUSH_DATA")
+    return Path(named) if named else ROOT.parent / "shared" / "data"
+
+
+class Told:
+    """The progress of one measurement."""
+
+    def __init__(self, progress: Progress, name: str, total: int) -> None:
+        self._progress = progress
+        self._name = name
+        self._line: TaskID = progress.add_task(name, total=total)
+
+    def doing(self, what: str) -> None:
+        """Say what is being done."""
+        self._progress.update(self._line, description=f"{self._name}: {what}")
+
+    def step(self) -> None:
+        """Count one question."""
+        self._progress.advance(self._line)
+
+
+def measure(wanted: Task, progress: Progress) -> Report:
+    """Return the figures of one data set."""
+    told = Told(progress, wanted.name, len(wanted.asked) + len(wanted.validation))
+    judged, validation = asyncio.run(run(wanted, today(), told.doing, told.step))
+    return report(judged, ANSWER_AT, validation)
+
+
+def data_sets(folder: Path, seeds: int, console: Console, progress: Progress) -> list[tuple[str, ...]]:
+    """Return a row per figure that has a goal."""
+    rows: list[tuple[str, ...]] = []
+    for name, goals in (("stackfaq", (74, 58)), ("banking77", (91.5, 75)), ("clinc150", (92.5, 79))):
+        if not (folder / name).is_dir():
+            console.print(f"[yellow]{name} is not in {folder}[/]: set CHATPUSH_DATA to where the data is")
+            rows.append((name, "the data is not here", "", "", ""))
+            continue
+        if name == "stackfaq":
+            for passages, goal in zip((False, True), goals, strict=True):
+                found = measure(task(folder / name, passages=passages), progress)
+                rows.append(
+                    row(
+                        f"StackFAQ R@1, {'passages' if passages else 'questions'}",
+                        found.accuracy,
+                        goal,
+                        found,
+                    )
+                )
+        elif name == "banking77":
+            found = measure(task(folder / name), progress)
+            rows.append(row("Banking77 accuracy, all examples", found.accuracy, goals[0], found))
+            draw(found, "banking77")
+            several = [measure(task(folder / name, 10, seed), progress) for seed in range(seeds)]
+            mean = statistics.mean(one.accuracy for one in several)
+            rows.append(
+                row(f"Banking77 accuracy, 10 per answer, mean of {seeds}", mean, goals[1], several[0])
+            )
+        else:
+            found = measure(task(folder / name), progress)
+            rows.append(row("CLINC150 accuracy in scope", found.accuracy, goals[0], found))
+            rows.append(
+                row("CLINC150 out of scope caught, 95 % of validation kept", found.caught, goals[1], found)
+            )
+            draw(found, "clinc150")
+    return rows
+
+
+def row(name: str, value: float, goal: float, found: Report) -> tuple[str, ...]:
+    """Return a line of the table."""
+    return (
+        name, f"{value:.1%}", f"{goal} %", f"{found.coverage:.1%}", f"{found.precision:.1%}",
+    )  # fmt: skip
+
+
+def own_shop(progress: Progress) -> list[tuple[str, ...]]:
+    """Return a row per language of the shop's own questions, of the half not tuned on."""
+    drafts = [
+        read_file(path, f"{place}:{path.stem}")
+        for place in ("en", "zh")
+        for path in sorted((SHOP / place).glob("*.md"))
+    ]
+    with OWN.open(encoding="utf-8") as file:
+        rows = [one for one in csv.DictReader(file, delimiter="\t") if one["half"] == "check"]
+    every = [
+        Asked(one["question"], tuple(filter(None, one["expected"].split("|"))), one["language"])
+        for one in rows
+    ]
+    told = Told(progress, "shop", len(every))
+
+    async def work() -> list[tuple[str, ...]]:
+        retrieval = Retrieval(Shelf.of(drafts, today()), TrainedHere())
+        told_of = []
+        for language in ("en", "zh"):
+            judged = await ask(retrieval, [one for one in every if one.language == language], told.step)
+            found = report(judged, ANSWER_AT)
+            told_of.append(
+                (
+                    f"shop, {language}: {found.known} known and {found.strange} strange questions",
+                    f"{found.accuracy:.1%} / {found.in_five:.1%}", f"{found.coverage:.1%}",
+                    f"{found.precision:.1%}", f"{found.strange_answered:.1%}",
+                )
+            )  # fmt: skip
+        return told_of
+
+    return asyncio.run(work())
+
+
+def speed(folder: Path, progress: Progress) -> list[tuple[str, ...]]:
+    """Return how long a search takes among many sections, and a head's word."""
+    order = random.Random(1)
+    words = sorted({word for path in SHOP.rglob("*.md") for word in path.read_text(encoding="utf-8").split()})
+    articles = [
+        bare(str(number), " ".join(order.choices(words, k=6)), [" ".join(order.choices(words, k=90))])
+        for number in range(CHUNKS)
+    ]
+    told = Told(progress, "speed", TIMED)
+    asked = [line.split("\t")[4] for line in OWN.read_text(encoding="utf-8").splitlines()[1:]]
+
+    async def work() -> list[float]:
+        retrieval, _ = await open_shelf(articles, today())
+        took = []
+        for number in range(TIMED):
+            begun = time.perf_counter()
+            await retrieval.search(DEFAULT_TENANT, asked[number % len(asked)], "en")
+            took.append((time.perf_counter() - begun) * 1000)
+            told.step()
+        return took
+
+    took = statistics.quantiles(asyncio.run(work()), n=100)
+    rows: list[tuple[str, ...]] = [
+        (f"search among {CHUNKS:,} sections", f"{took[49]:.1f} ms", f"{took[94]:.1f} ms", "15 ms")
+    ]
+    if (folder / "banking77").is_dir():
+        wanted = task(folder / "banking77", 30)
+
+        async def decide() -> list[float]:
+            _, head = await open_shelf(wanted.articles, today(), told.doing)
+            trained = head.get(DEFAULT_TENANT)
+            found = []
+            for one in wanted.asked[:TIMED]:
+                begun = time.perf_counter()
+                if trained is not None:
+                    trained.decide(one.text)
+                found.append((time.perf_counter() - begun) * 1000)
+            return found
+
+        cuts = statistics.quantiles(asyncio.run(decide()), n=100)
+        rows.append(
+            (
+                f"a head's word, {len(wanted.articles)} answers",
+                f"{cuts[49]:.1f} ms",
+                f"{cuts[94]:.1f} ms",
+                "15 ms",
+            )
+        )
+    return rows
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def draw(found: Report, name: str) -> None:
+    """Write the calibration picture of a data set."""
+    PICTURES.mkdir(exist_ok=True)
+    (PICTURES / f"calibration-{name}.svg").write_text(
+        picture(found, f"Calibration: {name}"), encoding="utf-8"
+    )
+
+
+def today() -> datetime.date:
+    """Return the day."""
+    return datetime.datetime.now(datetime.UTC).date()
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(prog="bench.support", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one sample each, and leave the page alone")
+    parser.add_argument("--seeds", type=int, default=3, help="samples of 10 examples per answer")
+    given = parser.parse_args()
+    console = Console()
+    with Progress(console=console, transient=True) as progress:
+        sets = data_sets(data_folder(), 1 if given.quick else given.seeds, console, progress)
+        shop = own_shop(progress)
+        speeds = speed(data_folder(), progress)
+    text = "\n\n".join(
+        [
+            f"Measured {today()}, one thread of a shared two-core machine, no model, no key, no network.",
+            table(("what", "reached", "goal", "answered", "of those right"), sets),
+            table(
+                (
+                    "own questions",
+                    "right section first / in five",
+                    "answered",
+                    "of those right",
+                    "strange answered",
+                ),
+                shop,
+            ),
+            table(("speed", "p50", "p95", "goal p95"), speeds),
+        ]
+    )
+    console.print(text, highlight=False, markup=False)
+    if not given.quick:
+        page = PAGE.read_text(encoding="utf-8")
+        head, _, rest = page.partition(BEGIN)
+        PAGE.write_text(f"{head}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
