@@ -31,6 +31,20 @@ LASTING = ("purchase", "dismiss", "mute")
 NEWS = timedelta(days=2)
 RECENT_EVENTS = 200
 LASTING_EVENTS = 2000
+USERS_AT_ONCE = 250
+RECENT = """WITH who (user_id) AS (VALUES {users}),
+ since AS (SELECT user_id,
+   COALESCE((SELECT at FROM event WHERE tenant = :t AND event.user_id = who.user_id
+             ORDER BY at DESC LIMIT 1 OFFSET :recent), 0) AS recently,
+   COALESCE((SELECT at FROM event WHERE tenant = :t AND event.user_id = who.user_id
+             AND type IN ('purchase', 'dismiss', 'mute') ORDER BY at DESC LIMIT 1 OFFSET :lasting), 0) AS long
+   FROM who)
+ SELECT event.* FROM since JOIN event ON event.tenant = :t AND event.user_id = since.user_id
+   AND event.at >= since.recently
+ UNION SELECT event.* FROM since JOIN event ON event.tenant = :t AND event.user_id = since.user_id
+   AND event.at >= since.long AND type IN ('purchase', 'dismiss', 'mute')
+ ORDER BY at DESC, id DESC"""
+"""By the time of each user's nth event, so that a user with a million costs no more than others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +115,24 @@ class Behaviour:
         The last ``RECENT_EVENTS``, and older purchases, dismissals and mutes,
         because these still forbid items.
         """
-        rows = await self._database.read(
-            """SELECT * FROM (SELECT * FROM event WHERE tenant = :t AND user_id = :u
-                              ORDER BY at DESC LIMIT :recent) AS latest
-               UNION SELECT * FROM (SELECT * FROM event WHERE tenant = :t AND user_id = :u
-                   AND type IN ('purchase', 'dismiss', 'mute') ORDER BY at DESC LIMIT :lasting) AS lasting
-               ORDER BY at DESC, id DESC""",
-            t=tenant, u=user, recent=RECENT_EVENTS, lasting=LASTING_EVENTS,
-        )  # fmt: skip
-        return tuple(await self._open(tenant, rows))
+        return (await self.recent_many(tenant, [user]))[user]
+
+    async def recent_many(self, tenant: TenantId, users: Sequence[UserId]) -> dict[UserId, tuple[Event, ...]]:
+        """Return ``recent`` of many users, read at once."""
+        names = list(dict.fromkeys(users))
+        found: dict[UserId, tuple[Event, ...]] = {}
+        for start in range(0, len(names), USERS_AT_ONCE):
+            page = names[start : start + USERS_AT_ONCE]
+            values = ", ".join(f"(CAST(:u{n} AS TEXT))" for n in range(len(page)))
+            rows = await self._database.read(
+                RECENT.format(users=values), t=tenant, recent=RECENT_EVENTS - 1, lasting=LASTING_EVENTS - 1,
+                **{f"u{n}": name for n, name in enumerate(page)},
+            )  # fmt: skip
+            by_user: dict[str, list[Event]] = {name: [] for name in page}
+            for event in await self._open(tenant, rows):
+                by_user[event.user].append(event)
+            found |= {UserId(name): tuple(events) for name, events in by_user.items()}
+        return found
 
     async def erase(self, tenant: TenantId, user: UserId) -> int:
         """Delete all events of a user and return how many there were."""

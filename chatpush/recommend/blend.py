@@ -7,7 +7,7 @@ to like yet. The same user gets the same list all day.
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from random import Random
@@ -28,6 +28,8 @@ UNTRIED_USERS = 2
 ARRIVAL = 0.5
 """What being new is worth in the draw."""
 DRAWN = 100
+DRAW_FLOOR = 0.05
+"""What the least promising untried item is worth in the draw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,10 @@ class Forbidden:
         return not (self.brands and str(item.attributes.get("brand", "")).lower() in self.brands)
 
 
-def forbidden(events: Sequence[Event], now: datetime) -> Forbidden:
+def forbidden(events: Sequence[Event], now: datetime, due: Collection[ItemId] = frozenset()) -> Forbidden:
     """Read from a user's events what they bought lately, dismissed, or asked not to see.
 
+    What is ``due`` to be bought again may be shown though it was bought.
     A ``mute`` event holds until it is undone by an ``unmute`` of the same thing.
     """
     items: set[ItemId] = set()
@@ -68,7 +71,7 @@ def forbidden(events: Sequence[Event], now: datetime) -> Forbidden:
     for event in sorted(events, key=lambda one: one.at):
         age = now - event.at
         if event.item and (
-            (event.type == "purchase" and age < BOUGHT_AGAIN)
+            (event.type == "purchase" and age < BOUGHT_AGAIN and event.item not in due)
             or (event.type == "dismiss" and age < DISMISSED)
             or event.type == "mute"
         ):
@@ -161,7 +164,7 @@ def pool(
 def explored(candidates: Sequence[Proposal], count: int, luck: Random) -> list[Proposal]:
     """Draw some, better ones more often (weighted sampling without replacement)."""
     draws = {
-        one.item: luck.random() ** (1.0 / (0.05 + one.score))
+        one.item: luck.random() ** (1.0 / (DRAW_FLOOR + one.score))
         for one in sorted(candidates, key=lambda one: one.item)
     }
     return sorted(candidates, key=lambda one: (-draws[one.item], one.item))[:count]

@@ -17,6 +17,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from chatpush.domain import Item, ItemId, TenantId
 from chatpush.plugins.contracts import Candidate, RankingRequest
 from chatpush.recommend.footprints import Floats, History, history, top
+from chatpush.recommend.reasons import Reasoned, title
 
 WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|[一-鿿]+", re.IGNORECASE)
 TEXT_CHARACTERS = 2000
@@ -86,25 +87,38 @@ class ContentRanker:
         self._fitted[tenant] = wording(items)
 
     async def rank(self, request: RankingRequest, items: Mapping[ItemId, Item]) -> list[Candidate]:
+        return (await asyncio.to_thread(self.rank_many, [request], items))[0]
+
+    def rank_many(
+        self,
+        requests: Sequence[RankingRequest],
+        items: Mapping[ItemId, Item],  # noqa: ARG002 - the protocol's
+    ) -> list[list[Candidate]]:
+        """Return candidates for several users; runs in a thread."""
+        fitted = self._fitted.get(requests[0].tenant) if requests else None
+        return [_candidates(fitted, request) if fitted else [] for request in requests]
+
+    def explain(
+        self, request: RankingRequest, items: Mapping[ItemId, Item], chosen: Sequence[ItemId]
+    ) -> dict[ItemId, Reasoned]:
+        """Return reasons for chosen items: the user's item that reads most like them."""
         fitted = self._fitted.get(request.tenant)
-        if fitted is None or not request.events:
-            return []
-        return await asyncio.to_thread(_candidates, fitted, request, items)
+        taste = history(request.events, fitted.index) if fitted else None
+        if fitted is None or taste is None or not taste.items.size:
+            return {}
+        known = [item for item in chosen if item in fitted.index]
+        causes = fitted.because(taste, [fitted.index[item] for item in known])
+        return {
+            item: ("similar", title(items, fitted.items[taste.items[cause]]))
+            for item, cause in zip(known, causes, strict=True)
+        }
 
 
-def _candidates(fitted: Wording, request: RankingRequest, items: Mapping[ItemId, Item]) -> list[Candidate]:
+def _candidates(fitted: Wording, request: RankingRequest) -> list[Candidate]:
     taste = history(request.events, fitted.index)
     if not taste.items.size:
         return []
-    best = [
-        (n, score)
-        for n, score in top(fitted.scores(taste), request.limit, taste.items)
-        if score > LEAST_LIKENESS
+    best = top(fitted.scores(taste), request.limit, taste.items)
+    return [
+        Candidate(fitted.items[number], score, "similar") for number, score in best if score > LEAST_LIKENESS
     ]
-    causes = fitted.because(taste, [number for number, _ in best])
-    candidates = []
-    for (number, score), cause in zip(best, causes, strict=True):
-        like = items.get(fitted.items[taste.items[cause]])
-        values = {"title": like.title} if like else {}
-        candidates.append(Candidate(fitted.items[number], score, "similar", values))
-    return candidates

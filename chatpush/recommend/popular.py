@@ -5,7 +5,7 @@ push an item up. Works for nobody in particular, so it is also what remains when
 personal picks are switched off or run out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -113,8 +113,15 @@ class PopularRanker:
         request: RankingRequest,
         items: Mapping[ItemId, Item],  # noqa: ARG002 - the protocol's
     ) -> list[Candidate]:
-        chart = self.chart(request.tenant)
-        return list(chart.head[: request.limit]) if chart else []
+        return self.rank_many([request])[0]
+
+    def rank_many(self, requests: Sequence[RankingRequest], *_: object) -> list[list[Candidate]]:
+        """Return candidates for several users: the same for all."""
+        charts_of = [self.chart(request.tenant) for request in requests]
+        return [
+            list(chart.head[: request.limit]) if chart else []
+            for request, chart in zip(requests, charts_of, strict=True)
+        ]
 
 
 class RisingRanker:
@@ -131,8 +138,15 @@ class RisingRanker:
         request: RankingRequest,
         items: Mapping[ItemId, Item],  # noqa: ARG002 - the protocol's
     ) -> list[Candidate]:
-        chart = self._popular.chart(request.tenant)
-        return list(chart.rising_head[: request.limit]) if chart else []
+        return self.rank_many([request])[0]
+
+    def rank_many(self, requests: Sequence[RankingRequest], *_: object) -> list[list[Candidate]]:
+        """Return candidates for several users: the same for all."""
+        charts_of = [self._popular.chart(request.tenant) for request in requests]
+        return [
+            list(chart.rising_head[: request.limit]) if chart else []
+            for request, chart in zip(requests, charts_of, strict=True)
+        ]
 
 
 def _popular(chart: Charts, limit: int) -> list[Candidate]:

@@ -8,7 +8,10 @@ bring its words in the values, by locale (``{"en": …, "zh-CN": …}``) or as
 from collections.abc import Mapping
 from typing import Any
 
-from chatpush.domain import DEFAULT_LOCALE, Reason
+from chatpush.domain import DEFAULT_LOCALE, Item, ItemId, Reason
+
+Reasoned = tuple[str, Mapping[str, Any]]
+"""A reason's code and values."""
 
 WORDS: Mapping[str, Mapping[str, str]] = {
     "because_bought": {"en": "Because you bought {title}", "zh-CN": "因为你买过「{title}」"},
@@ -19,6 +22,9 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "popular_week": {"en": "Popular this week", "zh-CN": "本周热门"},
     "popular": {"en": "Popular with other customers", "zh-CN": "其他顾客也喜欢"},
     "rising": {"en": "More and more people want this", "zh-CN": "最近越来越受欢迎"},
+    "again": {"en": "Time for {title} again?", "zh-CN": "是时候再买「{title}」了"},
+    "seen": {"en": "You looked at this lately", "zh-CN": "你最近看过"},
+    "in_cart": {"en": "Still in your cart", "zh-CN": "还在你的购物车里"},
     "new_arrival": {"en": "New arrival", "zh-CN": "新品上架"},
     "discovery": {"en": "A find not many know yet", "zh-CN": "值得发现的好物"},
     "available": {"en": "From our range", "zh-CN": "店内精选"},
@@ -30,7 +36,13 @@ WITHOUT_TITLE = {
     "because_viewed": "chosen",
     "together": "chosen",
     "similar": "chosen",
+    "again": "chosen",
 }
+
+
+def title(items: Mapping[ItemId, Item], item: ItemId) -> dict[str, str]:
+    """Return the values of a reason that names an item."""
+    return {"title": items[item].title} if item in items else {}
 
 
 def language(locale: str, offered: Mapping[str, str]) -> str:

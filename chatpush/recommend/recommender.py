@@ -4,46 +4,52 @@ Every ranker, built in or from a plugin, proposes by the same protocol; the
 blend decides. The user's own events are read from the store at each request, so
 what they did a moment ago counts, and what they bought or waved away is left
 out. If the rankers run dry, the charts and then the rest of the shelf fill the
-list: it is short only when nothing else is allowed.
+list: it is short only when nothing else is allowed. Many users are read, scored
+and answered together.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 
 import structlog
 
 from chatpush.clock import Clock
-from chatpush.domain import DEFAULT_LOCALE, DEFAULT_TENANT, Event, ItemId, Pick, TenantId, User, UserId, to_ms
+from chatpush.domain import DEFAULT_LOCALE, DEFAULT_TENANT, Event, Item, ItemId, Pick, TenantId, User, UserId
 from chatpush.plugins.contracts import Candidate, Ranker, RankingRequest
 from chatpush.plugins.host import Plugins
 from chatpush.recommend import blend
+from chatpush.recommend.again import AgainRanker, SeenRanker
+from chatpush.recommend.assembling import Asked, Assembler, Picked
 from chatpush.recommend.behaviour import Behaviour
-from chatpush.recommend.blend import Forbidden, Proposal
 from chatpush.recommend.catalogue import Catalogue, Shelf
 from chatpush.recommend.content import ContentRanker
+from chatpush.recommend.likeminded import LikemindedRanker
 from chatpush.recommend.popular import PopularRanker, RisingRanker
-from chatpush.recommend.reasons import reason
 from chatpush.recommend.together import TogetherRanker
-from chatpush.recommend.training import Training
-from chatpush.recommend.walk import WalkRanker
+from chatpush.recommend.training import Fitted, Training
 from chatpush.store.database import Database
 
+__all__ = ["Picked", "Recommender"]
 log = structlog.get_logger(__name__)
 FindUser = Callable[[TenantId, UserId], Awaitable[User | None]]
+FindUsers = Callable[[TenantId, Iterable[UserId]], Awaitable[Mapping[UserId, User]]]
+Seen = Callable[[TenantId, UserId, Picked], None]
 MOST_PICKS = 100
 SPARE = 60
 """Candidates asked for beyond the limit, because some will be forbidden."""
 PLUGIN_SECONDS = 0.25
-WEEK_MILLISECONDS = 7 * 86_400_000
+USERS_AT_ONCE = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Picked:
-    """Picks and where they come from: ``personal``, ``popular`` or ``none``."""
+class Batching(Ranker, Protocol):
+    """A built-in ranker: it ranks for many at once, in a thread."""
 
-    picks: tuple[Pick, ...]
-    source: str
+    def rank_many(
+        self, requests: Sequence[RankingRequest], items: Mapping[ItemId, Item]
+    ) -> list[list[Candidate]]:
+        """Return a list per request."""
+        ...
 
 
 class Recommender:
@@ -58,67 +64,54 @@ class Recommender:
         clock: Clock,
         find_user: FindUser,
         *,
+        find_users: FindUsers | None = None,
         exploration: float = 0.1,
         refit_seconds: float = 900.0,
+        on_shown: Seen = lambda *_: None,
     ) -> None:
         self._behaviour = behaviour
         self._clock = clock
         self._find_user = find_user
-        self._exploration = exploration
-        self._untried_by: dict[TenantId, tuple[object, tuple[ItemId, ...], frozenset[ItemId]]] = {}
-        self._walk = WalkRanker()
+        self._find_users = find_users
+        self._on_shown = on_shown
+        self.likeminded = LikemindedRanker()
         self._popular = PopularRanker()
         self._content = ContentRanker()
+        self._again = AgainRanker(clock)
         together = TogetherRanker()
-        self._personal: list[Ranker] = [self._walk, together, self._content]
-        self._general: list[Ranker] = [self._popular, RisingRanker(self._popular)]
+        self._personal: list[Batching] = [
+            self.likeminded, together, self._content, self._again, SeenRanker(clock),
+        ]  # fmt: skip
+        self._general: list[Batching] = [self._popular, RisingRanker(self._popular)]
         self._foreign: list[Ranker] = list(plugins.rankers())
+        self._assembler = Assembler(
+            self._popular,
+            {"because": self.likeminded, "together": together, "similar": self._content},
+            exploration,
+        )
+        fitted: list[Fitted] = [self.likeminded, self._popular, together, self._again]
         self.training = Training(
-            database, catalogue, behaviour, clock, [self._walk, self._popular, together], self._content,
-            refit_seconds,
+            database, catalogue, behaviour, clock, fitted, self._content, refit_seconds
         )  # fmt: skip
 
     async def pick(self, tenant: TenantId, user: UserId | None, limit: int, locale: str = "") -> list[Pick]:
-        """Return up to ``limit`` picks, best first."""
+        """Return at most ``limit`` picks, best first."""
         return list((await self.picked(tenant, user, limit, locale)).picks)
 
     async def picked(self, tenant: TenantId, user: UserId | None, limit: int, locale: str = "") -> Picked:
         """Return picks with their source."""
-        limit = max(1, min(limit, MOST_PICKS))
-        shelf = await self.training.ready(tenant)
-        if not shelf.items:
-            return Picked((), "none")
-        person = await self._find_user(tenant, user) if user else None
-        events = await self._behaviour.recent(tenant, user) if user else ()
-        bars = blend.forbidden(events, self._clock.now())
-        if person is not None and not person.personalized:
-            person, events = None, ()
-        locale = locale or (person.locale if person else DEFAULT_LOCALE)
-        request = RankingRequest(tenant, person, events, limit + SPARE, locale)
-        lists = await self._ask_all(request, shelf)
-        merged = blend.merged((ranker.weight, found) for ranker, found in lists)
-        proposals = [one for one in merged if self._may(one.item, shelf, bars)]
-        chosen = blend.spread(proposals, shelf.items, limit)
-        self._fill(chosen, tenant, shelf, bars, limit)
-        if events:
-            like = next(found for ranker, found in lists if ranker is self._content)
-            chosen = self._with_untried(chosen, events[0], like, shelf, bars)
-        personal = bool(events) and any(code.reason_code not in GENERAL for code in chosen)
-        picks = tuple(self._pick(one, shelf, locale) for one in chosen)
-        return Picked(picks, ("personal" if personal else "popular") if picks else "none")
+        return (await self._picked(tenant, [user], limit, locale))[0]
 
     async def pick_many(
         self, tenant: TenantId, users: Sequence[UserId], limit: int, locale: str = ""
     ) -> dict[UserId, list[Pick]]:
-        """Return picks for many users, a few at a time."""
-        gate = asyncio.Semaphore(4)
-
-        async def one(user: UserId) -> list[Pick]:
-            async with gate:
-                return await self.pick(tenant, user, limit, locale)
-
-        found = await asyncio.gather(*(one(user) for user in users))
-        return dict(zip(users, found, strict=True))
+        """Return picks for many users, a page of them at a time."""
+        found: dict[UserId, list[Pick]] = {}
+        for start in range(0, len(users), USERS_AT_ONCE):
+            page = users[start : start + USERS_AT_ONCE]
+            answers = await self._picked(tenant, page, limit, locale)
+            found |= {user: list(one.picks) for user, one in zip(page, answers, strict=True)}
+        return found
 
     async def start(self) -> None:
         """Fit for the default tenant in the background, so that its first user need not wait."""
@@ -128,87 +121,80 @@ class Recommender:
         """Leave fits that are under way."""
         await self.training.stop()
 
-    async def _ask_all(self, request: RankingRequest, shelf: Shelf) -> list[tuple[Ranker, list[Candidate]]]:
-        rankers = [*(self._personal if request.events else ()), *self._general, *self._foreign]
-        lists = await asyncio.gather(*(self._ask(ranker, request, shelf) for ranker in rankers))
-        return list(zip(rankers, lists, strict=True))
+    async def _picked(
+        self, tenant: TenantId, users: Sequence[UserId | None], limit: int, locale: str
+    ) -> list[Picked]:
+        shelf = await self.training.ready(tenant)
+        if not shelf.items:
+            return [Picked((), "none") for _ in users]
+        names = [user for user in users if user]
+        people = await self._people(tenant, names)
+        events = await self._behaviour.recent_many(tenant, names) if names else {}
+        limit = max(1, min(limit, MOST_PICKS))
+        asked = []
+        for user in users:
+            own = events.get(user, ()) if user else ()
+            asked.append(self._asked(tenant, user, people.get(user) if user else None, own, limit, locale))
+        if self._foreign:
+            await asyncio.gather(*(self._ask_foreign(one, shelf) for one in asked))
+        answers = await asyncio.to_thread(self._answer, asked, shelf)
+        for one, answer in zip(asked, answers, strict=True):
+            if one.user:
+                self._on_shown(tenant, one.user, answer)
+        return answers
 
-    async def _ask(self, ranker: Ranker, request: RankingRequest, shelf: Shelf) -> list[Candidate]:
-        """Ask one ranker; a plugin's that fails, hangs or talks nonsense proposes nothing."""
-        if ranker not in self._foreign:
-            return await ranker.rank(request, shelf.items)
-        try:
-            async with asyncio.timeout(PLUGIN_SECONDS):
-                answer = await ranker.rank(request, shelf.items)
-            return [one for one in answer if isinstance(one, Candidate)][: request.limit]
-        except Exception as error:
-            log.warning("ranker failed", ranker=getattr(ranker, "name", "?"), error=repr(error))
-            return []
+    async def _people(self, tenant: TenantId, names: Sequence[UserId]) -> Mapping[UserId, User]:
+        if self._find_users is not None and len(names) > 1:
+            return await self._find_users(tenant, names)
+        found = [await self._find_user(tenant, name) for name in names]
+        return {person.id: person for person in found if person is not None}
 
-    def _may(self, item: ItemId, shelf: Shelf, bars: Forbidden) -> bool:
-        return item in shelf.items and bars.allows(shelf.items[item])
-
-    def _fill(
-        self, chosen: list[Proposal], tenant: TenantId, shelf: Shelf, bars: Forbidden, limit: int
-    ) -> None:
-        """Fill what is left from the charts, then from the whole shelf."""
-        if len(chosen) >= limit:
-            return
-        have = {one.item for one in chosen}
-        for proposal in self._rest(tenant, shelf):
-            if proposal.item in have or not self._may(proposal.item, shelf, bars):
-                continue
-            chosen.append(proposal)
-            have.add(proposal.item)
-            if len(chosen) >= limit:
-                return
-
-    def _rest(self, tenant: TenantId, shelf: Shelf) -> Iterator[Proposal]:
-        for candidate in self._popular.all(tenant):
-            yield Proposal(candidate.item, 0.0, candidate.reason_code, candidate.reason_values)
-        for item in shelf.newest_first:
-            yield Proposal(item, 0.0, "available")
-
-    def _with_untried(
+    def _asked(
         self,
-        chosen: list[Proposal],
-        last: Event,
-        like: Sequence[Candidate],
-        shelf: Shelf,
-        bars: Forbidden,
-    ) -> list[Proposal]:
-        """Give the last slots to items that had no chance yet."""
-        luck = blend.chance(last.tenant, last.user, self._clock.now().date(), "explore")
-        slots = blend.explore_slots(len(chosen), self._exploration, luck)
-        if not slots:
-            return chosen
-        kept = chosen[: len(chosen) - slots]
-        have = {one.item for one in kept} | bars.items
-        untried, arrivals = self._untried(last.tenant, shelf)
-        pool = blend.pool(untried, arrivals, like, luck).values()
-        allowed = [one for one in pool if one.item not in have and self._may(one.item, shelf, bars)]
-        found = blend.explored(allowed, slots, luck)
-        return [*chosen[: len(chosen) - len(found)], *found]
+        tenant: TenantId,
+        user: UserId | None,
+        person: User | None,
+        events: tuple[Event, ...],
+        limit: int,
+        locale: str,
+    ) -> Asked:
+        personal = person is None or person.personalized
+        due = self._again.due(tenant, events) if personal else ()
+        bars = blend.forbidden(events, self._clock.now(), due)
+        locale = locale or (person.locale if person and personal else DEFAULT_LOCALE)
+        request = RankingRequest(
+            tenant, person if personal else None, events if personal else (), limit + SPARE, locale
+        )
+        return Asked(request, limit, bars, user)
 
-    def _untried(self, tenant: TenantId, shelf: Shelf) -> tuple[tuple[ItemId, ...], frozenset[ItemId]]:
-        """Return the items hardly anybody touched, and new arrivals; found once per fit and day."""
+    async def _ask_foreign(self, asked: Asked, shelf: Shelf) -> None:
+        """Ask plugins' rankers; one that fails, hangs or talks nonsense proposes nothing."""
+        for ranker in self._foreign:
+            try:
+                async with asyncio.timeout(PLUGIN_SECONDS):
+                    answer = await ranker.rank(asked.request, shelf.items)
+                found = [one for one in answer if isinstance(one, Candidate)][: asked.request.limit]
+                asked.foreign.append((float(ranker.weight), found))
+            except Exception as error:
+                log.warning("ranker failed", ranker=getattr(ranker, "name", "?"), error=repr(error))
+
+    def _answer(self, asked: Sequence[Asked], shelf: Shelf) -> list[Picked]:
+        """Rank and assemble; runs in a thread."""
+        requests = [one.request for one in asked]
+        known = [number for number, request in enumerate(requests) if request.events]
+        some = [requests[number] for number in known]
+        lists: list[list[tuple[Ranker, list[Candidate]]]] = [[] for _ in asked]
+        like: dict[int, list[Candidate]] = {}
+        for ranker in self._personal if some else ():
+            for number, found in zip(known, ranker.rank_many(some, shelf.items), strict=True):
+                lists[number].append((ranker, found))
+                if ranker is self._content:
+                    like[number] = found
+        for ranker in self._general:
+            for number, found in enumerate(ranker.rank_many(requests, shelf.items)):
+                lists[number].append((ranker, found))
         now = self._clock.now()
-        state = (shelf.version, id(self._popular.chart(tenant)), now.date())
-        cached = self._untried_by.get(tenant)
-        if cached is None or cached[0] != state:
-            touched = self._popular.untried(tenant, blend.UNTRIED_USERS)
-            arrivals = blend.new_arrivals(shelf.created_ms, to_ms(now))
-            cached = self._untried_by[tenant] = (state, tuple(sorted(touched)), arrivals)
-        return cached[1], cached[2]
-
-    def _pick(self, one: Proposal, shelf: Shelf, locale: str) -> Pick:
-        code = one.reason_code
-        counted = int(one.reason_values.get("counted_ms", 0))
-        if code in TIMELY and counted < to_ms(self._clock.now()) - WEEK_MILLISECONDS:
-            code = "popular"
-        return Pick(shelf.items[one.item], round(one.score, 6), reason(code, one.reason_values, locale))
-
-
-TIMELY = frozenset({"popular_week", "rising"})
-"""Reasons that speak of now: said only when the last event is not older than a week."""
-GENERAL = frozenset({"popular", "popular_week", "rising", "available"})
+        return [
+            self._assembler.assemble(one, lists[number], like.get(number, ()), shelf, now)
+            for number, one in enumerate(asked)
+        ]

@@ -6,7 +6,7 @@ bought or put into the cart in the last days.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -14,7 +14,8 @@ from scipy import sparse
 
 from chatpush.domain import Item, ItemId, TenantId
 from chatpush.plugins.contracts import Candidate, RankingRequest
-from chatpush.recommend.footprints import PURCHASE, Footprints, history, top
+from chatpush.recommend.footprints import PURCHASE, Footprints, History, history, top
+from chatpush.recommend.reasons import Reasoned, title
 from chatpush.recommend.walk import Walk
 
 PAUSE_MILLISECONDS = 30 * 60 * 1000
@@ -52,31 +53,45 @@ class TogetherRanker:
         self._fitted[tenant] = (prints, Walk(baskets(prints), spread=0.5, start=0.7, end=0.3))
 
     async def rank(self, request: RankingRequest, items: Mapping[ItemId, Item]) -> list[Candidate]:
+        return (await asyncio.to_thread(self.rank_many, [request], items))[0]
+
+    def rank_many(
+        self,
+        requests: Sequence[RankingRequest],
+        items: Mapping[ItemId, Item],  # noqa: ARG002 - the protocol's
+    ) -> list[list[Candidate]]:
+        """Return candidates for several users; runs in a thread."""
+        return [self._rank(request) for request in requests]
+
+    def _rank(self, request: RankingRequest) -> list[Candidate]:
+        fitted, taste = self._fitted.get(request.tenant), self._taste(request)
+        if fitted is None or taste is None:
+            return []
+        prints, walk = fitted
+        best = top(walk.scores(taste), request.limit, taste.items)
+        return [Candidate(prints.items[number], score, "together") for number, score in best]
+
+    def _taste(self, request: RankingRequest) -> History | None:
+        """Return what the user chose on this errand, if anything."""
         fitted = self._fitted.get(request.tenant)
         chosen = [event for event in request.events if event.type in CHOSEN and event.item]
         if fitted is None or not chosen:
-            return []
+            return None
         last = [event for event in chosen if chosen[0].at - event.at <= FRESH]
+        taste = history(last, fitted[0].index)
+        return taste if taste.items.size else None
+
+    def explain(
+        self, request: RankingRequest, items: Mapping[ItemId, Item], chosen: Sequence[ItemId]
+    ) -> dict[ItemId, Reasoned]:
+        """Return reasons for chosen items: the user's item they were bought with most."""
+        fitted, taste = self._fitted.get(request.tenant), self._taste(request)
+        if fitted is None or taste is None:
+            return {}
         prints, walk = fitted
-
-        def candidates() -> list[Candidate]:
-            taste = history(last, prints.index)
-            if not taste.items.size:
-                return []
-            best = top(walk.scores(taste), request.limit, taste.items)
-            causes = walk.because(taste, [number for number, _ in best])
-            return [
-                Candidate(
-                    prints.items[number],
-                    score,
-                    "together",
-                    _title(items, prints.items[taste.items[cause]]),
-                )
-                for (number, score), cause in zip(best, causes, strict=True)
-            ]
-
-        return await asyncio.to_thread(candidates)
-
-
-def _title(items: Mapping[ItemId, Item], item: ItemId) -> Mapping[str, str]:
-    return {"title": items[item].title} if item in items else {}
+        known = [item for item in chosen if item in prints.index]
+        causes = walk.because(taste, [prints.index[item] for item in known])
+        return {
+            item: ("together", title(items, prints.items[taste.items[cause]]))
+            for item, cause in zip(known, causes, strict=True)
+        }

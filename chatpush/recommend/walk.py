@@ -7,19 +7,13 @@ counts with its user's next picks, because the walk starts from the events
 themselves and not from anything learned about the user.
 """
 
-import asyncio
-from collections.abc import Mapping
-
 import numpy as np
 from scipy import sparse
 
-from chatpush.domain import Item, ItemId, TenantId
-from chatpush.plugins.contracts import Candidate, RankingRequest
-from chatpush.recommend.footprints import Floats, Footprints, History, Ints, history, top
+from chatpush.recommend.footprints import Floats, History, Ints
 
 CROWDED = 5000
 """Users with more items than this are crawlers or tills; nobody's taste is like theirs."""
-BECAUSE = {"purchase": "because_bought", "rating": "because_bought", "cart": "because_cart"}
 
 
 class Walk:
@@ -56,6 +50,16 @@ class Walk:
             shape=self._by_item.shape,
         )
 
+    @property
+    def items(self) -> int:
+        """How many items there are."""
+        return int(self._to_items.shape[1])
+
+    def scores_many(self, rows: sparse.csr_matrix[np.float32]) -> Floats:
+        """Return users × items scores for the rows of many users."""
+        reached = (rows @ self._to_rows).tocsr()
+        return np.ascontiguousarray((self._to_items.T @ reached.toarray().T).T)
+
     def scores(self, taste: History) -> Floats:
         """Return a score for every item."""
         rows, reached = self._reached(taste)
@@ -90,40 +94,3 @@ class Walk:
 def _power(sums: Floats, exponent: float) -> Floats:
     """Return ``sums ** -exponent``, zero for empty ones."""
     return np.power(np.where(sums > 0, sums, np.inf), -exponent).astype(np.float32)
-
-
-class WalkRanker:
-    """Candidates by what people with the same items went on to."""
-
-    name = "walk"
-    weight = 1.0
-
-    def __init__(self) -> None:
-        self._fitted: dict[TenantId, tuple[Footprints, Walk]] = {}
-
-    def fit(self, tenant: TenantId, prints: Footprints) -> None:
-        """Replace the tenant's walk; runs in a thread."""
-        self._fitted[tenant] = (prints, Walk(prints.matrix()))
-
-    async def rank(self, request: RankingRequest, items: Mapping[ItemId, Item]) -> list[Candidate]:
-        fitted = self._fitted.get(request.tenant)
-        if fitted is None or not request.events:
-            return []
-        return await asyncio.to_thread(_candidates, *fitted, request, items)
-
-
-def _candidates(
-    prints: Footprints, walk: Walk, request: RankingRequest, items: Mapping[ItemId, Item]
-) -> list[Candidate]:
-    taste = history(request.events, prints.index)
-    if not taste.items.size:
-        return []
-    best = top(walk.scores(taste), request.limit, taste.items)
-    causes = walk.because(taste, [number for number, _ in best])
-    candidates = []
-    for (number, score), cause in zip(best, causes, strict=True):
-        because = items.get(prints.items[taste.items[cause]])
-        code = BECAUSE.get(taste.kinds[cause], "because_viewed")
-        values = {"title": because.title} if because else {}
-        candidates.append(Candidate(prints.items[number], score, code, values))
-    return candidates

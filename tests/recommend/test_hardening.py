@@ -74,7 +74,7 @@ async def test_a_broken_fit_leaves_the_old_one_serving(world: World, monkeypatch
     def fail(tenant: TenantId, prints: Footprints) -> None:
         raise MemoryError("no room")
 
-    monkeypatch.setattr(world.recommender._walk, "fit", fail)
+    monkeypatch.setattr(world.recommender.likeminded, "fit", fail)
     await world.happened(*(world.event(f"u{n}", "purchase", "a") for n in range(5)))
     world.clock.forward(timedelta(minutes=1))
     for _ in range(3):

@@ -30,6 +30,7 @@ CREATE TABLE event (
     PRIMARY KEY (tenant, id)
 );
 CREATE INDEX event_user ON event (tenant, user_id, at);
+CREATE INDEX event_lasting ON event (tenant, user_id, at) WHERE type IN ('purchase', 'dismiss', 'mute');
 CREATE INDEX event_at ON event (tenant, at);
 CREATE INDEX event_received ON event (tenant, received_at, id);
 
@@ -45,3 +46,29 @@ CREATE TABLE reaction (
     PRIMARY KEY (tenant, id)
 );
 CREATE INDEX reaction_due ON reaction (parked_at, due_at, id);
+
+CREATE TABLE model (
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    serving BIGINT NOT NULL,
+    method TEXT NOT NULL,
+    events BIGINT NOT NULL,
+    seconds DOUBLE PRECISION NOT NULL,
+    report TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant, id)
+);
+
+CREATE TABLE exposure (
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    item TEXT NOT NULL,
+    place BIGINT NOT NULL,
+    explored BIGINT NOT NULL,
+    propensity DOUBLE PRECISION NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (tenant, id)
+);
+CREATE INDEX exposure_user ON exposure (tenant, user_id, at);
+CREATE INDEX exposure_at ON exposure (tenant, at);
