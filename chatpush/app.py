@@ -27,6 +27,12 @@ from chatpush.account.people import People
 from chatpush.account.plans import Kind
 from chatpush.account.sessions import Sessions
 from chatpush.account.tenants import Tenants
+from chatpush.channels.built_in import NAME as BUILT_IN_CHANNELS
+from chatpush.channels.built_in import BuiltInChannels
+from chatpush.channels.outgoing import Outgoing
+from chatpush.channels.unsubscribing import Unsubscribing
+from chatpush.channels.webhook_calls import WebhookCalls
+from chatpush.channels.webhooks import Webhooks
 from chatpush.clock import Clock, SystemClock
 from chatpush.configuration import load
 from chatpush.domain import DEFAULT_TENANT, Content, Identity, MessageId, TenantId, UserId
@@ -147,6 +153,7 @@ class Chatpush:
                 "idempotent replies": self.replies.sweep,
                 "blocks": self.blocks.sweep,
                 "closed broadcasts": self.broadcasts.prune,
+                "webhook calls": self.webhooks.prune,
             },
         )
 
@@ -178,10 +185,10 @@ class Chatpush:
         async with self.records(), contextlib.AsyncExitStack() as stack:
             await self._load_templates()
             for part in (
-                self.blocks, self.log, self.hub,
-                self.renderers, self.outbox, self.fanout, self.broadcasts,
-                self.recalls, self.recommender, self.promises, self.heads, self.assistant, self.runs, self.alarm, self.reactor,
-                self.metrics, self.housekeeping,
+                self.blocks, self.log, self.hub, self.renderers, self.outbox, self.fanout,
+                self.broadcasts, self.recalls, self.webhook_calls, self.recommender, self.promises,
+                self.heads, self.assistant, self.runs, self.alarm, self.reactor, self.metrics,
+                self.housekeeping,
             ):  # fmt: skip
                 start, stop = getattr(part, "start", None), getattr(part, "stop", None)
                 if start is not None:
@@ -190,6 +197,7 @@ class Chatpush:
                     stack.push_async_callback(stop)
             if self.writer is not None:
                 stack.push_async_callback(self.writer.close)
+            stack.push_async_callback(self.outgoing.close)
             stack.push_async_callback(self.away.stop)
             stack.callback(self.plugins.close)
             yield self
@@ -275,6 +283,16 @@ class Chatpush:
         self.inbox = Inbox(database, vault, clock, self.hub)
         self.receipts = Receipts(database, self.inbox, self.plugins, clock)
         self.trace, self.figures = Trace(database), Figures(database)
+        outside = self.settings.channels
+        self.outgoing = Outgoing(allow_private=outside.allow_private)
+        self.unsubscribing = Unsubscribing(vault, self.users, outside.public_url)
+        self.channels = BuiltInChannels(self.settings, clock, self.outgoing, self.unsubscribing.link)
+        self.plugins.add(BUILT_IN_CHANNELS, self.channels)
+        self.webhook_calls = WebhookCalls(database, vault, clock, self.outgoing)
+        self.webhooks = Webhooks(
+            database, vault, clock, self.webhook_calls.ring, allow_private=outside.allow_private
+        )
+        self.receipts.listen(self.webhooks.on_reception)
         self.away = Away(self.plugins.channels())
         claims, accepted = Claims(database, "embedded"), AcceptedMessages(vault)
         marks = Marks(database, self.meter, clock)

@@ -193,6 +193,37 @@ class Notify(Section):
     render_max_bytes: int = Field(65_536, ge=1024, description="Largest rendered text.")
 
 
+class Email(Section):
+    """Sending email; without host it is off."""
+
+    host: str = Field("", description="The mail server; empty: no email.")
+    port: int = Field(587, ge=1, le=65_535, description="Its port.")
+    security: Literal["starttls", "tls", "none"] = Field("starttls", description="How it is secured.")
+    username: str = Field("", description="User name at the mail server; empty: none.")
+    password: str = Field("", description="Its password.")
+    sender: str = Field("", description="The address letters come from.")
+    sender_name: str = Field("", description="The name beside it.")
+
+
+class WebPush(Section):
+    """Web Push to closed browsers; without contact it is off."""
+
+    contact: str = Field("", description="mailto: or https: address push services may write to; empty: off.")
+
+
+class Channels(Section):
+    """Ways to people and programs outside."""
+
+    public_url: str = Field(
+        "", description="Where readers reach this server, for unsubscribe links: https://push.example.com."
+    )
+    allow_private: bool = Field(
+        False, description="Let webhooks and push subscriptions lead into private networks (development)."
+    )
+    email: Email = Field(default_factory=Email, description="Email.")
+    web_push: WebPush = Field(default_factory=WebPush, description="Web Push.")
+
+
 class Support(Section):
     """The assistant and its people."""
 
@@ -293,6 +324,7 @@ class Settings(Section):
     http_api: HttpApi = Field(default_factory=HttpApi, description="The realtime server API.")
     store: Store = Field(default_factory=Store, description="Records.")
     notify: Notify = Field(default_factory=Notify, description="Notifications.")
+    channels: Channels = Field(default_factory=Channels, description="Channels beyond open pages.")
     support: Support = Field(default_factory=Support, description="Customer service.")
     widget: Widget = Field(default_factory=Widget, description="The widget.")
     writer: Writer = Field(default_factory=Writer, description="The language model.")

@@ -15,12 +15,14 @@ from chatpush.web.api import (
     my_conversations,
     my_events,
     preferences,
+    reachability,
     recommendations,
     segments,
     templates,
     topics,
     usage,
     users,
+    webhooks,
 )
 from chatpush.web.operations import Operations
 
@@ -28,6 +30,7 @@ ALL: list[Operations] = [
     messages.routes,
     deliveries.routes,
     dead_letters.routes,
+    webhooks.routes,
     users.routes,
     topics.routes,
     segments.routes,
@@ -43,6 +46,7 @@ ALL: list[Operations] = [
     browser.routes,
     inbox.routes,
     preferences.routes,
+    reachability.routes,
     my_conversations.routes,
     my_events.routes,
 ]

@@ -1,0 +1,1 @@
+"""The built-in ways to reach people and programs outside; they enter by the plugins' door."""

@@ -1,0 +1,36 @@
+"""Bring the channels the settings switch on, by the door plugins use."""
+
+from chatpush.channels.email import Email, UnsubscribeLink
+from chatpush.channels.outgoing import Outgoing
+from chatpush.channels.web_push import WebPush
+from chatpush.clock import Clock
+from chatpush.errors import InvalidSettings
+from chatpush.plugins.contracts import Channel
+from chatpush.plugins.hooks import hook
+from chatpush.settings import Settings
+
+NAME = "channels"
+
+
+class BuiltInChannels:
+    """Email and Web Push, as far as they are configured."""
+
+    def __init__(
+        self, settings: Settings, clock: Clock, outgoing: Outgoing, unsubscribe: UnsubscribeLink
+    ) -> None:
+        channels = settings.channels
+        self.web_push: WebPush | None = None
+        self.email: Email | None = None
+        if channels.web_push.contact:
+            if not channels.web_push.contact.startswith(("mailto:", "https://")):
+                raise InvalidSettings("channels.web_push.contact: write mailto:you@example.com")
+            self.web_push = WebPush(settings.path("vapid.pem"), channels.web_push.contact, outgoing)
+        if channels.email.host:
+            if "@" not in channels.email.sender:
+                raise InvalidSettings("channels.email.sender: name the address letters come from")
+            self.email = Email(channels.email, clock, unsubscribe)
+
+    @hook
+    def register_channels(self) -> list[Channel]:
+        """Return those that are switched on."""
+        return [one for one in (self.web_push, self.email) if one is not None]

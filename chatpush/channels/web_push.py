@@ -1,0 +1,180 @@
+"""Reach browsers that are closed: Web Push, encrypted per RFC 8291, signed per VAPID (RFC 8292).
+
+The address is the subscription as the browser gave it, JSON. The push service
+sees neither words nor user. Its 404 and 410 mean that the subscription is
+over: it is forgotten.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from py_vapid import Vapid02
+from pywebpush import WebPusher
+
+from chatpush.channels.outgoing import Outgoing, checked_url
+from chatpush.domain import Category, OutgoingMessage
+from chatpush.errors import InvalidInput, NotFound, Unavailable
+from chatpush.plugins.contracts import Sent
+
+NAME = "webpush"
+LONGEST_TTL = 2_419_200
+TOKEN_SECONDS = 12 * 3600
+LONGEST_BODY = 2400
+LONGEST_TITLE = 400
+GONE = (404, 410)
+BUSY = (408, 425, 429)
+
+
+class WebPush:
+    """The channel of Web Push subscriptions."""
+
+    name = NAME
+    concurrency = 64
+
+    def __init__(self, key_file: Path, contact: str, outgoing: Outgoing) -> None:
+        self._vapid = _vapid(key_file)
+        self._contact = contact
+        self._outgoing = outgoing
+        self._tokens: dict[str, tuple[float, dict[str, str]]] = {}
+
+    @property
+    def public_key(self) -> str:
+        """What browsers need to subscribe (``applicationServerKey``)."""
+        point = self._vapid.public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        return base64.urlsafe_b64encode(point).rstrip(b"=").decode()
+
+    async def send(self, message: OutgoingMessage, address: str) -> Sent:
+        """Hand one message to the push service of a subscription.
+
+        Raises:
+            NotFound: the subscription is over.
+            InvalidInput: the service refused it.
+            Unavailable: the service can't be reached now.
+        """
+        subscription = checked_subscription(address, allow_private=self._outgoing.allow_private)
+        body: bytes = WebPusher(subscription).encode(payload(message))["body"]
+        endpoint = subscription["endpoint"]
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Content-Encoding": "aes128gcm",
+            "TTL": str(min(message.ttl_seconds if message.ttl_seconds is not None else LONGEST_TTL, LONGEST_TTL)),
+            "Urgency": urgency(message),
+            **self._authorization(endpoint),
+        }  # fmt: skip
+        if message.collapse_key:
+            headers["Topic"] = topic(message.collapse_key)
+        try:
+            status, answered, said = await self._outgoing.post(endpoint, body, headers)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(f"the push service can't be reached: {type(error).__name__}") from error
+        if status in GONE:
+            raise NotFound(f"the push service answered {status}: the subscription is over")
+        if status in BUSY or status >= 500:
+            raise Unavailable(f"the push service answered {status}")
+        if status >= 300:
+            raise InvalidInput(f"the push service answered {status}: {said[:200].decode(errors='replace')}")
+        return Sent(answered.get("location", ""))
+
+    def _authorization(self, endpoint: str) -> dict[str, str]:
+        """Return the signed headers for a push service; a token is used for half its life."""
+        parts = urlsplit(endpoint)
+        audience = f"{parts.scheme}://{parts.netloc}"
+        now = time.time()
+        known = self._tokens.get(audience)
+        if known is not None and known[0] > now:
+            return known[1]
+        claims = {"aud": audience, "sub": self._contact, "exp": int(now + TOKEN_SECONDS)}
+        headers: dict[str, str] = self._vapid.sign(claims)
+        if len(self._tokens) > 1000:
+            self._tokens.clear()
+        self._tokens[audience] = (now + TOKEN_SECONDS / 2, headers)
+        return headers
+
+
+def checked_subscription(address: str, *, allow_private: bool = False) -> dict[str, Any]:
+    """Return a browser's subscription.
+
+    Raises:
+        InvalidInput: it is none.
+        Forbidden: it leads into a private network.
+    """
+    try:
+        given = json.loads(address)
+        keys = given["keys"]
+        endpoint, p256dh, auth = given["endpoint"], keys["p256dh"], keys["auth"]
+        point, secret = _decoded(p256dh), _decoded(auth)
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidInput(
+            "not a push subscription: {endpoint, keys: {p256dh, auth}}", param="endpoint"
+        ) from error
+    if len(point) != 65 or point[0] != 4 or len(secret) != 16:
+        raise InvalidInput("the subscription's keys have the wrong length", param="keys")
+    checked_url(endpoint, allow_private=allow_private, param="endpoint")
+    return {"endpoint": endpoint, "keys": {"p256dh": p256dh, "auth": auth}}
+
+
+def payload(message: OutgoingMessage) -> bytes:
+    """Return what the service worker gets; short enough for every push service (4096 bytes)."""
+    content = message.content
+    words = {
+        "delivery": message.delivery,
+        "message": message.message,
+        "title": _cut(content.title, LONGEST_TITLE),
+        "body": _cut(content.body, LONGEST_BODY),
+        "url": _short(content.url),
+        "image": _short(content.image),
+        "tag": message.collapse_key or message.delivery,
+        "category": message.category.value,
+        "actions": [dict(action) for action in content.actions[:2] if len(str(action)) < 300],
+    }
+    return json.dumps(words, ensure_ascii=False).encode()
+
+
+def urgency(message: OutgoingMessage) -> str:
+    """Return how much battery a message is worth."""
+    if message.priority in ("high", "low"):
+        return message.priority
+    return "low" if message.category is Category.MARKETING else "normal"
+
+
+def topic(collapse_key: str) -> str:
+    """Return a collapse key as a Topic: 32 characters that say nothing."""
+    return base64.urlsafe_b64encode(hashlib.sha256(collapse_key.encode()).digest())[:32].decode()
+
+
+def _cut(text: str, longest: int) -> str:
+    encoded = text.encode()
+    return text if len(encoded) <= longest else encoded[: longest - 3].decode(errors="ignore") + "…"
+
+
+def _short(url: str | None) -> str | None:
+    return url if url is not None and len(url) <= 400 else None
+
+
+def _decoded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _vapid(path: Path) -> Vapid02:
+    """Return this installation's key pair, made at first use."""
+    if not path.exists():
+        fresh = Vapid02()
+        fresh.generate_keys()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(fresh.private_pem())
+    return Vapid02.from_pem(path.read_bytes())
+
+
+def subscription_text(subscription: Mapping[str, Any]) -> str:
+    """Return a subscription as the one text it is stored as."""
+    return json.dumps(subscription, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,93 @@
+"""Let readers be reached when they are away, and let them end it: push subscriptions, unsubscribe links."""
+
+import structlog
+from aiohttp import web
+from pydantic import BaseModel, Field
+
+from chatpush.channels.built_in import BuiltInChannels
+from chatpush.channels.unsubscribing import Unsubscribing
+from chatpush.channels.web_push import NAME, checked_subscription, subscription_text
+from chatpush.errors import NotFound
+from chatpush.notify.endpoints import Endpoints
+from chatpush.notify.users import Users
+from chatpush.settings import Settings
+from chatpush.web.doors import Door
+from chatpush.web.operations import Body, Call, Operations
+
+log = structlog.get_logger(__name__)
+routes = Operations("reachability")
+USERS = Door(user=True)
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Unsubscribe</title>
+<meta name="viewport" content="width=device-width"><body><form method="post"><p>Stop these messages?</p>
+<button>Unsubscribe</button></form></body></html>"""
+
+
+class PushKey(BaseModel):
+    """What a page gives to ``pushManager.subscribe`` as applicationServerKey."""
+
+    public_key: str
+
+
+class SubscriptionKeys(Body):
+    """A subscription's keys."""
+
+    p256dh: str = Field(max_length=200)
+    auth: str = Field(max_length=100)
+
+
+class SubscriptionIn(Body):
+    """A push subscription as the browser's ``toJSON()`` gives it."""
+
+    endpoint: str = Field(max_length=2048)
+    keys: SubscriptionKeys
+    expires: float | None = Field(None, alias="expirationTime")
+
+
+class Unsubscribed(BaseModel):
+    """The category that is not sent any more."""
+
+    unsubscribed: str
+
+
+@routes.get("/v1/widget/push-key", door=Door(anyone=True))
+async def push_key(call: Call) -> PushKey:
+    """Return the key pages subscribe to Web Push with."""
+    web_push = call.need(BuiltInChannels).web_push
+    if web_push is None:
+        raise NotFound("Web Push is off; set channels.web_push.contact")
+    return PushKey(public_key=web_push.public_key)
+
+
+@routes.post("/v1/me/push-subscriptions", door=USERS, status=204)
+async def add_subscription(call: Call, body: SubscriptionIn) -> None:
+    """Reach me in this browser when it is closed."""
+    text = _text(call, body)
+    await call.need(Users).ensure(call.identity.tenant, [call.identity.user])
+    await call.need(Endpoints).add(call.identity.tenant, call.identity.user, NAME, text)
+
+
+@routes.post("/v1/me/push-subscriptions/remove", door=USERS, status=204)
+async def remove_subscription(call: Call, body: SubscriptionIn) -> None:
+    """Don't reach me in this browser any more."""
+    text = _text(call, body)
+    await call.need(Endpoints).remove(call.identity.tenant, call.identity.user, NAME, text)
+
+
+@routes.get("/v1/unsubscribe/{token}", door=Door(anyone=True))
+async def ask_unsubscribe(call: Call) -> web.Response:
+    """Show a page that asks; mail scanners that open links change nothing."""
+    log.debug("asked to unsubscribe", address=call.request.remote)
+    headers = {"Content-Security-Policy": "default-src 'none'; form-action 'self'"}
+    return web.Response(text=PAGE, content_type="text/html", headers=headers)
+
+
+@routes.post("/v1/unsubscribe/{token}", door=Door(anyone=True))
+async def unsubscribe(call: Call) -> Unsubscribed:
+    """Withdraw the consent the link speaks of, with one click (RFC 8058)."""
+    return Unsubscribed(unsubscribed=await call.need(Unsubscribing).follow(call.path["token"]))
+
+
+def _text(call: Call, body: SubscriptionIn) -> str:
+    text = subscription_text(body.model_dump(include={"endpoint", "keys"}))
+    checked_subscription(text, allow_private=call.need(Settings).channels.allow_private)
+    return text
