@@ -8,7 +8,7 @@ are read anew, so that erased ones stop counting.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -125,6 +125,15 @@ class Training:
         async with progress.lock:
             await self._fit(tenant, progress, shelf)
         return progress
+
+    def tenants(self) -> list[TenantId]:
+        """Return the tenants that were asked for."""
+        return list(self._progress)
+
+    async def swap(self, tenant: TenantId, job: Callable[[], None]) -> None:
+        """Run a job that changes a ranker, in a thread and never beside a fit."""
+        async with self._of(tenant).lock:
+            await asyncio.to_thread(job)
 
     async def stop(self) -> None:
         """Leave fits that are under way; they are made anew at the next start."""
