@@ -74,7 +74,10 @@ from chatpush.realtime.tokens import Tokens
 from chatpush.recommend.behaviour import Behaviour
 from chatpush.recommend.catalogue import Catalogue
 from chatpush.recommend.copywriter import Copywriter
+from chatpush.recommend.exposures import Exposures
 from chatpush.recommend.feedback import Feedback
+from chatpush.recommend.learning import Learning
+from chatpush.recommend.models import Models
 from chatpush.recommend.recommender import Recommender
 from chatpush.recommend.timing import Timing
 from chatpush.schedule.alarm import Alarm
@@ -153,6 +156,7 @@ class Chatpush:
                 "idempotent replies": self.replies.sweep,
                 "blocks": self.blocks.sweep,
                 "closed broadcasts": self.broadcasts.prune,
+                "exposures": self.exposures.sweep,
                 "webhook calls": self.webhooks.prune,
             },
         )
@@ -186,7 +190,7 @@ class Chatpush:
             await self._load_templates()
             for part in (
                 self.blocks, self.log, self.hub, self.renderers, self.outbox, self.fanout,
-                self.broadcasts, self.recalls, self.webhook_calls, self.recommender, self.promises,
+                self.broadcasts, self.recalls, self.webhook_calls, self.recommender, self.learning, self.exposures, self.promises,
                 self.heads, self.assistant, self.runs, self.alarm, self.reactor, self.metrics,
                 self.housekeeping,
             ):  # fmt: skip
@@ -329,10 +333,17 @@ class Chatpush:
         database, clock, settings = self.database, self.clock, self.settings.recommend
         self.catalogue = Catalogue(database, clock, settings.max_items)
         self.behaviour = Behaviour(database, self.vault, clock)
+        self.exposures = Exposures(database, clock)
         self.recommender = Recommender(
             database, self.catalogue, self.behaviour, self.plugins, clock, self.users.find,
+            find_users=self.users.get_many, on_shown=self.exposures.note,
             exploration=settings.exploration, refit_seconds=settings.refit_seconds,
         )  # fmt: skip
+        models = Models(database, self.vault, clock, self.settings.path(settings.models_directory))
+        self.learning = Learning(
+            self.recommender.training, self.recommender.likeminded, models, clock, settings.learn_seconds
+        )
+        self.users.also_erase(self.exposures.erase)
         self.timing = Timing(database, self.users.get_many, clock)
         self.users.also_erase(self.behaviour.erase)
         self.receipts.listen(Feedback(self.behaviour, self.inbox).on_reception)

@@ -277,6 +277,10 @@ class Recommend(Section):
     refit_seconds: float = Field(900.0, gt=0, description="Seconds between refits when there are new events.")
     exploration: float = Field(0.1, ge=0, le=1, description="Share of picks given to new or untried items.")
     retention_days: int = Field(730, ge=1, description="How long events are kept.")
+    learn_seconds: float = Field(
+        86_400.0, ge=0, description="Seconds between trainings when enough is new; 0: by command only."
+    )
+    models_directory: str = Field("models", description="Where trained models lie, below data_dir.")
 
 
 class Plugins(Section):
