@@ -110,13 +110,41 @@ class Ranking:
 
 
 @dataclass(frozen=True, slots=True)
+class _Sought:
+    """A unit of a question in numbers, so that forty documents are looked at without a look-up."""
+
+    weight: float
+    known: float  # how far any text at all knows it, 0 to 1
+    term: int
+    pairs: frozenset[int]
+    paired: bool
+    grams: frozenset[int]
+    gram_count: int
+    meant: tuple[frozenset[int], ...]  # the key terms of everything it may mean as well
+
+    def shown(self, held: Set[int]) -> float:
+        """Return how far a document's terms show it, 0 to 1."""
+        if not self.pairs.isdisjoint(held):
+            return 1.0
+        there = self.term in held
+        if there and not self.paired:
+            return 1.0
+        if any(numbers <= held for numbers in self.meant):
+            return MEANT
+        if there:
+            return WEAK
+        alike = len(self.grams & held) / self.gram_count if self.grams else 0.0
+        return alike * MISSPELT if alike >= ALIKE else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class _Asked:
     """A question, taken apart once for all documents."""
 
-    units: tuple[Unit, ...]
-    weights: tuple[float, ...]
-    keys: frozenset[int]
-    meanings: tuple[tuple[Meaning, frozenset[int]], ...]
+    sought: tuple[_Sought, ...]
+    weight: float
+    said: frozenset[int]  # key terms of the question and of what it may mean
+    meanings: tuple[Meaning, ...]
 
 
 class Index:
@@ -128,7 +156,7 @@ class Index:
         self._vocabulary = vocabulary
         self._documents = list(documents)
         self._synonyms = synonyms or Synonyms()
-        self._languages = np.array([entry.language for entry in self._documents], dtype=object)
+        self._masks: dict[str, NDArray[np.bool_]] = {}
         self._idf: NDArray[np.float32] = np.zeros(len(vocabulary), np.float32)
         self._weights = self._weigh() if self._documents else None
         self._highest_idf = float(np.log(1 + (len(self._documents) + 0.5) / 0.5)) if documents else 1.0
@@ -146,33 +174,58 @@ class Index:
     def rank(self, question: str, language: str | None, limit: int) -> Ranking:
         """Return the best documents of a language (None: of all)."""
         asked = self._ask(question)
-        total = sum(asked.weights)
         scores = self._scores(question, asked)
-        if scores is None or not total:
-            return Ranking((), 1.0, len(asked.units))
-        unknown = sum(
-            w * (1 - self._known(unit, asked)) for unit, w in zip(asked.units, asked.weights, strict=True)
-        )
+        if scores is None or not asked.weight:
+            return Ranking((), 1.0, len(asked.sought))
+        unknown = sum(one.weight * (1 - one.known) for one in asked.sought) / asked.weight
         if language is not None:
-            scores = np.where(self._languages == language, scores, 0.0)
+            scores = np.where(self._of_language(language), scores, 0.0)
         count = min(limit, len(scores))
         top = np.argpartition(-scores, count - 1)[:count]
         best = [
             self._scored(self._documents[i], float(scores[i]), asked) for i in np.sort(top) if scores[i] > 0
         ]
         best.sort(key=lambda one: -one.score)
-        return Ranking(tuple(best), unknown / total, len(asked.units))
+        return Ranking(tuple(best), unknown, len(asked.sought))
+
+    def _of_language(self, language: str) -> NDArray[np.bool_]:
+        if language not in self._masks:
+            self._masks[language] = np.array([entry.language == language for entry in self._documents])
+        return self._masks[language]
 
     def _ask(self, question: str) -> _Asked:
-        asked = tuple(units(question))
-        meanings = tuple(
-            (one, numbers)
-            for one in self._synonyms.of(question)
-            if (numbers := self._numbers(one.keys)) and len(numbers) == len(set(one.keys))
+        meant = []
+        for one in self._synonyms.of(question):
+            numbers = self._numbers(one.keys)
+            if numbers and len(numbers) == len(set(one.keys)):
+                meant.append((one, numbers))
+        sought = tuple(self._seek(unit, meant) for unit in units(question))
+        said = self._numbers(keys(question)).union(*(numbers for _, numbers in meant))
+        return _Asked(sought, sum(one.weight for one in sought), said, tuple(one for one, _ in meant))
+
+    def _seek(self, unit: Unit, meant: Sequence[tuple[Meaning, frozenset[int]]]) -> _Sought:
+        pairs, grams = self._numbers(unit.pairs), self._numbers(unit.grams)
+        others = tuple(
+            numbers
+            for one, numbers in meant
+            if unit.term in one.stands_for or not one.stands_for.isdisjoint(unit.pairs)
         )
-        return _Asked(
-            asked, tuple(self._unit_idf(unit) for unit in asked), self._numbers(keys(question)), meanings
-        )
+        number = self._vocabulary.number(unit.term)
+        has = self._has(unit.term)
+        if pairs or others:
+            known = 1.0
+        elif has:
+            known = WEAK if unit.pairs else 1.0
+        else:
+            known = MISSPELT if unit.grams and len(grams) == len(set(unit.grams)) else 0.0
+        if not unit.pairs:
+            weight = self.idf(unit.term)
+        else:
+            weight = max((float(self._idf[pair]) for pair in pairs), default=self._highest_idf)
+        return _Sought(
+            weight, known, number if number is not None and has else -1, pairs, bool(unit.pairs), grams,
+            len(set(unit.grams)), others,
+        )  # fmt: skip
 
     def _numbers(self, found: Iterable[str]) -> frozenset[int]:
         return frozenset(
@@ -204,7 +257,7 @@ class Index:
         pointers, cells, values = self._weights.indptr, self._weights.indices, self._weights.data
         found_cells, found_values = [], []
         wanted = dict.fromkeys(terms(question), 1.0)
-        for meaning, _ in asked.meanings:
+        for meaning in asked.meanings:
             for term in meaning.terms:
                 wanted.setdefault(term, MEANT_WEIGHT)
         for term, weight in wanted.items():
@@ -218,64 +271,18 @@ class Index:
         cells, values = np.concatenate(found_cells), np.concatenate(found_values)
         return np.bincount(cells, values, len(self._documents)).astype(np.float64)
 
-    def _unit_idf(self, unit: Unit) -> float:
-        if not unit.pairs:
-            return self.idf(unit.term)
-        known = [self.idf(pair) for pair in unit.pairs if self._has(pair)]
-        return max(known) if known else self._highest_idf
-
-    def _known(self, unit: Unit, asked: _Asked) -> float:
-        """Return how far any text at all knows what is asked about, 0 to 1."""
-        if any(self._has(pair) for pair in unit.pairs) or _meant(unit, asked):
-            return 1.0
-        if self._has(unit.term):
-            return WEAK if unit.pairs else 1.0
-        found = sum(self._has(gram) for gram in unit.grams)
-        return MISSPELT if unit.grams and found == len(unit.grams) else 0.0
-
     def _has(self, term: str) -> bool:
         number = self._vocabulary.number(term)
         return number is not None and number < len(self._idf) and bool(self._idf[number] > 0)
 
     def _scored(self, entry: Document, score: float, asked: _Asked) -> Scored:
         held = set(entry.numbers.tolist())
-        total = sum(asked.weights)
-        covered = headed = 0.0
-        for unit, weight in zip(asked.units, asked.weights, strict=True):
-            covered += weight * self._shown(unit, held, asked)
-            headed += weight * self._shown(unit, entry.heading, asked)
-        said = set(asked.keys)
-        for _, numbers in asked.meanings:
-            said |= numbers
-        weights = {number: float(self._idf[number]) for number in entry.heading_keys}
-        whole = sum(weights.values())
-        answered = sum(weights[n] for n in entry.heading_keys & said) / whole if whole else 0.0
-        agreement = (headed / total * answered) ** 0.5 if total else 0.0
-        return Scored(
-            entry, score * (1 + AGREEMENT * agreement), covered / total if total else 0.0,
-            agreement,
-        )  # fmt: skip
-
-    def _shown(self, unit: Unit, held: Set[int], asked: _Asked) -> float:
-        """Return how far a document's terms show what is asked about, 0 to 1."""
-        if any(self._vocabulary.number(pair) in held for pair in unit.pairs):
-            return 1.0
-        there = self._vocabulary.number(unit.term) in held
-        if there and not unit.pairs:
-            return 1.0
-        if any(numbers <= held for numbers in _meant(unit, asked)):
-            return MEANT
-        if there:
-            return WEAK
-        found = sum(self._vocabulary.number(gram) in held for gram in unit.grams)
-        alike = found / len(unit.grams) if unit.grams else 0.0
-        return alike * MISSPELT if alike >= ALIKE else 0.0
-
-
-def _meant(unit: Unit, asked: _Asked) -> list[frozenset[int]]:
-    """Return the key terms of everything a unit may mean as well."""
-    return [
-        numbers
-        for meaning, numbers in asked.meanings
-        if unit.term in meaning.stands_for or not meaning.stands_for.isdisjoint(unit.pairs)
-    ]
+        covered = sum(one.weight * one.shown(held) for one in asked.sought) / asked.weight
+        headed = sum(one.weight * one.shown(entry.heading) for one in asked.sought) / asked.weight
+        whole = answered = 0.0
+        for number in entry.heading_keys:
+            telling = float(self._idf[number])
+            whole += telling
+            answered += telling if number in asked.said else 0.0
+        agreement = (headed * answered / whole) ** 0.5 if whole else 0.0
+        return Scored(entry, score * (1 + AGREEMENT * agreement), covered, agreement)
