@@ -130,7 +130,7 @@ async def hand_overs(browser: Browser, premises: Premises, staff: Staff) -> Asyn
         await zhouning.sign_in("zhouning")
         await zhouning.open("chat")
         await zhouning.ask("能在灯笼上刻名字吗？")
-        await staff.page.mouse.move(2, 2)
+        await staff.go("/conversations")
         yield
 
 
@@ -140,6 +140,7 @@ async def console_pages(album: Album, browser: Browser, premises: Premises, staf
         await stranger.go("/sign-in")
         await album.take(stranger.page, "console-signin")
     async with hand_overs(browser, premises, staff):
+        await staff.page.locator("#lines [data-line]", has_text="Jonas Becker").click()
         await expect(staff.page.locator(".desk-customer")).to_contain_text("Jonas")
         await album.take(staff.page, "console-conversations")
         await staff.go("")
