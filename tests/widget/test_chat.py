@@ -174,6 +174,24 @@ async def test_an_offer_becomes_a_promise_that_can_be_taken_back(tab: Tab, serve
     await expect(tab.find(".promise")).to_contain_text("Cancelled")
 
 
+async def test_a_promise_is_seen_to_be_kept_wherever_it_was_read(tab: Tab, server: MockServer) -> None:
+    """Fetched while it was open, its end is told on the channel; what is fetched late changes nothing."""
+    promise = {"id": "prm_1", "text": "when order 1042 arrives", "until": "2030-01-02T10:00:00Z"}
+    pending = {**promise, "state": "pending"}
+    made = server.conversation(turns=[server.turn("assistant", "I will.", promise=pending)])
+    server.promises = [promise]
+    await ready(tab)
+    await expect(tab.find(".promise")).to_have_attribute("data-state", "open")
+    await until(lambda: server.subscribers(made["channel"]))
+    server.promises = []
+    kept = {"type": "promise", "promise": {"id": "prm_1", "state": "kept"}}
+    await server.publish(made["channel"], kept)
+    await expect(tab.find(".promise")).to_have_attribute("data-state", "kept")
+    await server.say(made["id"], "assistant", "It has arrived.")
+    await expect(tab.find(".by-assistant .bubble").last).to_have_text("It has arrived.")
+    await expect(tab.find(".promise")).to_contain_text("Done")
+
+
 async def test_a_person_takes_over(tab: Tab, server: MockServer) -> None:
     """Asking for a person, waiting, and being answered by one."""
     made = server.conversation()

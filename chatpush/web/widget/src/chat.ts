@@ -4,7 +4,7 @@ import type { Api } from './api';
 import type { Loading } from './inbox';
 import { ApiError } from './session';
 import { Streams } from './streams';
-import type { About, Action, ChatState, Conversation, Turn } from './types';
+import type { About, Action, ChatState, Conversation, Turn, TurnPromise } from './types';
 
 const TYPING_MS = 8_000;
 // How long dots may stand for an answer that has not begun.
@@ -26,8 +26,8 @@ export class Chat {
   typing: 'assistant' | 'agent' | '' = '';
   loading: Loading = 'idle';
   handingOver = false;
-  gonePromises = new Set<string>();
-  endedPromises = new Set<string>();
+  // What became of promises; one that is not here is open.
+  promiseStates = new Map<string, string>();
   about: About | null = null;
   // Whether its turns are on screen: then nothing in it counts as unread.
   watched = false;
@@ -186,13 +186,13 @@ export class Chat {
   }
 
   async cancelPromise(id: string): Promise<void> {
-    this.gonePromises.add(id);
+    this.promiseStates.set(id, 'cancelled');
     this.onChange();
     try {
       await this.api.cancelPromise(id);
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) return;
-      this.gonePromises.delete(id);
+      this.promiseStates.delete(id);
       this.onChange();
       throw error;
     }
@@ -218,6 +218,7 @@ export class Chat {
     const event = data as { type: string } & Record<string, unknown>;
     if (event.type === 'turn') this.take(event.turn as Turn);
     else if (event.type === 'turn.delta') this.stream(event as never);
+    else if (event.type === 'promise') this.learn(event.promise as TurnPromise);
     else if (event.type === 'typing') this.setTyping(event.by as string, TYPING_MS);
     else if (event.type === 'state') {
       this.state = event.state as ChatState;
@@ -248,14 +249,19 @@ export class Chat {
   // A promise the server no longer lists has been kept, taken back or has run out.
   private async checkPromises(): Promise<void> {
     const shown = this.turns.flatMap((turn) => (turn.promise ? [turn.promise.id] : []));
-    if (!shown.some((id) => !this.endedPromises.has(id) && !this.gonePromises.has(id))) return;
+    if (shown.every((id) => this.promiseStates.has(id))) return;
     try {
       const open = new Set((await this.api.promises()).data.map((one) => one.id));
-      for (const id of shown) if (!open.has(id)) this.endedPromises.add(id);
+      for (const id of shown) if (!open.has(id) && !this.promiseStates.has(id)) this.promiseStates.set(id, 'expired');
       this.onChange();
     } catch {
       // They stay as they are shown until the next look.
     }
+  }
+
+  // An end is final: what was fetched a moment before it cannot undo it.
+  private learn({ id, state }: Pick<TurnPromise, 'id' | 'state'>): void {
+    if (state && state !== 'pending') this.promiseStates.set(id, state);
   }
 
   private keep(list: Conversation[]): void {
@@ -294,6 +300,7 @@ export class Chat {
     this.agent = conversation.agent ?? '';
     this.about = conversation.about ? { ...this.about, ...conversation.about } : this.about;
     const turns = conversation.turns ?? [];
+    for (const { promise } of turns) if (promise) this.learn(promise);
     const arrived = new Set(turns.map((turn) => turn.client_id).filter(Boolean));
     const fetched = new Set(turns.map((turn) => turn.id));
     const newer = this.turns.filter((turn) => !turn.fate && this.live.has(turn.id) && !fetched.has(turn.id));

@@ -52,7 +52,7 @@ export class ChatView {
     this.list = new Keyed<Turn>(
       this.log,
       (turn) => keyOf(turn),
-      (turn) => JSON.stringify([turn, this.places.get(keyOf(turn)), turn.promise && [...chat.gonePromises, ...chat.endedPromises]]) + words.locale,
+      (turn) => JSON.stringify([turn, this.places.get(keyOf(turn)), turn.promise && chat.promiseStates.get(turn.promise.id)]) + words.locale,
       (turn) => this.turn(turn),
     );
   }

@@ -125,8 +125,7 @@ function sources({ words, base }: Context, list: Source[] | null | undefined): H
 
 export function promise(context: Context, made: TurnPromise, after = () => {}): HTMLElement {
   const { words, chat } = context;
-  const over = chat.endedPromises.has(made.id) ? 'expired' : 'open';
-  const gone = chat.gonePromises.has(made.id) ? 'cancelled' : (made.state ?? over);
+  const gone = chat.promiseStates.get(made.id) ?? 'open';
   const ended = { kept: 'promise.kept', cancelled: 'promise.cancelled', expired: 'promise.expired' } as const;
   const state = gone in ended ? (gone as keyof typeof ended) : null;
   const cancel = () =>
