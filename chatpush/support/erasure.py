@@ -19,6 +19,11 @@ def erasing(database: Database, forget_channel: ForgetChannel) -> Eraser:
 
         def delete(tx: Transaction) -> None:
             tx.execute(f"DELETE FROM turn WHERE tenant = :t AND conversation IN ({own})", **who)
+            tx.execute(
+                "DELETE FROM knowledge_candidate WHERE tenant = :t AND state <> 'approved' "
+                f"AND conversation IN ({own})",
+                **who,
+            )
             for table in ("promise", "writer_usage", "conversation"):
                 tx.execute(f"DELETE FROM {table} WHERE tenant = :t AND user_id = :u", **who)
 

@@ -17,6 +17,7 @@ CREATE TABLE knowledge_candidate (
     id TEXT NOT NULL,
     state TEXT NOT NULL,
     same TEXT NOT NULL,
+    conversation TEXT NOT NULL,
     content_sealed BYTES NOT NULL,
     proposed_at BIGINT NOT NULL,
     decided_at BIGINT,
@@ -24,6 +25,7 @@ CREATE TABLE knowledge_candidate (
     PRIMARY KEY (tenant, id)
 );
 CREATE UNIQUE INDEX knowledge_candidate_same ON knowledge_candidate (tenant, same);
+CREATE INDEX knowledge_candidate_conversation ON knowledge_candidate (tenant, conversation);
 CREATE INDEX knowledge_candidate_state ON knowledge_candidate (tenant, state, id);
 
 -- How far the conversations of a tenant were looked through for candidates.
