@@ -93,6 +93,7 @@ from chatpush.store.opening import open_database
 from chatpush.store.vault import Vault, read_master_key
 from chatpush.support.assistant import Assistant
 from chatpush.support.budget import Budget
+from chatpush.support.candidates import Candidates
 from chatpush.support.conversations import Conversations
 from chatpush.support.desk import Desk
 from chatpush.support.embedded import EmbeddedAssistant
@@ -356,6 +357,7 @@ class Chatpush:
         self.conversations = Conversations(
             database, vault, self.hub, bridges.issue_subscription(self.tokens), clock
         )
+        self.candidates = Candidates(database, vault, clock, self.conversations, self.knowledge, self.retrieval)
         self.users.also_erase(erasing(database, self.hub.history_remove))
         self.promises = Promises(
             database, vault, self.conversations, clock, bridges.tell_of_promise(self.messages),
