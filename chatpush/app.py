@@ -351,13 +351,13 @@ class Chatpush:
 
     def _build_support(self) -> None:
         database, vault, clock, settings = self.database, self.vault, self.clock, self.settings.support
-        self.knowledge = Knowledge(database, vault, clock)
+        self.knowledge = knowledge = Knowledge(database, vault, clock)
         self.heads = Heads(database, vault, clock)
         self.retrieval = Retrieval(self.knowledge, self.heads)
         self.conversations = Conversations(
             database, vault, self.hub, bridges.issue_subscription(self.tokens), clock
         )
-        self.candidates = Candidates(database, vault, clock, self.conversations, self.knowledge, self.retrieval)
+        self.candidates = Candidates(database, vault, clock, self.conversations, knowledge, self.retrieval)
         self.users.also_erase(erasing(database, self.hub.history_remove))
         self.promises = Promises(
             database, vault, self.conversations, clock, bridges.tell_of_promise(self.messages),
