@@ -28,6 +28,7 @@ PLACES = {
     "support": "chatpush.cli.support",
     "items": "chatpush.cli.items",
     "events": "chatpush.cli.items",
+    "recommend": "chatpush.cli.recommend",
     "campaigns": "chatpush.cli.campaigns",
     "plugins": "chatpush.cli.plugins",
 }

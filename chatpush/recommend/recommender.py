@@ -113,6 +113,33 @@ class Recommender:
             found |= {user: list(one.picks) for user, one in zip(page, answers, strict=True)}
         return found
 
+    async def explained(self, tenant: TenantId, user: UserId, item: str) -> list[str]:
+        """Return, line by line, who proposes an item to a user and what forbids it."""
+        shelf = await self.training.ready(tenant)
+        known = shelf.items.get(ItemId(item))
+        if known is None:
+            return [f"{item} is not on the shelf"]
+        events = (await self._behaviour.recent_many(tenant, [user]))[user]
+        person = await self._find_user(tenant, user)
+        asked = self._asked(tenant, user, person, events, MOST_PICKS, "")
+        lines = [f"{known.title} for {user}, who has {len(events)} events that count"]
+        if person is not None and not person.personalized:
+            lines.append("the user switched personal picks off")
+        if not asked.bars.allows(known):
+            lines.append("forbidden: sold out, bought lately, dismissed or muted")
+        rankers = [*(self._personal if asked.request.events else ()), *self._general]
+        for ranker in rankers:
+            (found,) = await asyncio.to_thread(ranker.rank_many, [asked.request], shelf.items)
+            for place, one in enumerate(found, 1):
+                if one.item == item:
+                    lines.append(f"{ranker.name}: place {place}, {one.score:.3f} × {ranker.weight}")
+        answer = (await asyncio.to_thread(self._answer, [asked], shelf))[0]
+        for place, pick in enumerate(answer.picks, 1):
+            if pick.item.id == item:
+                lines.append(f"place {place} of the list: {pick.reason.text}")
+                return lines
+        return [*lines, f"not among the first {MOST_PICKS}"]
+
     async def start(self) -> None:
         """Fit for the default tenant in the background, so that its first user need not wait."""
         self.training.warm(DEFAULT_TENANT)
