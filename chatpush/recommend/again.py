@@ -81,6 +81,10 @@ class AgainRanker:
         """Replace the tenant's intervals; runs in a thread."""
         self._lasting[tenant] = intervals(prints)
 
+    def lasting(self, tenant: TenantId) -> Mapping[ItemId, float]:
+        """Return days between purchases, for the items that are bought again and again."""
+        return self._lasting.get(tenant, {})
+
     def due(self, tenant: TenantId, events: Sequence[Event]) -> dict[ItemId, float]:
         """Return what is due for a user with these events."""
         lasting = self._lasting.get(tenant)

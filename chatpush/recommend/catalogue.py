@@ -5,6 +5,7 @@ sealed. A shelf never changes once it is handed out; the next one is built from
 the rows that changed since, so other nodes' changes arrive too.
 """
 
+import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from chatpush.clock import Clock
-from chatpush.domain import Item, ItemId, TenantId, to_ms
+from chatpush.domain import Item, ItemId, TenantId, new_id, to_ms
 from chatpush.errors import NotFound
 from chatpush.store.database import Database, Row, Transaction
 
@@ -27,6 +28,8 @@ LOOK_AGAIN = timedelta(seconds=30)
 """How long another node's change may stay unseen."""
 OVERLAP_MILLISECONDS = 60_000
 SHELVES_KEPT = 64
+TELLING = frozenset({"back_in_stock", "price_drop"})
+"""Changes that somebody may be waiting for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ EMPTY = Shelf({}, {}, 0, 0, float("-inf"))
 
 
 class Catalogue:
-    """The items of all tenants."""
+    """The items of all tenants. ``bell`` is set when an item changed that somebody may be waiting for."""
 
     def __init__(self, database: Database, clock: Clock, max_items: int = 200_000) -> None:
         self._database = database
@@ -75,6 +78,7 @@ class Catalogue:
         self._max_items = max_items
         self._shelves: OrderedDict[TenantId, Shelf] = OrderedDict()
         self._stale: set[TenantId] = set()
+        self.bell = asyncio.Event()
 
     async def upsert(self, tenant: TenantId, items: Sequence[Item]) -> Imported:
         """Add items or replace them whole; the last of one id wins.
@@ -94,10 +98,13 @@ class Catalogue:
                 tx.insert("item", _row(tenant, item, now), UPSERT)
                 if before:
                     changes += _changes(item, before[0])
+            tx.insert_many("item_change", [_told(tenant, one, now) for one in changes if one.kind in TELLING])
             return changes
 
         changes = await self._database.write(store)
         self._stale.add(tenant)
+        if any(one.kind in TELLING for one in changes):
+            self.bell.set()
         return Imported(len(latest), tuple(changes))
 
     async def get(self, tenant: TenantId, item: ItemId) -> Item:
@@ -170,6 +177,13 @@ def _item(row: Row) -> Item:
         stock=row["stock"], url=row["url"], image=row["image"],
         tags=tuple(json.loads(row["tags"])), attributes=json.loads(row["attributes"]),
     )  # fmt: skip
+
+
+def _told(tenant: TenantId, change: Change, now: int) -> Row:
+    return {
+        "tenant": tenant, "id": new_id("chg"), "item": change.item, "kind": change.kind,
+        "was": change.before, "becomes": change.after, "at": now,
+    }  # fmt: skip
 
 
 def _changes(item: Item, before: Row) -> list[Change]:

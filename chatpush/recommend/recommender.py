@@ -77,10 +77,10 @@ class Recommender:
         self.likeminded = LikemindedRanker()
         self._popular = PopularRanker()
         self._content = ContentRanker()
-        self._again = AgainRanker(clock)
+        self.again = AgainRanker(clock)
         together = TogetherRanker()
         self._personal: list[Batching] = [
-            self.likeminded, together, self._content, self._again, SeenRanker(clock),
+            self.likeminded, together, self._content, self.again, SeenRanker(clock),
         ]  # fmt: skip
         self._general: list[Batching] = [self._popular, RisingRanker(self._popular)]
         self._foreign: list[Ranker] = list(plugins.rankers())
@@ -89,7 +89,7 @@ class Recommender:
             {"because": self.likeminded, "together": together, "similar": self._content},
             exploration,
         )
-        fitted: list[Fitted] = [self.likeminded, self._popular, together, self._again]
+        fitted: list[Fitted] = [self.likeminded, self._popular, together, self.again]
         self.training = Training(
             database, catalogue, behaviour, clock, fitted, self._content, refit_seconds
         )  # fmt: skip
@@ -186,7 +186,7 @@ class Recommender:
         locale: str,
     ) -> Asked:
         personal = person is None or person.personalized
-        due = self._again.due(tenant, events) if personal else ()
+        due = self.again.due(tenant, events) if personal else ()
         bars = blend.forbidden(events, self._clock.now(), due)
         locale = locale or (person.locale if person and personal else DEFAULT_LOCALE)
         request = RankingRequest(

@@ -72,3 +72,15 @@ CREATE TABLE exposure (
 );
 CREATE INDEX exposure_user ON exposure (tenant, user_id, at);
 CREATE INDEX exposure_at ON exposure (tenant, at);
+
+CREATE TABLE item_change (
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    item TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    was TEXT NOT NULL,
+    becomes TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (tenant, id)
+);
+CREATE INDEX event_item ON event (tenant, item, at) WHERE item IS NOT NULL;
