@@ -78,6 +78,7 @@ from chatpush.recommend.exposures import Exposures
 from chatpush.recommend.feedback import Feedback
 from chatpush.recommend.learning import Learning
 from chatpush.recommend.models import Models
+from chatpush.recommend.occasions import Occasions
 from chatpush.recommend.recommender import Recommender
 from chatpush.recommend.timing import Timing
 from chatpush.schedule.alarm import Alarm
@@ -191,7 +192,7 @@ class Chatpush:
             await self._load_templates()
             for part in (
                 self.blocks, self.log, self.hub, self.renderers, self.outbox, self.fanout,
-                self.broadcasts, self.recalls, self.webhook_calls, self.recommender, self.learning, self.exposures, self.promises,
+                self.broadcasts, self.recalls, self.webhook_calls, self.recommender, self.learning, self.exposures, self.occasions, self.promises,
                 self.heads, self.assistant, self.runs, self.alarm, self.reactor, self.metrics,
                 self.housekeeping,
             ):  # fmt: skip
@@ -345,6 +346,9 @@ class Chatpush:
             self.recommender.training, self.recommender.likeminded, models, clock, settings.learn_seconds
         )
         self.users.also_erase(self.exposures.erase)
+        self.occasions = Occasions(
+            database, self.behaviour, self.catalogue, self.recommender.again, self.recommender.training, clock
+        )
         self.timing = Timing(database, self.users.get_many, clock)
         self.users.also_erase(self.behaviour.erase)
         self.receipts.listen(Feedback(self.behaviour, self.inbox).on_reception)
