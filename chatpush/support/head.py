@@ -28,6 +28,7 @@ SIGNS = 12
 FORMAT = 1
 MIN_EXAMPLES = 5  # of an answer, before it takes part
 MIN_ANSWERS = 4
+MOST_EXAMPLES = 50_000
 Floats = NDArray[np.float64]
 
 
@@ -88,7 +89,10 @@ def enough(examples: Sequence[Example]) -> list[Example]:
     for one in dict.fromkeys(examples):
         by_answer[one.answer].append(one)
     kept = {answer: several for answer, several in by_answer.items() if len(several) >= MIN_EXAMPLES}
-    return [one for several in kept.values() for one in several] if len(kept) >= MIN_ANSWERS else []
+    if len(kept) < MIN_ANSWERS:
+        return []
+    most = max(MIN_EXAMPLES, MOST_EXAMPLES // len(kept))
+    return [one for several in kept.values() for one in several[:most]]
 
 
 class Head:

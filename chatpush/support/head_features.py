@@ -97,12 +97,14 @@ class Features:
         return len(self.terms)
 
     @classmethod
-    def learn(cls, texts: Sequence[str]) -> "Features":
-        """Return the features of some examples."""
+    def learn(cls, texts: Sequence[str], most: int | None = None) -> "Features":
+        """Return the features of some examples, the most frequent ones if there may be only so many."""
         seen: Counter[str] = Counter()
         for text in texts:
             seen.update({term for block in BLOCKS for term in block(text)})
         kept = sorted(seen)
+        if most is not None and len(kept) > most:
+            kept = sorted(sorted(kept, key=lambda term: -seen[term])[:most])
         counts = np.fromiter((seen[term] for term in kept), np.float32, len(kept))
         return cls(kept, (np.log((1 + len(texts)) / (1 + counts)) + 1).astype(np.float32), len(texts))
 

@@ -25,6 +25,7 @@ from chatpush.support.head_features import Features
 FOLDS = 3
 LEFT_OUT = 0.25
 REGRESSION_CELLS = 120_000  # rows times answers up to which regression is quick enough
+MOST_WEIGHTS = 20_000_000  # features times answers; bounds what a head takes of memory
 REGRESSION_C = 30.0
 MACHINE_C = 0.7
 RULE_C = 1.0
@@ -60,9 +61,9 @@ def train(examples: Sequence[Example], target: float = TARGET, tell: Tell = lamb
 def fit(examples: Sequence[Example]) -> Head:
     """Return a head without a rule."""
     texts = [one.question for one in examples]
-    features = Features.learn(texts)
-    matrix = features.matrix(texts)
     answers = sorted({one.answer for one in examples})
+    features = Features.learn(texts, MOST_WEIGHTS // len(answers))
+    matrix = features.matrix(texts)
     numbers = {answer: number for number, answer in enumerate(answers)}
     labels = np.array([numbers[one.answer] for one in examples])
     probable = len(texts) * len(answers) <= REGRESSION_CELLS

@@ -23,7 +23,7 @@ from chatpush.support.head import Example, Head, enough
 from chatpush.support.head_starting import in_a_process
 
 log = structlog.get_logger(__name__)
-CACHED_TENANTS = 200
+CACHED_TENANTS = 400  # more than retrieval keeps, which offers examples when it opens a tenant
 KEPT = 3
 CALM_SECONDS = 5.0  # an import changes the knowledge many times; wait for its end
 Trainer = Callable[[Sequence[Example]], Awaitable[bytes | None]]
@@ -53,7 +53,10 @@ class Heads:
     def get(self, tenant: TenantId) -> Head | None:
         """Return the tenant's head as it is now, if it has one."""
         found = self._heads.get(tenant)
-        return None if found is None else found[1]
+        if found is None:
+            return None
+        self._heads.move_to_end(tenant)
+        return found[1]
 
     def offer(self, tenant: TenantId, examples: Sequence[Example]) -> None:
         """Tell that these are the tenant's examples now; training follows by itself."""

@@ -7,6 +7,7 @@ the rows of its terms. Ties keep the order of the documents, so the same
 store gives the same ranking everywhere.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ ALIKE = 0.5  # share of its grams that must be there
 WEAK = 0.35  # what a single Chinese character shows of a word when none of its pairs is there
 MEANT = 0.8  # what a synonym shows of a word
 MEANT_WEIGHT = 0.6  # what a synonym's terms weigh
+MOST_UNITS = 64  # of a question; a longer one is a letter, and its beginning says what it is about
+MOST_TERMS = 600
 AGREEMENT = 1.0  # what a heading that says the question adds to a score
 
 
@@ -199,7 +202,7 @@ class Index:
             numbers = self._numbers(one.keys)
             if numbers and len(numbers) == len(set(one.keys)):
                 meant.append((one, numbers))
-        sought = tuple(self._seek(unit, meant) for unit in units(question))
+        sought = tuple(self._seek(unit, meant) for unit in units(question)[:MOST_UNITS])
         said = self._numbers(keys(question)).union(*(numbers for _, numbers in meant))
         return _Asked(sought, sum(one.weight for one in sought), said, tuple(one for one, _ in meant))
 
@@ -256,7 +259,7 @@ class Index:
             return None
         pointers, cells, values = self._weights.indptr, self._weights.indices, self._weights.data
         found_cells, found_values = [], []
-        wanted = dict.fromkeys(terms(question), 1.0)
+        wanted = dict.fromkeys(itertools.islice(dict.fromkeys(terms(question)), MOST_TERMS), 1.0)
         for meaning in asked.meanings:
             for term in meaning.terms:
                 wanted.setdefault(term, MEANT_WEIGHT)
