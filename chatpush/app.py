@@ -27,12 +27,7 @@ from chatpush.account.people import People
 from chatpush.account.plans import Kind
 from chatpush.account.sessions import Sessions
 from chatpush.account.tenants import Tenants
-from chatpush.channels.built_in import NAME as BUILT_IN_CHANNELS
-from chatpush.channels.built_in import BuiltInChannels
-from chatpush.channels.outgoing import Outgoing
-from chatpush.channels.unsubscribing import Unsubscribing
-from chatpush.channels.webhook_calls import WebhookCalls
-from chatpush.channels.webhooks import Webhooks
+from chatpush.channels import built_in
 from chatpush.clock import Clock, SystemClock
 from chatpush.configuration import load
 from chatpush.domain import DEFAULT_TENANT, Content, Identity, MessageId, TenantId, UserId
@@ -43,22 +38,20 @@ from chatpush.notify.accepted import AcceptedMessages
 from chatpush.notify.audience import Audience
 from chatpush.notify.away import Away
 from chatpush.notify.broadcasts import Broadcasts
-from chatpush.notify.claims import Claims
 from chatpush.notify.dead_letters import DeadLetters
-from chatpush.notify.delivery import Delivery
 from chatpush.notify.drafts import MessageDraft, Recipient
 from chatpush.notify.endpoints import Endpoints
+from chatpush.notify.experiments import Experiments
 from chatpush.notify.fanout import FanOut
 from chatpush.notify.figures import Figures
 from chatpush.notify.inbox import Inbox
-from chatpush.notify.marking import Marks
 from chatpush.notify.messages import Messages
-from chatpush.notify.outbox import Outbox
-from chatpush.notify.reaching import Reaching
 from chatpush.notify.recall import Recalls
 from chatpush.notify.receipts import Receipts
 from chatpush.notify.renderers import Renderers
+from chatpush.notify.retention import Retention
 from chatpush.notify.segments import Segments
+from chatpush.notify.sending import build_outbox
 from chatpush.notify.templates import Templates
 from chatpush.notify.topics import Topics
 from chatpush.notify.trace import Trace
@@ -157,9 +150,8 @@ class Chatpush:
                 "sign-in attempts": self.attempts.sweep,
                 "idempotent replies": self.replies.sweep,
                 "blocks": self.blocks.sweep,
-                "closed broadcasts": self.broadcasts.prune,
+                "old messages": self.retention.prune,
                 "exposures": self.exposures.sweep,
-                "webhook calls": self.webhooks.prune,
             },
         )
 
@@ -191,9 +183,9 @@ class Chatpush:
         async with self.records(), contextlib.AsyncExitStack() as stack:
             await self._load_templates()
             for part in (
-                self.blocks, self.log, self.hub, self.renderers, self.outbox, self.fanout,
-                self.broadcasts, self.recalls, self.webhook_calls, self.recommender, self.learning, self.exposures, self.occasions, self.promises,
-                self.heads, self.assistant, self.runs, self.alarm, self.reactor, self.metrics,
+                self.blocks, self.log, self.hub, self.renderers, self.outbox, self.fanout, self.broadcasts,
+                self.recalls, self.webhook_calls, self.recommender, self.learning, self.exposures, self.occasions,
+                self.promises, self.heads, self.assistant, self.runs, self.alarm, self.reactor, self.metrics,
                 self.housekeeping,
             ):  # fmt: skip
                 start, stop = getattr(part, "start", None), getattr(part, "stop", None)
@@ -289,31 +281,18 @@ class Chatpush:
         self.inbox = Inbox(database, vault, clock, self.hub)
         self.receipts = Receipts(database, self.inbox, self.plugins, clock)
         self.trace, self.figures = Trace(database), Figures(database)
-        outside = self.settings.channels
-        self.outgoing = Outgoing(allow_private=outside.allow_private)
-        self.unsubscribing = Unsubscribing(vault, self.users, outside.public_url)
-        self.channels = BuiltInChannels(self.settings, clock, self.outgoing, self.unsubscribing.link)
-        self.plugins.add(BUILT_IN_CHANNELS, self.channels)
-        self.webhook_calls = WebhookCalls(database, vault, clock, self.outgoing)
-        self.webhooks = Webhooks(
-            database, vault, clock, self.webhook_calls.ring, allow_private=outside.allow_private
-        )
+        outside = built_in.build(self.settings, database, vault, self.users, clock)
+        self.outgoing, self.channels, self.webhooks = outside.outgoing, outside.channels, outside.webhooks
+        self.unsubscribing, self.webhook_calls = outside.unsubscribing, outside.webhook_calls
+        self.plugins.add(built_in.NAME, self.channels)
         self.receipts.listen(self.webhooks.on_reception)
         self.away = Away(self.plugins.channels())
-        claims, accepted = Claims(database, "embedded"), AcceptedMessages(vault)
-        marks = Marks(database, self.meter, clock)
-        reaching = Reaching(
-            database, self.endpoints, self.away, claims, marks, clock, max_attempts=rules.max_attempts
-        )
-        self.delivery = Delivery(
-            database, vault, self.hub, reaching, claims, marks, clock, self.hub.is_online,
+        accepted = AcceptedMessages(vault)
+        self.outbox = build_outbox(
+            database, vault, self.hub, self.hub.is_online, self.endpoints, self.away, self.users, accepted,
+            self.templates, self.plugins, self.meter, clock, bridges.rules_of(rules),
             inbox_size=rules.inbox_size, max_attempts=rules.max_attempts,
         )  # fmt: skip
-        self.outbox = Outbox(
-            claims, self.users, accepted, self.templates, self.plugins, self.delivery, vault, clock,
-            bridges.rules_of(self.settings.notify),
-        )  # fmt: skip
-        reaching.rings(self.outbox.ring)
         self.fanout = FanOut(
             database, vault, self.audience, accepted, clock, self.outbox.ring, page_size=rules.page_size
         )
@@ -328,7 +307,12 @@ class Chatpush:
             max_recipients=rules.max_inline_recipients, allow=self._allow_messages,
             broadcasts=self.broadcasts,
         )  # fmt: skip
-        self.dead_letters = DeadLetters(database, clock, self.outbox.ring)
+        self.experiments, self.dead_letters = (
+            Experiments(database),
+            DeadLetters(database, clock, self.outbox.ring),
+        )
+        old = [self.broadcasts.prune, self.webhooks.prune]
+        self.retention = Retention(database, clock, rules.retention_days, old)
         self.recalls = Recalls(database, self.hub, clock, self.messages.cancel_one)
 
     def _build_recommend(self) -> None:

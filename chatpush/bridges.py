@@ -22,6 +22,7 @@ from chatpush.notify.drafts import MessageDraft, Recipient
 from chatpush.notify.inbox import Inbox
 from chatpush.notify.messages import Messages
 from chatpush.notify.outbox import Rules
+from chatpush.notify.policy import Cap
 from chatpush.notify.users import Users
 from chatpush.realtime.tokens import Tokens
 from chatpush.recommend.catalogue import Catalogue
@@ -59,6 +60,15 @@ def rules_of(notify: NotifySettings) -> Rules:
         marketing_cap_window=timedelta(hours=notify.marketing_cap_hours),
         marketing_needs_consent=notify.marketing_needs_consent,
         default_quiet_hours=quiet,
+        caps=tuple(
+            Cap(
+                rule.max,
+                timedelta(hours=rule.hours),
+                Category(rule.category) if rule.category else None,
+                rule.topic,
+            )
+            for rule in notify.caps
+        ),
     )
 
 

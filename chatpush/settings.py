@@ -25,6 +25,9 @@ class HttpServer(Section):
         "",
         description="Address that browsers use, such as https://push.example.com; empty: derived from the request.",
     )
+    requests_per_minute: int = Field(
+        12_000, ge=0, description="API requests of one key or user a minute; 0: no limit."
+    )
     max_body_bytes: int = Field(2_097_152, ge=1024, description="Largest HTTP request body.")
     drain_seconds: float = Field(10.0, ge=0, description="Longest wait for clients to leave on shutdown.")
     trusted_proxies: list[str] = Field(
@@ -170,6 +173,15 @@ class HttpApi(Section):
     key: str = Field("", description="A key for /api/* beside the sk_ keys; empty: only those.")
 
 
+class CapRule(Section):
+    """At most so many messages to a user within a rolling window, over all campaigns."""
+
+    max: int = Field(ge=1, description="How many.")
+    hours: float = Field(24.0, gt=0, description="The window.")
+    category: Literal["", "alert", "marketing"] = Field("", description="Only of this category; empty: both.")
+    topic: str = Field("", description="Only messages to this topic.")
+
+
 class Notify(Section):
     """The notification pipeline."""
 
@@ -184,10 +196,14 @@ class Notify(Section):
     marketing_cap: int = Field(3, ge=0, description="Marketing messages a user gets per window; 0: no cap.")
     marketing_cap_hours: int = Field(24, ge=1, description="The window of marketing_cap.")
     marketing_needs_consent: bool = Field(True, description="Marketing only to users who consented.")
+    caps: list[CapRule] = Field(
+        default_factory=list, description="Further caps: [[notify.caps]] with max, hours, category, topic."
+    )
     default_quiet_hours: str = Field(
         "", description="Quiet hours of users without their own, 22:00-08:00; empty: none."
     )
     inbox_size: int = Field(200, ge=10, description="Messages kept in a user's inbox.")
+    retention_days: int = Field(90, ge=1, description="How long messages, deliveries and traces are kept.")
     max_attempts: int = Field(5, ge=1, description="Attempts on one channel before a delivery fails.")
     render_seconds: float = Field(2.0, gt=0, description="Longest rendering of one template.")
     render_max_bytes: int = Field(65_536, ge=1024, description="Largest rendered text.")

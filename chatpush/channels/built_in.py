@@ -1,13 +1,21 @@
-"""Bring the channels the settings switch on, by the door plugins use."""
+"""Bring the channels the settings switch on, by the door plugins use, and build what stands beside them."""
+
+from dataclasses import dataclass
 
 from chatpush.channels.email import Email, UnsubscribeLink
 from chatpush.channels.outgoing import Outgoing
+from chatpush.channels.unsubscribing import Unsubscribing
 from chatpush.channels.web_push import WebPush
+from chatpush.channels.webhook_calls import WebhookCalls
+from chatpush.channels.webhooks import Webhooks
 from chatpush.clock import Clock
 from chatpush.errors import InvalidSettings
+from chatpush.notify.users import Users
 from chatpush.plugins.contracts import Channel
 from chatpush.plugins.hooks import hook
 from chatpush.settings import Settings
+from chatpush.store.database import Database
+from chatpush.store.vault import Vault
 
 NAME = "channels"
 
@@ -34,3 +42,29 @@ class BuiltInChannels:
     def register_channels(self) -> list[Channel]:
         """Return those that are switched on."""
         return [one for one in (self.web_push, self.email) if one is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Everything of this room that an app holds."""
+
+    outgoing: Outgoing
+    unsubscribing: Unsubscribing
+    channels: BuiltInChannels
+    webhook_calls: WebhookCalls
+    webhooks: Webhooks
+
+
+def build(settings: Settings, database: Database, vault: Vault, users: Users, clock: Clock) -> Outside:
+    """Return the room, wired.
+
+    Raises:
+        InvalidSettings: a channel is half configured.
+    """
+    private = settings.channels.allow_private
+    outgoing = Outgoing(allow_private=private)
+    unsubscribing = Unsubscribing(vault, users, settings.channels.public_url)
+    channels = BuiltInChannels(settings, clock, outgoing, unsubscribing.link)
+    calls = WebhookCalls(database, vault, clock, outgoing)
+    webhooks = Webhooks(database, vault, clock, calls.ring, allow_private=private)
+    return Outside(outgoing, unsubscribing, channels, calls, webhooks)

@@ -14,6 +14,7 @@ from typing import Any
 from chatpush.domain import Category, DeliveryState, TenantId, from_ms, to_ms
 from chatpush.notify.dead_letters import letter
 from chatpush.notify.listing import among
+from chatpush.notify.policy import Past
 from chatpush.notify.trace import entry
 from chatpush.store.database import Database, Row, Transaction
 
@@ -25,14 +26,14 @@ LEASE = timedelta(seconds=60)
 class Claim:
     """A claimed delivery with what its decision needs, as rows.
 
-    ``user`` is None when the user was erased. ``recent`` is when the user got
-    marketing within the cap's window.
+    ``user`` is None when the user was erased. ``past`` is what the user got
+    within the longest cap's window, but for transactional messages.
     """
 
     delivery: Row
     user: Row | None
     message: Row
-    recent: tuple[datetime, ...]
+    past: tuple[Past, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,18 +158,19 @@ def _with_facts(tx: Transaction, tenant: TenantId, rows: list[Row], since: datet
         row["id"]: row
         for row in tx.query(f"SELECT * FROM message WHERE tenant = :t AND id IN {ids}", t=tenant, **which)
     }
-    recent: dict[str, tuple[datetime, ...]] = {}
-    capped = {row["user_id"] for row in rows if row["category"] == Category.MARKETING}
+    past: dict[str, tuple[Past, ...]] = {}
+    capped = {row["user_id"] for row in rows if row["category"] != Category.TRANSACTIONAL}
     if capped:
         names, who = among(capped)
         for row in tx.query(
-            f"SELECT user_id, settled_at FROM delivery WHERE tenant = :t AND user_id IN {names}"
-            " AND category = 'marketing' AND settled_at > :since",
+            f"SELECT user_id, settled_at, category, topic FROM delivery WHERE tenant = :t AND user_id IN {names}"
+            " AND category <> 'transactional' AND settled_at > :since",
             t=tenant, since=to_ms(since), **who,
         ):  # fmt: skip
-            recent[row["user_id"]] = (*recent.get(row["user_id"], ()), from_ms(row["settled_at"]))
+            got = Past(from_ms(row["settled_at"]), Category(row["category"]), row["topic"])
+            past[row["user_id"]] = (*past.get(row["user_id"], ()), got)
     return [
-        Claim(row, users.get(row["user_id"]), messages[row["message"]], recent.get(row["user_id"], ()))
+        Claim(row, users.get(row["user_id"]), messages[row["message"]], past.get(row["user_id"], ()))
         for row in rows
     ]
 

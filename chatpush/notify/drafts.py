@@ -1,5 +1,6 @@
 """What a sender asks for, checked, and as the JSON that is sealed until all have it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -8,6 +9,7 @@ from typing import Any
 
 from chatpush.domain import CampaignId, Category, Content, UserId, iso
 from chatpush.errors import InvalidInput
+from chatpush.notify.experiments import Variant, check_variants
 from chatpush.notify.policy import QuietRule, default_quiet_rule
 
 LIVE = "ws"
@@ -53,6 +55,8 @@ class MessageDraft:
     ``content``. Only ``items`` and ``public`` of the data travel to the
     browser. ``send_at`` is an instant; ``send_local`` a naive wall-clock time
     in each recipient's own zone. ``category`` None takes the template's.
+    ``score`` says which is kept when a cap has no room for all. ``variants`` are
+    templates tried against each other, ``holdout`` the share that gets nothing.
     ``escalate_after`` seconds without a receipt the next channel is used.
     """
 
@@ -72,6 +76,9 @@ class MessageDraft:
     quiet_hours: QuietRule | None = None
     campaign: CampaignId | None = None
     escalate_after: int | None = None
+    score: float = 0.0
+    variants: tuple[Variant, ...] = ()
+    holdout: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,10 @@ class Accepted:
     campaign: CampaignId | None
     to: tuple[Recipient, ...] = ()
     escalate_after: int | None = None
+    score: float = 0.0
+    variants: tuple[Variant, ...] = ()
+    holdout: float = 0.0
+    topic: str = ""
 
     @property
     def shows(self) -> bool:
@@ -138,6 +149,10 @@ def accepted_of(stored: Mapping[str, Any]) -> Accepted:
         campaign=stored["campaign"],
         to=tuple(Recipient(**one) for one in stored["to"]),
         escalate_after=stored.get("escalate_after"),
+        score=stored.get("score", 0.0),
+        variants=tuple(Variant(**one) for one in stored.get("variants", ())),
+        holdout=stored.get("holdout", 0.0),
+        topic=stored.get("topic", ""),
     )
 
 
@@ -162,7 +177,17 @@ def accept(draft: MessageDraft, template: str, category: Category) -> Accepted:
         campaign=draft.campaign,
         to=draft.to,
         escalate_after=draft.escalate_after,
+        score=draft.score,
+        variants=draft.variants,
+        holdout=draft.holdout,
+        topic=_only_topic(draft.to),
     )
+
+
+def _only_topic(to: tuple[Recipient, ...]) -> str:
+    """Return the topic a message is of, for caps by topic."""
+    topics = {one.topic for one in to}
+    return next(iter(topics)) or "" if len(topics) == 1 else ""
 
 
 def check(draft: MessageDraft, now: datetime, max_recipients: int) -> None:
@@ -171,8 +196,11 @@ def check(draft: MessageDraft, now: datetime, max_recipients: int) -> None:
     Raises:
         InvalidInput: a part can't be used; ``param`` names it.
     """
-    if (draft.template is None) == (draft.content is None):
-        raise InvalidInput("give a template's name or content, one of them", param="template")
+    if sum([draft.template is not None, draft.content is not None, bool(draft.variants)]) != 1:
+        raise InvalidInput("give a template's name, content or variants, one of them", param="template")
+    check_variants(draft.variants, draft.holdout)
+    if not math.isfinite(draft.score):
+        raise InvalidInput("a score is a number", param="score")
     if not draft.to:
         raise InvalidInput("name at least one recipient", param="to")
     if len(draft.to) > max_recipients:

@@ -24,6 +24,7 @@ from chatpush.errors import NotFound, VaultError
 from chatpush.notify.accepted import AcceptedMessages, seal
 from chatpush.notify.audience import Audience
 from chatpush.notify.drafts import Accepted
+from chatpush.notify.experiments import HOLDOUT, assign
 from chatpush.notify.hours import instant, zone
 from chatpush.notify.listing import among
 from chatpush.notify.users import create_missing
@@ -175,6 +176,9 @@ class FanOut:
         now: datetime, own: Mapping[str, Any] | None,
     ) -> Row:  # fmt: skip
         delivery = new_id("dlv")
+        variant = assign(accepted.variants, accepted.holdout, accepted.campaign or message, user)
+        held = variant == HOLDOUT
+        state = DeliveryState.SCHEDULED if due > now else DeliveryState.QUEUED
         expires = due + timedelta(seconds=accepted.ttl_seconds) if accepted.ttl_seconds is not None else None
         data = self._vault.seal_json(tenant, user, "delivery", "data", delivery, dict(own)) if own else None
         return {
@@ -185,9 +189,9 @@ class FanOut:
             "category": accepted.category.value,
             "campaign": accepted.campaign or "",
             "collapse_key": accepted.collapse_key,
-            "state": (DeliveryState.SCHEDULED if due > now else DeliveryState.QUEUED).value,
-            "reason": "send_at" if due > now else "",
-            "pending": 1,
+            "state": (DeliveryState.SUPPRESSED if held else state).value,
+            "reason": HOLDOUT if held else "send_at" if due > now else "",
+            "pending": int(not held),
             "priority_rank": accepted.rank,
             "due_at": to_ms(due),
             "expires_at": to_ms(expires) if expires else None,
@@ -196,6 +200,8 @@ class FanOut:
             "shown_as": "",
             "stage": 0,
             "left_channels": "",
+            "topic": accepted.topic,
+            "variant": variant,
             "data_sealed": data,
             "created_at": to_ms(now),
         }

@@ -24,7 +24,7 @@ from chatpush.notify.drafts import INBOX_NAMES, Accepted, MessageDraft
 from chatpush.notify.fanout import FanOut
 from chatpush.notify.listing import Listed, Window, among
 from chatpush.notify.reporting import ENGAGEMENT, DeliveryReport, Message, message_of, report_of, sums
-from chatpush.notify.template_source import check_content
+from chatpush.notify.template_source import Template, check_content
 from chatpush.notify.templates import Templates
 from chatpush.notify.users import checked_locale
 from chatpush.store.database import Database, Row, Transaction
@@ -272,13 +272,25 @@ class Messages:
             known = ", ".join(sorted(self._channels))
             raise InvalidInput(f"no channel {unknown[0][:64]!r}; there are {known}", param="channels")
         await self._audience.check(tenant, draft.to)
+        if draft.variants:
+            return await self._check_variants(tenant, draft)
         if draft.template is None:
             return drafts.accept(draft, "", draft.category or Category.TRANSACTIONAL)
-        try:
-            template = await self._templates.get(tenant, draft.template)
-        except NotFound as error:
-            raise InvalidInput(error.message, param="template") from error
+        template = await self._template(tenant, draft.template, "template")
         return drafts.accept(draft, template.pinned, draft.category or template.category)
+
+    async def _check_variants(self, tenant: TenantId, draft: MessageDraft) -> Accepted:
+        """Pin every variant's template; the first one's category is the message's."""
+        found = [await self._template(tenant, one.template, "variants") for one in draft.variants]
+        pinned = [replace(one, template=own.pinned) for one, own in zip(draft.variants, found, strict=True)]
+        category = draft.category or found[0].category
+        return drafts.accept(replace(draft, variants=tuple(pinned)), "", category)
+
+    async def _template(self, tenant: TenantId, name: str, param: str) -> Template:
+        try:
+            return await self._templates.get(tenant, name)
+        except NotFound as error:
+            raise InvalidInput(error.message, param=param) from error
 
     async def _cancel_deliveries(self, tenant: TenantId, message: str) -> int:
         """Cancel a message's waiting deliveries, some thousand in a transaction."""
@@ -311,14 +323,23 @@ class Messages:
             for row in rows
         }
 
-    async def list(self, tenant: TenantId, window: Window, campaign: str = "") -> Listed[Message]:
-        """Return a page of messages, newest first."""
+    async def list(
+        self, tenant: TenantId, window: Window, campaign: str = "", *, template: str = "", category: str = "",
+        cancel_key: str = "",
+    ) -> Listed[Message]:  # fmt: skip
+        """Return a page of messages, newest first, those that fit every filter given."""
         clause, params = window.clause("id")
-        only = " AND campaign = :c" if campaign else ""
+        given = {"campaign": campaign, "category": category, "cancel_key": cancel_key}
+        wanted: dict[str, Any] = {name: value for name, value in given.items() if value}
+        only = "".join(f" AND {name} = :{name}" for name in wanted)
+        if "@" in template:
+            only, wanted["template"] = f"{only} AND template = :template", template
+        elif template:
+            only += " AND substr(template, 1, :length) = :template"
+            wanted |= {"template": f"{template}@", "length": len(template) + 1}
         rows = await self._database.read(
-            f"SELECT * FROM message WHERE tenant = :t{only}{clause}",
-            t=tenant, **({"c": campaign} if campaign else {}), **params,
-        )  # fmt: skip
+            f"SELECT * FROM message WHERE tenant = :t{only}{clause}", t=tenant, **wanted, **params
+        )
         messages = await self._with_counts(tenant, rows)
         return window.page(rows, lambda row: messages[row["id"]])
 

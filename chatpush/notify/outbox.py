@@ -33,7 +33,7 @@ from chatpush.notify.claims import Claim, Claims, Outcome
 from chatpush.notify.delivery import Delivery
 from chatpush.notify.drafts import Accepted
 from chatpush.notify.marking import Ready
-from chatpush.notify.policy import Decision, Facts, Verdict, decide
+from chatpush.notify.policy import Cap, Decision, Facts, Past, Verdict, decide
 from chatpush.notify.template_source import Rendering
 from chatpush.notify.templates import Templates
 from chatpush.notify.users import Users
@@ -56,6 +56,12 @@ class Rules:
     marketing_cap_window: timedelta = timedelta(hours=24)
     marketing_needs_consent: bool = True
     default_quiet_hours: QuietHours | None = None
+    caps: tuple[Cap, ...] = ()
+
+    @property
+    def longest_window(self) -> timedelta:
+        """How far back what a user got can matter."""
+        return max([self.marketing_cap_window, *(cap.window for cap in self.caps)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,13 @@ class _Job:
     claim: Claim
     user: User
     accepted: Accepted
+
+    @property
+    def template(self) -> str:
+        """The template of the user's variant, or the message's."""
+        variant = self.row["variant"]
+        found = [one.template for one in self.accepted.variants if one.name == variant]
+        return found[0] if found else self.accepted.template
 
     @property
     def row(self) -> Row:
@@ -111,7 +124,7 @@ class Outbox:
     async def turn(self) -> float | None:
         """Process one batch; return the seconds until the next is due, None if none is."""
         now = self._clock.now()
-        claims = await self._claims.claim(now, self._batch, self._rules.marketing_cap_window)
+        claims = await self._claims.claim(now, self._batch, self._rules.longest_window)
         by_tenant: dict[TenantId, list[Claim]] = {}
         for claim in claims:
             by_tenant.setdefault(TenantId(claim.delivery["tenant"]), []).append(claim)
@@ -127,7 +140,7 @@ class Outbox:
         for start in range(0, len(deliveries), self._batch):
             now = self._clock.now()
             claims = await self._claims.facts(
-                tenant, deliveries[start : start + self._batch], now - self._rules.marketing_cap_window
+                tenant, deliveries[start : start + self._batch], now - self._rules.longest_window
             )
             if claims:
                 await self._process_or_isolate(tenant, claims, now)
@@ -194,8 +207,9 @@ class Outbox:
         going: list[_Job] = []
         concluded: list[Concluded] = []
         grounds: dict[str, str] = {}
-        sent_now: dict[str, int] = {}
-        for job in jobs:
+        sent_now: dict[str, tuple[Past, ...]] = {}
+        # The best go first, so that a cap that has room for some keeps those and defers the others.
+        for job in sorted(jobs, key=lambda job: -job.accepted.score):
             if job.row["settled_at"] is not None:
                 # It is in the inbox already; only the rest of its way is to be gone again.
                 if job.row["expires_at"] is not None and now >= from_ms(job.row["expires_at"]):
@@ -206,18 +220,19 @@ class Outbox:
                 if job.row["stage"]:
                     grounds[job.row["id"]] = "no_receipt"
                 continue
-            decision = decide(self._facts(job, now, sent_now.get(job.user.id, 0)))
+            decision = decide(self._facts(job, now, sent_now.get(job.user.id, ())))
             if decision.verdict is Verdict.SEND:
                 going.append(job)
                 grounds[job.row["id"]] = decision.reason
-                if job.accepted.category is Category.MARKETING:
-                    sent_now[job.user.id] = sent_now.get(job.user.id, 0) + 1
+                got = Past(now, job.accepted.category, job.row["topic"])
+                sent_now[job.user.id] = (*sent_now.get(job.user.id, ()), got)
             else:
                 concluded.append((job.row, _outcome(decision), "policy"))
         return going, concluded, grounds
 
-    def _facts(self, job: _Job, now: datetime, sent_now: int) -> Facts:
+    def _facts(self, job: _Job, now: datetime, sent_now: tuple[Past, ...]) -> Facts:
         expires = job.row["expires_at"]
+        past = job.claim.past + sent_now
         return Facts(
             now=now,
             category=job.accepted.category,
@@ -229,7 +244,10 @@ class Outbox:
             consent_needed=self._rules.marketing_needs_consent,
             cap=self._rules.marketing_cap,
             cap_window=self._rules.marketing_cap_window,
-            recent=job.claim.recent + (now,) * sent_now,
+            recent=tuple(one.at for one in past if one.category is Category.MARKETING),
+            topic=job.row["topic"],
+            caps=self._rules.caps,
+            past=past,
         )
 
     async def _render(
@@ -239,7 +257,7 @@ class Outbox:
         contents: dict[str, Content | ChatpushError] = {}
         by_template: dict[str, list[_Job]] = {}
         for job in jobs:
-            by_template.setdefault(job.accepted.template, []).append(job)
+            by_template.setdefault(job.template, []).append(job)
         for template, own in by_template.items():
             for job, content in zip(own, await self._contents(tenant, template, own), strict=True):
                 contents[job.row["id"]] = content
@@ -310,7 +328,7 @@ def _outgoing(tenant: TenantId, job: _Job, content: Content) -> OutgoingMessage:
         delivery=DeliveryId(job.row["id"]),
         user=job.user,
         category=job.accepted.category,
-        template=job.accepted.template,
+        template=job.template,
         content=content,
         campaign=CampaignId(job.row["campaign"]) if job.row["campaign"] else None,
         priority=job.accepted.priority.value,

@@ -9,7 +9,8 @@ The rules, in this order; the first that applies decides:
 2. the user opted out of the category, or marketing lacks consent
    (``transactional`` knows neither)
 3. quiet hours: deferred to their end or suppressed, as the sender said
-4. the cap on marketing over a rolling window: deferred until the window has room
+4. caps over rolling windows, on marketing and by category or topic: deferred
+   until every window has room
 
 A deferral that would pass the ttl is a suppression with the same reason.
 """
@@ -40,11 +41,35 @@ class QuietRule(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Cap:
+    """At most so many within a window, of a category and a topic if they are named."""
+
+    limit: int
+    window: timedelta
+    category: Category | None = None
+    topic: str = ""
+
+    def counts(self, category: Category, topic: str) -> bool:
+        """Whether a message counts for it."""
+        return self.category in (None, category) and self.topic in ("", topic)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A message the user got already."""
+
+    at: datetime
+    category: Category
+    topic: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What is known about one message to one user at one moment.
 
     ``recent`` holds when the user got marketing, of all campaigns; ``cap`` 0
-    means none. ``consent_needed`` asks marketing for an explicit yes.
+    means none. ``caps`` are further ones, over ``past`` of every category but
+    transactional. ``consent_needed`` asks marketing for an explicit yes.
     """
 
     now: datetime
@@ -58,6 +83,9 @@ class Facts:
     cap: int = 0
     cap_window: timedelta = timedelta(hours=24)
     recent: tuple[datetime, ...] = ()
+    topic: str = ""
+    caps: tuple[Cap, ...] = ()
+    past: tuple[Past, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +132,29 @@ def _quiet(facts: Facts) -> Decision | None:
 
 
 def _capped(facts: Facts) -> Decision | None:
-    if facts.category is not Category.MARKETING or facts.cap == 0:
+    """Every cap that is full says until when; the latest decides."""
+    if facts.category is Category.TRANSACTIONAL:
         return None
-    counted = sorted(at for at in facts.recent if at > facts.now - facts.cap_window)
-    if len(counted) < facts.cap:
+    full: list[tuple[datetime, str]] = []
+    if facts.category is Category.MARKETING and facts.cap:
+        full += _full_until(facts.now, facts.cap, facts.cap_window, facts.recent, "frequency_cap")
+    for cap in facts.caps:
+        if cap.counts(facts.category, facts.topic):
+            counted = tuple(one.at for one in facts.past if cap.counts(one.category, one.topic))
+            reason = "frequency_cap" if not cap.topic else f"frequency_cap: topic {cap.topic}"
+            full += _full_until(facts.now, cap.limit, cap.window, counted, reason)
+    if not full:
         return None
-    return _deferred(facts, "frequency_cap", counted[-facts.cap] + facts.cap_window)
+    until, reason = max(full)
+    return _deferred(facts, reason, until)
+
+
+def _full_until(
+    now: datetime, limit: int, window: timedelta, past: tuple[datetime, ...], reason: str
+) -> list[tuple[datetime, str]]:
+    """Return when a window has room again, nothing if it has now."""
+    counted = sorted(at for at in past if at > now - window)
+    return [(counted[-limit] + window, reason)] if len(counted) >= limit else []
 
 
 def _deferred(facts: Facts, reason: str, until: datetime) -> Decision:

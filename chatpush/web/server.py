@@ -19,6 +19,7 @@ from chatpush.settings import Settings
 from chatpush.web import openapi, problems
 from chatpush.web.idempotency import HEADER, Replies
 from chatpush.web.operations import IDENTITY, SERVICES, Operation, Operations
+from chatpush.web.rates import limiting
 
 Identify = Callable[[web.Request], Awaitable[Identity]]
 BROWSER_PATHS = re.compile(r"/(v1/(me/|visitors|widget/)|connection/|emulation$)")
@@ -33,8 +34,10 @@ def build(
     settings: Settings,
 ) -> web.Application:
     """Return the application with all declared operations."""
+    limits = limiting(settings.server.requests_per_minute)
     app = web.Application(
-        middlewares=[_frame(settings), _identity(identify)], client_max_size=settings.server.max_body_bytes
+        middlewares=[_frame(settings), _identity(identify), limits],
+        client_max_size=settings.server.max_body_bytes,
     )
     app[SERVICES] = services
     declared = [operation for noun in operations for operation in noun.all]
@@ -60,7 +63,7 @@ def cors_headers(request: web.Request, allowed: Iterable[str]) -> dict[str, str]
         "Access-Control-Allow-Origin": origin,
         "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
         "Access-Control-Allow-Headers": "Authorization, Content-Type, X-Chatpush-Key, Idempotency-Key",
-        "Access-Control-Expose-Headers": "X-Request-Id, Retry-After",
+        "Access-Control-Expose-Headers": "X-Request-Id, Retry-After, RateLimit, RateLimit-Policy",
         "Access-Control-Max-Age": "7200",
         "Vary": "Origin",
     }

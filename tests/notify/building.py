@@ -13,20 +13,18 @@ from chatpush.notify.accepted import AcceptedMessages
 from chatpush.notify.audience import Audience
 from chatpush.notify.away import Away
 from chatpush.notify.broadcasts import Broadcasts
-from chatpush.notify.claims import Claims
 from chatpush.notify.dead_letters import DeadLetters
-from chatpush.notify.delivery import Delivery
 from chatpush.notify.endpoints import Endpoints
+from chatpush.notify.experiments import Experiments
 from chatpush.notify.fanout import FanOut
 from chatpush.notify.inbox import Inbox
-from chatpush.notify.marking import Marks
 from chatpush.notify.messages import Messages
 from chatpush.notify.outbox import Outbox, Rules
-from chatpush.notify.reaching import Reaching
 from chatpush.notify.recall import Recalls
 from chatpush.notify.receipts import Receipts
 from chatpush.notify.renderers import Renderers
 from chatpush.notify.segments import Segments
+from chatpush.notify.sending import build_outbox
 from chatpush.notify.templates import Templates
 from chatpush.notify.topics import Topics
 from chatpush.notify.trace import Trace
@@ -110,7 +108,7 @@ class Room:
         named = (
             self.users, self.topics, self.segments, self.audience, self.endpoints, self.templates, self.messages,
             self.inbox, self.receipts, self.trace, self.broadcasts,
-            self.recalls, self.dead_letters,
+            self.recalls, self.dead_letters, Experiments(self.database),
         )  # fmt: skip
         return {type(service): service for service in named}
 
@@ -131,16 +129,11 @@ def build_room(
     renderers = Renderers(seconds=1.0)
     templates = Templates(database, renderers, clock)
     accepted = AcceptedMessages(vault)
-    claims = Claims(database, "test")
     away = Away(plugins.channels())
-    marks = Marks(database, Meter(database, clock), clock)
-    reaching = Reaching(database, endpoints, away, claims, marks, clock)
-    delivery = Delivery(
-        database, vault, publisher, reaching, claims, marks, clock,
-        lambda tenant, user: UserId(user) in online, inbox_size=inbox_size,
+    outbox = build_outbox(
+        database, vault, publisher, lambda tenant, user: UserId(user) in online, endpoints, away, users, accepted,
+        templates, plugins, Meter(database, clock), clock, rules or Rules(), worker="test", inbox_size=inbox_size,
     )  # fmt: skip
-    outbox = Outbox(claims, users, accepted, templates, plugins, delivery, vault, clock, rules or Rules())
-    reaching.rings(outbox.ring)
     fanout = FanOut(database, vault, audience, accepted, clock, ring or outbox.ring, page_size=page_size)
     broadcasts = Broadcasts(
         database, accepted, fanout, clock, outbox.deliver,

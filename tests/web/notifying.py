@@ -10,6 +10,7 @@ from chatpush.store.vault import Vault
 from chatpush.web.api import (
     dead_letters,
     deliveries,
+    experiments,
     inbox,
     messages,
     preferences,
@@ -21,10 +22,10 @@ from chatpush.web.api import (
 from tests.notify.building import Room, build_room
 from tests.web.harness import Client, serve
 
-NOUNS = [
-    noun.routes
-    for noun in (dead_letters, deliveries, inbox, messages, preferences, segments, templates, topics, users)
-]
+MODULES = (
+    dead_letters, deliveries, experiments, inbox, messages, preferences, segments, templates, topics, users,
+)  # fmt: skip
+NOUNS = [noun.routes for noun in MODULES]
 
 
 @asynccontextmanager

@@ -106,6 +106,7 @@ CREATE UNIQUE INDEX message_idempotency ON message (tenant, idempotency_key);
 CREATE INDEX message_cancel ON message (tenant, cancel_key) WHERE cancel_key <> '';
 CREATE INDEX message_campaign ON message (tenant, campaign, id) WHERE campaign <> '';
 CREATE INDEX message_recalling ON message (id) WHERE recalling = 1;
+CREATE INDEX message_accepted ON message (accepted_at);
 CREATE INDEX message_fanning ON message (id) WHERE fanned_at IS NULL;
 
 -- pending = 1 while the outbox has something to do. A claim moves due_at ahead,
@@ -131,6 +132,8 @@ CREATE TABLE delivery (
     shown_as TEXT NOT NULL,
     stage BIGINT NOT NULL,
     left_channels TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    variant TEXT NOT NULL,
     data_sealed BYTES,
     created_at BIGINT NOT NULL,
     settled_at BIGINT,
@@ -144,6 +147,8 @@ CREATE TABLE delivery (
 );
 CREATE UNIQUE INDEX delivery_once ON delivery (tenant, message, user_id);
 CREATE INDEX delivery_due ON delivery (priority_rank, due_at) WHERE pending = 1;
+CREATE INDEX delivery_created ON delivery (created_at) WHERE pending = 0;
+CREATE INDEX delivery_campaign ON delivery (tenant, campaign, variant) WHERE variant <> '';
 CREATE INDEX delivery_user ON delivery (tenant, user_id, category, settled_at);
 
 -- delivery is the id shown to the user; latest is the one whose content it has now

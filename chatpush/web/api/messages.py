@@ -1,13 +1,15 @@
 """Send messages, see what became of them, cancel them."""
 
+import asyncio
 from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, JsonValue
 
 from chatpush.domain import Category, Content, MessageId, Role, UserId, iso
-from chatpush.errors import InvalidInput
+from chatpush.errors import Conflict, InvalidInput, TooLarge, TooMany
 from chatpush.notify.drafts import LIVE, MessageDraft, Priority, Recipient
+from chatpush.notify.experiments import Variant
 from chatpush.notify.hours import instant, zone
 from chatpush.notify.listing import Window
 from chatpush.notify.messages import HTTP_KEY, Messages
@@ -23,6 +25,7 @@ routes = Operations("messages")
 READERS = Door(scope="messages:read", role=Role.VIEWER)
 WRITERS = Door(scope="messages:write", role=Role.EDITOR)
 SHOWN_DELIVERIES = 100
+BATCH_AT_ONCE = 100
 
 
 class RecipientIn(Body):
@@ -85,6 +88,14 @@ class ContentIn(Body):
         return Content(self.title, self.body, self.url, self.image, self.format, dict(self.data), actions)
 
 
+class VariantIn(Body):
+    """One of several templates."""
+
+    name: str = Field(min_length=1, max_length=64)
+    template: str = Field(max_length=80, description="A template's name, or name@version.")
+    weight: float = Field(1.0, gt=0, description="Its share beside the others'.")
+
+
 class MessageIn(Body):
     """A message to be sent."""
 
@@ -104,6 +115,11 @@ class MessageIn(Body):
     cancel_key: str = Field("", max_length=128, description="Cancels it later.")
     send_at: datetime | None = Field(None, description="When; without an offset, in the zone of tz.")
     tz: str | None = Field(None, max_length=64, description="recipient, or the zone of send_at.")
+    variants: list[VariantIn] = Field(
+        default_factory=list, max_length=10, description="Templates tried against each other, instead of one."
+    )
+    holdout: float = Field(0.0, ge=0, lt=1, description="Share of users who get nothing, to compare with.")
+    score: float = Field(0.0, description="What a cap keeps when it has no room for all: the highest.")
     escalate_after: int | None = Field(
         None, description="Seconds to wait for a receipt before the next of channels is used."
     )
@@ -128,6 +144,9 @@ class MessageIn(Body):
             send_local=send_local,
             quiet_hours=self.quiet_hours,
             escalate_after=self.escalate_after,
+            variants=tuple(Variant(one.name, one.template, one.weight) for one in self.variants),
+            holdout=self.holdout,
+            score=self.score,
         )
 
 
@@ -174,6 +193,36 @@ class UserIn(Body):
     user: str = Field(min_length=1, max_length=128)
 
 
+class BatchIn(Body):
+    """Many messages at once; each is taken or refused by itself."""
+
+    messages: list[MessageIn] = Field(min_length=1, max_length=1000)
+
+
+class Refusal(BaseModel):
+    """Why one message of a batch was not taken."""
+
+    code: str
+    detail: str
+    param: str | None
+
+
+class BatchItem(BaseModel):
+    """What became of one message of a batch."""
+
+    id: str | None
+    status: Literal["accepted", "refused"]
+    problem: Refusal | None
+
+
+class BatchOut(BaseModel):
+    """In the order of the batch."""
+
+    data: list[BatchItem]
+    accepted: int
+    refused: int
+
+
 class CancelIn(Body):
     """What to cancel: by id or cancel_key, for all its users or some."""
 
@@ -205,6 +254,9 @@ class MessageQuery(PageQuery):
     """Filters of the list."""
 
     campaign: str = Field("", max_length=64, description="Only of this campaign.")
+    template: str = Field("", max_length=80, description="Only of this template; name or name@version.")
+    category: Category | None = Field(None, description="Only of this category.")
+    cancel_key: str = Field("", max_length=128, description="Only with this cancel_key.")
 
 
 class DeliveryQuery(PageQuery):
@@ -222,11 +274,32 @@ async def send_message(call: Call, body: MessageIn) -> MessageAccepted:
     return MessageAccepted(id=message)
 
 
+@routes.post("/v1/messages/batch", door=WRITERS, status=202, idempotent=True)
+async def send_batch(call: Call, body: BatchIn) -> BatchOut:
+    """Send up to 1,000 messages; one that can't be taken stops none of the others."""
+    key = call.request.headers.get(HEADER, "")
+    items: list[BatchItem] = []
+    for start in range(0, len(body.messages), BATCH_AT_ONCE):
+        part = body.messages[start : start + BATCH_AT_ONCE]
+        keys = [
+            f"{HTTP_KEY}{call.identity.subject}:{key}#{start + index}" if key else ""
+            for index in range(len(part))
+        ]
+        items += await asyncio.gather(
+            *(_accepted(call, one, own) for one, own in zip(part, keys, strict=True))
+        )
+    taken = sum(item.status == "accepted" for item in items)
+    return BatchOut(data=items, accepted=taken, refused=len(items) - taken)
+
+
 @routes.get("/v1/messages", door=READERS)
 async def list_messages(call: Call, query: MessageQuery) -> MessagePage:
     """List messages, newest first."""
     window = Window(query.limit, query.starting_after, query.ending_before)
-    page = await call.need(Messages).list(call.identity.tenant, window, query.campaign)
+    page = await call.need(Messages).list(
+        call.identity.tenant, window, query.campaign, template=query.template,
+        category=query.category or "", cancel_key=query.cancel_key,
+    )  # fmt: skip
     return MessagePage(data=[MessageOut(**_message(one)) for one in page.data], has_more=page.has_more)
 
 
@@ -284,6 +357,15 @@ def _message(message: Message) -> dict[str, Any]:
         "engagement": message.engagement,
         "fan_out": message.fan_out,
     }
+
+
+async def _accepted(call: Call, body: MessageIn, key: str) -> BatchItem:
+    try:
+        message = await call.need(Messages).accept(call.identity.tenant, body.draft(), key)
+    except (InvalidInput, TooMany, TooLarge, Conflict) as error:
+        problem = Refusal(code=error.code, detail=error.message, param=error.param)
+        return BatchItem(id=None, status="refused", problem=problem)
+    return BatchItem(id=message, status="accepted", problem=None)
 
 
 def _users(given: list[UserIn]) -> list[UserId]:

@@ -1,0 +1,180 @@
+"""Measure the notification pipeline on SQLite: a campaign's users a second, a broadcast, one message to its page.
+
+Usage: python -m bench.notify [--users 20000] [--broadcast-users 1000000] [--rate 500] [--seconds 10]
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import aiohttp
+
+from chatpush.account.metering import Meter
+from chatpush.app import Chatpush
+from chatpush.clock import SystemClock
+from chatpush.domain import DEFAULT_TENANT, Category, Content, Json, TenantId, UserId
+from chatpush.notify.accepted import AcceptedMessages
+from chatpush.notify.away import Away
+from chatpush.notify.drafts import MessageDraft, Recipient
+from chatpush.notify.endpoints import Endpoints
+from chatpush.notify.outbox import Rules
+from chatpush.notify.sending import build_outbox
+from chatpush.notify.template_source import LocaleSource
+from chatpush.settings import Settings
+
+PAGE = 500
+
+
+class Nowhere:
+    """A publisher that only counts: what is measured ends where realtime begins."""
+
+    def __init__(self) -> None:
+        self.published = 0
+
+    async def publish(
+        self, tenant: TenantId, channel: str, data: Json, *, idempotency_key: str = "",  # noqa: ARG002
+        tags: dict[str, str] | None = None,  # noqa: ARG002
+    ) -> None:  # fmt: skip
+        self.published += 1
+
+
+def made(directory: str) -> Chatpush:
+    """Return a chatpush with records of its own."""
+    (Path(directory) / "master.key").write_bytes(bytes(range(32)))
+    (Path(directory) / "master.key").chmod(0o600)
+    settings = Settings.model_validate(
+        {
+            "data_dir": directory,
+            "server": {"port": 0, "requests_per_minute": 0},
+            "client": {"token": {"hmac_secret_key": "bench-secret-bench-secret-bench-secret"}},
+            "notify": {"marketing_needs_consent": False, "marketing_cap": 3},
+        }
+    )
+    return Chatpush(settings)
+
+
+async def introduce(push: Chatpush, count: int) -> None:
+    """Make users, some thousand at a time."""
+    for start in range(0, count, 10_000):
+        names = [UserId(f"u{number:07}") for number in range(start, min(count, start + 10_000))]
+        await push.users.ensure(DEFAULT_TENANT, names)
+
+
+async def pipeline(users: int) -> float:
+    """Return users a second through fan-out, policy, rendering, sealing and the inbox."""
+    with tempfile.TemporaryDirectory() as directory:
+        push = made(directory)
+        async with push.records():
+            await introduce(push, users)
+            source = LocaleSource("Hello {{ user.name or 'you' }}", "{{ item }} is {{ price|money('EUR') }}")
+            await push.templates.put(DEFAULT_TENANT, "offer", {"en": source}, trusted=True)
+            publisher, accepted = Nowhere(), AcceptedMessages(push.vault)
+            outbox = build_outbox(
+                push.database, push.vault, publisher, lambda _tenant, _user: True,
+                Endpoints(push.database, push.vault, push.clock), Away([]), push.users, accepted, push.templates,
+                push.plugins, Meter(push.database, push.clock), SystemClock(),
+                Rules(marketing_needs_consent=False),
+            )  # fmt: skip
+            begun = time.perf_counter()
+            for start in range(0, users, PAGE):
+                to = tuple(
+                    Recipient(user=UserId(f"u{number:07}"), data={"price": number % 90})
+                    for number in range(start, min(users, start + PAGE))
+                )
+                draft = MessageDraft(
+                    to=to, template="offer", data={"item": "A lantern"}, category=Category.MARKETING
+                )
+                await push.messages.accept(DEFAULT_TENANT, draft)
+            while await outbox.turn() == 0:
+                pass
+            taken = time.perf_counter() - begun
+            await push.renderers.stop()
+            assert publisher.published >= users, publisher.published
+            return users / taken
+
+
+async def broadcast(users: int) -> float:
+    """Return the milliseconds until a message to everybody is accepted."""
+    with tempfile.TemporaryDirectory() as directory:
+        push = made(directory)
+        async with push.records():
+            await introduce(push, users)
+            draft = MessageDraft(to=(Recipient(everyone=True),), content=Content("Sale", "All must go"))
+            taken = []
+            for _ in range(11):
+                begun = time.perf_counter()
+                await push.messages.accept(DEFAULT_TENANT, draft)
+                taken.append((time.perf_counter() - begun) * 1000)
+            return max(taken)
+
+
+async def to_the_page(rate: int, seconds: int) -> tuple[float, float]:
+    """Return the median and the 99th percentile of milliseconds from POST to the open page."""
+    with tempfile.TemporaryDirectory() as directory:
+        async with made(directory).serving() as push:
+            key = (await push.keys.issue(DEFAULT_TENANT, "bench", scopes=["*"])).plaintext
+            base = f"http://127.0.0.1:{push.port}"
+            token = await push.tokens.issue_connection(DEFAULT_TENANT, UserId("emma"), None)
+            sent: dict[str, float] = {}
+            taken: list[float] = []
+            arrived = asyncio.Event()
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+                socket = await session.ws_connect(f"{base}/connection/websocket")
+                await socket.send_str(json.dumps({"id": 1, "connect": {"token": token}}))
+
+                async def listen() -> None:
+                    async for frame in socket:
+                        now = time.perf_counter()
+                        for line in frame.data.splitlines():
+                            if line == "{}":
+                                await socket.send_str("{}")
+                                continue
+                            data = json.loads(line).get("push", {}).get("pub", {}).get("data") or {}
+                            if data.get("type") == "message":
+                                taken.append((now - sent[data["title"]]) * 1000)
+                                if len(taken) == rate * seconds:
+                                    arrived.set()
+
+                async def send(number: int) -> None:
+                    sent[str(number)] = time.perf_counter()
+                    body = {"content": {"title": str(number)}, "to": [{"user": "emma"}]}
+                    async with session.post(
+                        f"{base}/v1/messages", json=body, headers={"Authorization": f"Bearer {key}"}
+                    ) as answer:
+                        assert answer.status == 202, await answer.text()
+
+                listening = asyncio.create_task(listen())
+                begun, tasks = time.perf_counter(), []
+                for number in range(rate * seconds):
+                    await asyncio.sleep(max(0.0, begun + number / rate - time.perf_counter()))
+                    tasks.append(asyncio.create_task(send(number)))
+                await asyncio.gather(*tasks)
+                await asyncio.wait_for(arrived.wait(), 60)
+                listening.cancel()
+            measured = sorted(taken)
+            return statistics.median(measured), measured[int(len(measured) * 0.99)]
+
+
+def main() -> None:
+    """Print every figure."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--users", type=int, default=20_000)
+    parser.add_argument("--broadcast-users", type=int, default=1_000_000)
+    parser.add_argument("--rate", type=int, default=500)
+    parser.add_argument("--seconds", type=int, default=10)
+    given = parser.parse_args()
+    print(f"pipeline, users a second: {asyncio.run(pipeline(given.users)):,.0f}")
+    worst = asyncio.run(broadcast(given.broadcast_users))
+    print(f"broadcast to {given.broadcast_users:,}, worst of 11 in ms: {worst:.1f}")
+    median, high = asyncio.run(to_the_page(given.rate, given.seconds))
+    print(f"to the open page at {given.rate}/s in ms: median {median:.1f}, p99 {high:.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""Wire what sends: the outbox and everything a delivery passes on its way."""
+
+from collections.abc import Callable
+
+from chatpush.account.metering import Meter
+from chatpush.clock import Clock
+from chatpush.domain import TenantId, UserId
+from chatpush.notify.accepted import AcceptedMessages
+from chatpush.notify.away import Away
+from chatpush.notify.claims import Claims
+from chatpush.notify.delivery import Delivery, Publisher
+from chatpush.notify.endpoints import Endpoints
+from chatpush.notify.marking import Marks
+from chatpush.notify.outbox import Outbox, Rules
+from chatpush.notify.reaching import Reaching
+from chatpush.notify.templates import Templates
+from chatpush.notify.users import Users
+from chatpush.plugins.host import Plugins
+from chatpush.store.database import Database
+from chatpush.store.vault import Vault
+
+
+def build_outbox(
+    database: Database, vault: Vault, publisher: Publisher, online: Callable[[TenantId, UserId], bool],
+    endpoints: Endpoints, away: Away, users: Users, accepted: AcceptedMessages, templates: Templates,
+    plugins: Plugins, meter: Meter, clock: Clock, rules: Rules, *, worker: str = "embedded",
+    inbox_size: int = 200, max_attempts: int = 5,
+) -> Outbox:  # fmt: skip
+    """Return the outbox, wired."""
+    claims, marks = Claims(database, worker), Marks(database, meter, clock)
+    reaching = Reaching(database, endpoints, away, claims, marks, clock, max_attempts=max_attempts)
+    delivery = Delivery(
+        database, vault, publisher, reaching, claims, marks, clock, online, inbox_size=inbox_size,
+        max_attempts=max_attempts,
+    )  # fmt: skip
+    outbox = Outbox(claims, users, accepted, templates, plugins, delivery, vault, clock, rules)
+    reaching.rings(outbox.ring)
+    return outbox
