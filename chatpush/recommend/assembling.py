@@ -48,6 +48,16 @@ class Asked:
     foreign: list[tuple[float, list[Candidate]]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Untried:
+    """Items that had no chance yet, and new arrivals, as of a state of shelf and charts."""
+
+    state: object
+    items: tuple[ItemId, ...]
+    chances: frozenset[ItemId]
+    arrivals: frozenset[ItemId]
+
+
 class Explaining(Protocol):
     """A ranker that finds reasons for what was chosen, not for all it proposed."""
 
@@ -67,7 +77,7 @@ class Assembler:
         self._popular = popular
         self._explaining = explaining
         self._exploration = exploration
-        self._untried_by: dict[TenantId, tuple[object, tuple[ItemId, ...], frozenset[ItemId]]] = {}
+        self._untried_by: dict[TenantId, Untried] = {}
 
     def assemble(
         self,
@@ -125,10 +135,10 @@ class Assembler:
             for place in range(len(chosen))
         ]
         if not slots:
-            return chosen, [(max(chance, 0.01), tried) for chance, tried in exploit]
+            return chosen, [(max(chance, 0.01), put) for chance, put in exploit]
         have = {one.item for one in chosen[: len(chosen) - slots]} | bars.items
-        untried, arrivals = self._untried(tenant, shelf, now)
-        pool = blend.pool(untried, arrivals, like, luck).values()
+        tried = self.untried(tenant, shelf, now)
+        pool = blend.pool(tried.items, tried.chances, tried.arrivals, like, luck).values()
         allowed = [one for one in pool if one.item not in have and _may(one.item, shelf, bars)]
         found = blend.explored(allowed, slots, luck)
         worth = sum(blend.DRAW_FLOOR + one.score for one in allowed) or 1.0
@@ -136,20 +146,18 @@ class Assembler:
             (min(1.0, max(expected, 0.01) * (blend.DRAW_FLOOR + one.score) / worth), True) for one in found
         ]
         kept = len(chosen) - len(found)
-        sure = [(max(chance, 0.01), tried) for chance, tried in exploit[:kept]]
+        sure = [(max(chance, 0.01), put) for chance, put in exploit[:kept]]
         return [*chosen[:kept], *found], [*sure, *drawn]
 
-    def _untried(
-        self, tenant: TenantId, shelf: Shelf, now: datetime
-    ) -> tuple[tuple[ItemId, ...], frozenset[ItemId]]:
+    def untried(self, tenant: TenantId, shelf: Shelf, now: datetime) -> "Untried":
         """Return the items hardly anybody touched, and new arrivals; found once per fit and day."""
         state = (shelf.version, id(self._popular.chart(tenant)), now.date())
         cached = self._untried_by.get(tenant)
-        if cached is None or cached[0] != state:
-            touched = self._popular.untried(tenant, blend.UNTRIED_USERS)
+        if cached is None or cached.state != state:
+            touched = frozenset(self._popular.untried(tenant, blend.UNTRIED_USERS))
             arrivals = blend.new_arrivals(shelf.created_ms, to_ms(now))
-            cached = self._untried_by[tenant] = (state, tuple(sorted(touched)), arrivals)
-        return cached[1], cached[2]
+            cached = self._untried_by[tenant] = Untried(state, tuple(sorted(touched)), touched, arrivals)
+        return cached
 
     def _worded(
         self, chosen: Sequence[Proposal], request: RankingRequest, shelf: Shelf, now: datetime

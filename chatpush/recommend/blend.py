@@ -49,9 +49,13 @@ class Forbidden:
     items: frozenset[ItemId] = frozenset()
     tags: frozenset[str] = frozenset()
     brands: frozenset[str] = frozenset()
+    only: Collection[ItemId] | None = None
+    """If given, nothing else is allowed."""
 
     def allows(self, item: Item) -> bool:
         """Return whether the item may be shown: in stock and not forbidden."""
+        if self.only is not None and item.id not in self.only:
+            return False
         if item.id in self.items or (item.stock is not None and item.stock <= 0):
             return False
         if self.tags and any(tag.lower() in self.tags for tag in item.tags):
@@ -144,10 +148,16 @@ def new_arrivals(created_ms: Mapping[ItemId, int], now_ms: int) -> frozenset[Ite
 
 
 def pool(
-    untried: Sequence[ItemId], arrivals: frozenset[ItemId], like: Sequence[Candidate], luck: Random
+    untried: Sequence[ItemId],
+    chances: frozenset[ItemId],
+    arrivals: frozenset[ItemId],
+    like: Sequence[Candidate],
+    luck: Random,
 ) -> dict[ItemId, Proposal]:
-    """Return untried items worth a slot: what is like the user's taste, new arrivals, some others."""
-    chances = set(untried)
+    """Return untried items worth a slot: what is like the user's taste, new arrivals, some others.
+
+    ``chances`` are the untried as a set.
+    """
     drawn = luck.sample(untried, min(len(untried), DRAWN))
     found = {item: Proposal(item, 0.0, "discovery") for item in drawn}
     for candidate in like:

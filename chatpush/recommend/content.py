@@ -25,6 +25,8 @@ TEXT_CHARACTERS = 2000
 TASTE_ITEMS = 30
 """A user's heaviest items; more of them blur into the average of everything."""
 LEAST_LIKENESS = 0.05
+CELLS = 3_000_000
+"""Scores made at once: users × items."""
 
 
 def words(item: Item) -> Iterator[str]:
@@ -41,17 +43,22 @@ def words(item: Item) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Wording:
-    """All items as weighed words: items × words, and the same by word."""
+    """All items as weighed words: items × words."""
 
     items: tuple[ItemId, ...]
     index: Mapping[ItemId, int]
     by_item: sparse.csr_matrix[np.float32]
-    by_word: sparse.csr_matrix[np.float32]
 
-    def scores(self, taste: History) -> Floats:
-        """Return how much each item reads like these."""
-        profile = sparse.csr_matrix(taste.weights[:TASTE_ITEMS]) @ self.by_item[taste.items[:TASTE_ITEMS]]
-        return np.asarray((profile @ self.by_word).toarray(), dtype=np.float32).ravel()
+    def scores_many(self, tastes: Sequence[History]) -> Floats:
+        """Return, users × items, how much each item reads like what a user likes."""
+        sizes = [min(taste.items.size, TASTE_ITEMS) for taste in tastes]
+        starts = np.concatenate(([0], np.cumsum(sizes)))
+        columns = np.concatenate([taste.items[:TASTE_ITEMS] for taste in tastes])
+        weights = np.concatenate([taste.weights[:TASTE_ITEMS] for taste in tastes])
+        likes = sparse.csr_matrix((weights, columns, starts), shape=(len(tastes), len(self.items)))
+        profiles = (likes @ self.by_item).toarray()
+        # The product with dense profiles reads each item's words once, however common they are.
+        return np.ascontiguousarray((self.by_item @ profiles.T).T, dtype=np.float32)
 
     def because(self, taste: History, targets: Sequence[int]) -> list[int]:
         """Return, for each target, the position in the history that reads most like it."""
@@ -70,7 +77,7 @@ def wording(items: Sequence[Item]) -> Wording:
         matrix = vectorizer.fit_transform(items).tocsr()
     except ValueError:  # no item has a single word
         matrix = sparse.csr_matrix(np.zeros((len(items), 1), dtype=np.float32))
-    return Wording(ids, {item: n for n, item in enumerate(ids)}, matrix, matrix.T.tocsr())
+    return Wording(ids, {item: n for n, item in enumerate(ids)}, matrix)
 
 
 class ContentRanker:
@@ -96,7 +103,22 @@ class ContentRanker:
     ) -> list[list[Candidate]]:
         """Return candidates for several users; runs in a thread."""
         fitted = self._fitted.get(requests[0].tenant) if requests else None
-        return [_candidates(fitted, request) if fitted else [] for request in requests]
+        if fitted is None:
+            return [[] for _ in requests]
+        tastes = [history(request.events, fitted.index) for request in requests]
+        known = [number for number, taste in enumerate(tastes) if taste.items.size]
+        found: list[list[Candidate]] = [[] for _ in requests]
+        step = max(1, CELLS // max(len(fitted.items), 1))
+        for start in range(0, len(known), step):
+            some = known[start : start + step]
+            scores = fitted.scores_many([tastes[number] for number in some])
+            for row, number in zip(scores, some, strict=True):
+                found[number] = [
+                    Candidate(fitted.items[item], score, "similar")
+                    for item, score in top(row, requests[number].limit, tastes[number].items)
+                    if score > LEAST_LIKENESS
+                ]
+        return found
 
     def explain(
         self, request: RankingRequest, items: Mapping[ItemId, Item], chosen: Sequence[ItemId]
@@ -112,13 +134,3 @@ class ContentRanker:
             item: ("similar", title(items, fitted.items[taste.items[cause]]))
             for item, cause in zip(known, causes, strict=True)
         }
-
-
-def _candidates(fitted: Wording, request: RankingRequest) -> list[Candidate]:
-    taste = history(request.events, fitted.index)
-    if not taste.items.size:
-        return []
-    best = top(fitted.scores(taste), request.limit, taste.items)
-    return [
-        Candidate(fitted.items[number], score, "similar") for number, score in best if score > LEAST_LIKENESS
-    ]

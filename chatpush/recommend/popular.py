@@ -96,6 +96,13 @@ class PopularRanker:
         """Return the tenant's charts, if there are any yet."""
         return self._fitted.get(tenant)
 
+    def trending(self, tenant: TenantId, count: int = 60) -> list[ItemId]:
+        """Return what more and more people want, filled up with what many want."""
+        chart = self.chart(tenant)
+        if chart is None:
+            return []
+        return list(dict.fromkeys(one.item for one in (*chart.rising_head[:count], *chart.head)))[:count]
+
     def untried(self, tenant: TenantId, most_users: int) -> set[ItemId]:
         """Return the items that hardly anybody has touched."""
         chart = self.chart(tenant)

@@ -10,6 +10,7 @@ and answered together.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
@@ -40,6 +41,9 @@ SPARE = 60
 """Candidates asked for beyond the limit, because some will be forbidden."""
 PLUGIN_SECONDS = 0.25
 USERS_AT_ONCE = 100
+FOR_YOU, TRENDING, NEW = "for_you", "trending", "new"
+KINDS = (FOR_YOU, TRENDING, NEW)
+"""Among all items, among what more and more people want, among new arrivals."""
 
 
 class Batching(Ranker, Protocol):
@@ -103,13 +107,18 @@ class Recommender:
         return (await self._picked(tenant, [user], limit, locale))[0]
 
     async def pick_many(
-        self, tenant: TenantId, users: Sequence[UserId], limit: int, locale: str = ""
+        self,
+        tenant: TenantId,
+        users: Sequence[UserId],
+        limit: int,
+        locale: str = "",
+        kind: str = FOR_YOU,
     ) -> dict[UserId, list[Pick]]:
-        """Return picks for many users, a page of them at a time."""
+        """Return picks for many users, a page of them at a time, among all items or only some."""
         found: dict[UserId, list[Pick]] = {}
         for start in range(0, len(users), USERS_AT_ONCE):
             page = users[start : start + USERS_AT_ONCE]
-            answers = await self._picked(tenant, page, limit, locale)
+            answers = await self._picked(tenant, page, limit, locale, kind)
             found |= {user: list(one.picks) for user, one in zip(page, answers, strict=True)}
         return found
 
@@ -149,7 +158,12 @@ class Recommender:
         await self.training.stop()
 
     async def _picked(
-        self, tenant: TenantId, users: Sequence[UserId | None], limit: int, locale: str
+        self,
+        tenant: TenantId,
+        users: Sequence[UserId | None],
+        limit: int,
+        locale: str,
+        kind: str = FOR_YOU,
     ) -> list[Picked]:
         shelf = await self.training.ready(tenant)
         if not shelf.items:
@@ -158,10 +172,11 @@ class Recommender:
         people = await self._people(tenant, names)
         events = await self._behaviour.recent_many(tenant, names) if names else {}
         limit = max(1, min(limit, MOST_PICKS))
-        asked = []
+        asked, only = [], self._only(tenant, kind, shelf)
         for user in users:
             own = events.get(user, ()) if user else ()
-            asked.append(self._asked(tenant, user, people.get(user) if user else None, own, limit, locale))
+            one = self._asked(tenant, user, people.get(user) if user else None, own, limit, locale)
+            asked.append(one if only is None else replace(one, bars=replace(one.bars, only=only)))
         if self._foreign:
             await asyncio.gather(*(self._ask_foreign(one, shelf) for one in asked))
         answers = await asyncio.to_thread(self._answer, asked, shelf)
@@ -169,6 +184,14 @@ class Recommender:
             if one.user:
                 self._on_shown(tenant, one.user, answer)
         return answers
+
+    def _only(self, tenant: TenantId, kind: str, shelf: Shelf) -> frozenset[ItemId] | None:
+        """Return the items a kind of list is confined to."""
+        if kind == TRENDING:
+            return frozenset(self._popular.trending(tenant))
+        if kind == NEW:
+            return self._assembler.untried(tenant, shelf, self._clock.now()).arrivals
+        return None
 
     async def _people(self, tenant: TenantId, names: Sequence[UserId]) -> Mapping[UserId, User]:
         if self._find_users is not None and len(names) > 1:

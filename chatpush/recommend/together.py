@@ -61,15 +61,16 @@ class TogetherRanker:
         items: Mapping[ItemId, Item],  # noqa: ARG002 - the protocol's
     ) -> list[list[Candidate]]:
         """Return candidates for several users; runs in a thread."""
-        return [self._rank(request) for request in requests]
-
-    def _rank(self, request: RankingRequest) -> list[Candidate]:
-        fitted, taste = self._fitted.get(request.tenant), self._taste(request)
-        if fitted is None or taste is None:
-            return []
+        fitted = self._fitted.get(requests[0].tenant) if requests else None
+        if fitted is None:
+            return [[] for _ in requests]
         prints, walk = fitted
-        best = top(walk.scores(taste), request.limit, taste.items)
-        return [Candidate(prints.items[number], score, "together") for number, score in best]
+        found: list[list[Candidate]] = []
+        for request in requests:
+            taste = self._taste(request)
+            best = top(walk.scores(taste), request.limit, taste.items) if taste else []
+            found.append([Candidate(prints.items[number], score, "together") for number, score in best])
+        return found
 
     def _taste(self, request: RankingRequest) -> History | None:
         """Return what the user chose on this errand, if anything."""

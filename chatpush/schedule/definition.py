@@ -14,6 +14,7 @@ from chatpush.errors import InvalidInput
 from chatpush.notify.drafts import LIVE, Priority, Recipient
 from chatpush.notify.policy import QuietRule
 from chatpush.recommend.copywriter import Slot, checked_slots
+from chatpush.recommend.recommender import FOR_YOU, KINDS
 from chatpush.schedule import triggers
 from chatpush.schedule.triggers import EventTrigger, Trigger
 
@@ -47,6 +48,7 @@ class Definition:
     catch_up: bool
     overlap: bool
     spec: Mapping[str, Any] = field(default_factory=dict)
+    picks_kind: str = FOR_YOU
 
     @property
     def kind(self) -> str:
@@ -97,6 +99,7 @@ def parse(spec: Mapping[str, Any], created_at: datetime) -> Definition:
         catch_up=_one_of(spec.get("misfire") or "catch_up", ("catch_up", "skip"), "misfire") == "catch_up",
         overlap=_one_of(spec.get("overlap") or "skip", ("skip", "allow"), "overlap") == "allow",
         spec=dict(spec),
+        picks_kind=_picks_kind(spec.get("recommend")),
     )
 
 
@@ -149,6 +152,10 @@ def _picks(recommend: Mapping[str, Any] | None) -> int:
     if not isinstance(limit, int) or not 1 <= limit <= MOST_PICKS:
         raise InvalidInput(f"recommend.limit is from 1 to {MOST_PICKS}", param="recommend.limit")
     return limit
+
+
+def _picks_kind(recommend: Mapping[str, Any] | None) -> str:
+    return _one_of((recommend or {}).get("kind") or FOR_YOU, KINDS, "recommend.kind")
 
 
 def _choice(kind: type[Choice], value: Any, param: str) -> Choice | None:

@@ -51,7 +51,9 @@ class Drafting:
                 Addressed(person, {**own.get(person.id, {}), **words})
                 for person, words in zip(people, texts, strict=True)
             ]
-        picks = await self._recommender.pick_many(tenant, users, definition.picks, definition.locale or "")
+        picks = await self._recommender.pick_many(
+            tenant, users, definition.picks, definition.locale or "", definition.picks_kind
+        )
         addressed = []
         for person in people:
             if found := picks[person.id]:

@@ -196,3 +196,51 @@ async def test_many_users_at_once(shop: World) -> None:
     found = await shop.recommender.pick_many(shop.tenant, [UserId("a"), UserId("b")], 2)
     assert found[UserId("a")][0].item.id.startswith("bowl")
     assert found[UserId("b")][0].item.id.startswith("spade")
+
+
+async def test_a_list_may_be_confined_to_what_is_trending_or_new(shop: World) -> None:
+    shop.clock.forward(timedelta(days=20))
+    await shop.stock(shop.item("bowl-new", tags=("kitchen",), text="baking ceramic"))
+    await shop.happened(*(shop.event(f"fan{n}", "purchase", "spade-5") for n in range(9)))
+    await shop.happened(shop.event("me", "purchase", "bowl-0"))
+    await shop.recommender.training.refit(shop.tenant)
+    me = UserId("me")
+    new = await shop.recommender.pick_many(shop.tenant, [me], 3, kind="new")
+    assert [pick.item.id for pick in new[me]] == ["bowl-new"]
+    trending = await shop.recommender.pick_many(shop.tenant, [me], 1, kind="trending")
+    assert "bowl-new" not in [pick.item.id for pick in trending[me]]
+
+
+async def test_a_user_with_a_great_many_events_is_read_as_quickly_as_others(shop: World) -> None:
+    crowd = [shop.event("till", "purchase", f"bowl-{n % 6}", ago=timedelta(seconds=n)) for n in range(5000)]
+    for start in range(0, 5000, 1000):
+        await shop.happened(*crowd[start : start + 1000])
+    found = await shop.behaviour.recent_many(shop.tenant, [UserId("till"), UserId("g1")])
+    assert len(found[UserId("till")]) == 2000
+    assert len(found[UserId("g1")]) == 4
+    assert len(await shop.picked("till", 5)) == 5
+
+
+async def test_what_is_due_again_comes_back_though_it_was_bought(shop: World) -> None:
+    day = timedelta(days=1)
+    for n in range(6):
+        await shop.happened(
+            *(shop.event(f"eater{n}", "purchase", "untouched", ago=(1 + 10 * k) * day) for k in range(4))
+        )
+    await shop.happened(
+        *(shop.event("me", "purchase", "untouched", ago=(11 + 10 * k) * day) for k in range(2))
+    )
+    await shop.recommender.training.refit(shop.tenant)
+    picks = await shop.recommender.pick(shop.tenant, UserId("me"), 3)
+    due = next(pick for pick in picks if pick.item.id == "untouched")
+    assert due.reason.text == "Time for Untouched again?"
+    assert "untouched" not in await shop.picked("eater1", 5)
+
+
+async def test_what_was_looked_at_lately_is_shown_again(shop: World) -> None:
+    await shop.happened(shop.event("me", "view", "untouched"), shop.event("me", "cart", "bowl-1"))
+    reasons = {
+        pick.item.id: pick.reason.code for pick in await shop.recommender.pick(shop.tenant, UserId("me"), 14)
+    }
+    assert reasons["untouched"] == "seen"
+    assert reasons["bowl-1"] == "in_cart"

@@ -1,5 +1,6 @@
 """Plan campaigns, try them without sending, run them, and see their runs."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -9,6 +10,7 @@ from pydantic import BaseModel, Field, JsonValue
 from chatpush.domain import Role, iso
 from chatpush.notify.listing import Window
 from chatpush.notify.users import checked_user
+from chatpush.schedule import presets
 from chatpush.schedule.campaigns import Campaign, Campaigns
 from chatpush.schedule.dry_run import MOST_SAMPLES, DryRuns
 from chatpush.schedule.runs import Run, Runs
@@ -59,6 +61,9 @@ class RecommendIn(Body):
     """Picks of each user's own, as ``items`` in the template."""
 
     limit: int = 3
+    kind: str | None = Field(
+        None, description="for_you (the default), trending (what many want now) or new (arrivals)."
+    )
 
 
 class SlotIn(Body):
@@ -183,6 +188,21 @@ class RunPage(BaseModel):
     has_more: bool
 
 
+class PresetOut(BaseModel):
+    """A campaign ready to be made: write its template's locales, then post the campaign."""
+
+    name: str
+    about: str
+    campaign: dict[str, Any]
+    locales: Mapping[str, Mapping[str, str]]
+
+
+class PresetPage(BaseModel):
+    """All presets."""
+
+    data: list[PresetOut]
+
+
 @routes.post("/v1/campaigns", door=WRITERS, status=201, idempotent=True)
 async def create_campaign(call: Call, body: CampaignIn) -> CampaignOut:
     """Make a campaign; it is active at once."""
@@ -195,6 +215,17 @@ async def list_campaigns(call: Call, query: PageQuery) -> CampaignPage:
     window = Window(query.limit, query.starting_after, query.ending_before)
     page = await call.need(Campaigns).list(call.identity.tenant, window)
     return CampaignPage(data=[_campaign(one) for one in page.data], has_more=page.has_more)
+
+
+@routes.get("/v1/campaigns/presets", door=READERS)
+async def list_presets(call: Call) -> PresetPage:  # noqa: ARG001 - every handler is called with it
+    """List campaigns ready to be made: the specification, and the words of its template."""
+    return PresetPage(
+        data=[
+            PresetOut(name=one.name, about=one.about, campaign=dict(one.spec), locales=one.locales)
+            for one in presets.ALL
+        ]
+    )
 
 
 @routes.get("/v1/campaigns/{id}", door=READERS)
