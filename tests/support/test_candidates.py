@@ -2,13 +2,14 @@
 
 import pytest
 
-from chatpush.domain import DEFAULT_TENANT, ConversationId, Speaker, Turn, TurnId
+from chatpush.domain import DEFAULT_TENANT, ConversationId, Speaker, TenantId, Turn, TurnId
 from chatpush.errors import Conflict, NotFound
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from chatpush.support.candidates import Candidates, answered
+from chatpush.support.erasure import erasing
 from tests.clocks import StillClock
-from tests.support.house import House, build
+from tests.support.house import ADA, House, build
 
 REPLY = "You can return goods within 30 days, the refund reaches your card within 5 working days."
 
@@ -114,3 +115,19 @@ def test_thanks_and_what_a_person_adds_are_no_questions(still_clock: StillClock)
     ]
     assert answered(turns, {"trn_2", "trn_3", "trn_5"}) == [("where can I buy spare shades", "In the shop.")]
     assert answered(turns, {"trn_5"}) == []
+
+
+async def test_a_users_questions_go_with_the_user(
+    database: Database, vault: Vault, still_clock: StillClock
+) -> None:
+    async def forget(tenant: TenantId, channel: str) -> None:
+        assert tenant == DEFAULT_TENANT
+        assert channel
+
+    house = await build(database, vault, still_clock)
+    candidates = candidates_of(house, database, vault, still_clock)
+    await handed(house, "is the oak table solid wood", "It is.")
+    await candidates.look(DEFAULT_TENANT)
+    await erasing(database, forget)(DEFAULT_TENANT, ADA)
+    assert await candidates.page(DEFAULT_TENANT) == []
+    await house.close()
