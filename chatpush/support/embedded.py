@@ -301,11 +301,9 @@ def _from_about(asked: Asked, match: Match) -> Match:
 
 
 def _yes_no(asked: Asked) -> tuple[dict[str, str], ...]:
-    yes, no = ("好的", "不用了") if base(asked.language) == "zh" else ("yes", "no")
-    return (
-        {"id": "yes", "label": words("yes_label", asked.language), "value": yes},
-        {"id": "no", "label": words("no_label", asked.language), "value": no},
-    )
+    """Return the two buttons; what they say is what the user is seen to say, and ``is_yes`` knows it."""
+    labels = {name: words(f"{name}_label", asked.language) for name in ("yes", "no")}
+    return tuple({"id": name, "label": label, "value": label} for name, label in labels.items())
 
 
 def _person(asked: Asked) -> tuple[dict[str, str], ...]:

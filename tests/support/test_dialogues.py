@@ -22,7 +22,7 @@ async def test_order_promise_and_kept_after_a_restart(
     turn = await house.say("where is my order 1001?")
     assert "Order 1001 is shipped." in turn.text
     assert "Shall I tell you when order 1001 arrives?" in turn.text
-    assert [action["value"] for action in turn.actions] == ["yes", "no"]
+    assert [action["value"] for action in turn.actions] == ["Yes, tell me", "No, thanks"]
     assert turn.sources[0].title == "Order 1001"
 
     turn = await house.say("yes")

@@ -12,6 +12,7 @@ from chatpush.support.phrases import (
     is_yes,
     small_talk,
     wants_person,
+    words,
 )
 
 
@@ -84,3 +85,9 @@ def test_every_phrase_has_both_languages_with_the_same_values() -> None:
         ]
         assert set(texts) == {"en", "zh"}, name
         assert fields[0] == fields[1], name
+
+
+@pytest.mark.parametrize("locale", ["en", "zh"])
+def test_what_the_buttons_say_is_understood(locale: str) -> None:
+    assert is_yes(words("yes_label", locale))
+    assert is_no(words("no_label", locale))
