@@ -104,7 +104,9 @@ from chatpush.support.writer import Writer
 from chatpush.web import jwks, one_way, poll, routes, server, server_api, streams, websocket
 from chatpush.web.addresses import Throttle
 from chatpush.web.console.wiring import add_console
+from chatpush.web.front import FrontSite
 from chatpush.web.health import Readiness, add_health
+from chatpush.web.hot import HotRequests
 from chatpush.web.idempotency import Replies
 from chatpush.web.identify import Identifier
 from chatpush.web.metrics import Metrics
@@ -210,7 +212,8 @@ class Chatpush:
             await runner.setup()
             try:
                 address = self.settings.server
-                site = web.TCPSite(runner, address.host, address.port, backlog=BACKLOG)
+                handlers = self.hot.handlers()
+                site = FrontSite(runner, address.host, address.port, handlers, backlog=BACKLOG)
                 try:
                     await site.start()
                 except OSError as error:
@@ -232,9 +235,10 @@ class Chatpush:
         websocket.add_routes(app, self.hub, client, identifier.tenant_of)
         for transport in (poll, streams, one_way):
             transport.add_routes(app, self.hub, client, identifier.tenant_of)
-        server_api.add_routes(
+        api = server_api.add_routes(
             app, self.hub, self.settings.http_api.key, self._identify_key, DEFAULT_TENANT, __version__
         )
+        self.hot = HotRequests(self.hub, api, client)
         add_console(app)
         add_health(app)
         self.metrics.add(app)

@@ -7,22 +7,29 @@ cursor. A newer poll of the same client ends the one before.
 """
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import structlog
+
 from chatpush.domain import Cursor, Publication, TenantId, UserId
-from chatpush.errors import CursorLost, Forbidden, InvalidInput, TooMany, Unauthenticated
+from chatpush.errors import ChatpushError, CursorLost, Forbidden, InvalidInput, TooMany, Unauthenticated
 from chatpush.realtime.codes import Refused
 from chatpush.realtime.connecting import server_side_channels
 from chatpush.realtime.feed import LiveChannel
 from chatpush.realtime.grants import Grant, Grants, decode_cursor, encode_cursor
+from chatpush.realtime.held import Answer, Held, Waiting
 from chatpush.realtime.node import Node
 from chatpush.realtime.permissions import check_reserved, check_subscribe
 from chatpush.realtime.tokens import ConnectionClaims
 
 GRANT_SECONDS = 300.0
 LINGER_SECONDS = 0.05
+POLLS_A_TURN = 256
+DRAIN_SECONDS = 5.0
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,10 @@ class Waiter:
             self.passing.append((channel, passing))
         self.woken.set()
 
+    def release(self) -> None:
+        """Answer now, whatever there is."""
+        self.woken.set()
+
 
 class Polling:
     """Long-polls of this node."""
@@ -67,8 +78,11 @@ class Polling:
     def __init__(self, node: Node, grant_key: bytes = b"") -> None:
         self._node = node
         self._grants = Grants(grant_key or secrets.token_bytes(32))
-        self._held: dict[str, Waiter] = {}
+        self._held: dict[str, Waiter | Held] = {}
+        self._waiting = Waiting(self._finish_soon, self._let_go)
+        self._finishing: set[asyncio.Task[None]] = set()
         self._draining = False
+        self._nobody: asyncio.Event | None = None
 
     async def authorise(self, tenant: TenantId, token: str, grant: str, asked: Sequence[Asked]) -> Grant:
         """Return the permission to poll these channels: from a grant that covers them, else from tokens.
@@ -144,7 +158,122 @@ class Polling:
         """Answer all waiting polls now, and those to come at once."""
         self._draining = True
         for waiter in list(self._held.values()):
-            waiter.woken.set()
+            waiter.release()
+
+    def sign(self, grant: Grant) -> str:
+        """Return a grant as the text that clients send."""
+        return self._grants.sign(grant)
+
+    async def all_answered(self) -> None:
+        """Wait until every poll that was released has its answer."""
+        if self._held:
+            self._nobody = asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._nobody.wait(), DRAIN_SECONDS)
+
+    async def again(
+        self, tenant: TenantId, text: str, asked: Sequence[str], cursor: str, limit: int, seconds: float,
+        spoken: Answer,
+    ) -> PollReply | Held | None:  # fmt: skip
+        """Go on with a poll whose grant and cursor cover all its channels, without a task while it waits.
+
+        Return the reply if there is one already; else ``spoken`` is told when
+        the wait is over. None is for ``authorise`` and ``poll`` to answer:
+        whatever else it is, and what is wrong with it.
+        """
+        try:
+            grant = self._grants.read(text, tenant, self._node.now())
+            self._node.tokens.blocks.check_user(tenant, grant.user)
+            given = decode_cursor(cursor)
+        except ChatpushError:
+            return None
+        names = list(dict.fromkeys([*grant.own, *asked]))
+        if not names or not all(
+            name in given and (name in grant.channels or name in grant.own) for name in names
+        ):
+            return None
+        places = {name: given[name] for name in names}
+        lives = [self._node.channels.live(tenant, name) for name in names]
+        held = Held(self._waiting, grant, text, lives, places, limit, spoken)
+        for live in lives:
+            self._node.channels.listen(live, held)
+        reply = PollReply("", text, grant.client)
+        try:
+            await self._collect(lives, places, reply, limit)
+            if not reply.publications and not reply.gaps and seconds > 0 and not self._draining:
+                self._begin(held, seconds)
+                return held
+        except ChatpushError:
+            self._stop_listening(held)
+            return None
+        except BaseException:
+            self._stop_listening(held)
+            raise
+        self._stop_listening(held)
+        reply.publications += held.passing or []
+        reply.cursor = encode_cursor(places)
+        return reply
+
+    async def reply_of(self, held: Held) -> PollReply:
+        """Return the reply of a poll whose wait is over."""
+        reply = PollReply("", held.text, held.grant.client)
+        await self._collect(list(held.lives), held.places, reply, held.limit)
+        reply.publications += held.passing or []
+        reply.cursor = encode_cursor(held.places)
+        return reply
+
+    def _begin(self, held: Held, seconds: float) -> None:
+        grant, node = held.grant, self._node
+        if before := self._held.get(grant.client):
+            before.release()
+        if (
+            grant.user
+            and node.registry.count(grant.tenant, grant.user) >= node.settings.max_connections_per_user
+        ):
+            raise TooMany("this user has too many connections; close some", retry_after_seconds=5)
+        self._held[grant.client] = held
+        node.registry.hold(grant.tenant, grant.user)
+        self._waiting.hold(held, seconds)
+        if held.news:
+            held.release()
+
+    def _finish_soon(self, woken: list[Held]) -> None:
+        task = asyncio.get_running_loop().create_task(self._finish(woken))
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+
+    async def _finish(self, woken: list[Held]) -> None:
+        for number, held in enumerate(woken, start=1):
+            if held.second < 0:
+                continue
+            reply = PollReply(encode_cursor(held.places), held.text, held.grant.client)
+            try:
+                self._node.tokens.blocks.check_user(held.grant.tenant, held.grant.user)
+                reply = await self.reply_of(held)
+            except ChatpushError:
+                pass  # the next poll is told
+            except Exception:
+                log.exception("a held poll failed")
+            if held.second == 0:  # its client is still there
+                held.spoken.poll_over(reply)
+                held.leave()
+            if number % POLLS_A_TURN == 0:
+                await asyncio.sleep(0)
+
+    def _let_go(self, held: Held) -> None:
+        self._stop_listening(held)
+        self._node.registry.let_go(held.grant.tenant, held.grant.user)
+        self._forget(held.grant.client, held)
+
+    def _forget(self, client: str, poll: Waiter | Held) -> None:
+        if self._held.get(client) is poll:
+            del self._held[client]
+        if self._nobody is not None and not self._held:
+            self._nobody.set()
+
+    def _stop_listening(self, held: Held) -> None:
+        for live in held.lives:
+            self._node.channels.stop_listening(live, held)
 
     async def _hold(self, grant: Grant, waiter: Waiter, hold_seconds: float) -> None:
         """Wait until something is new or a newer poll of this client comes."""
@@ -152,7 +281,7 @@ class Polling:
             return
         node = self._node
         if before := self._held.get(grant.client):
-            before.woken.set()
+            before.release()
         if (
             grant.user
             and node.registry.count(grant.tenant, grant.user) >= node.settings.max_connections_per_user
@@ -169,8 +298,7 @@ class Polling:
             pass
         finally:
             node.registry.let_go(grant.tenant, grant.user)
-            if self._held.get(grant.client) is waiter:
-                del self._held[grant.client]
+            self._forget(grant.client, waiter)
 
     async def _places(self, lives: list[LiveChannel], given: dict[str, Cursor]) -> dict[str, Cursor]:
         """Return where the poll stands in each channel; a new one at its top."""

@@ -101,7 +101,7 @@ class Polls:
             raise Unavailable("too many connections here; come back in a moment")
         channels = [Asked(one.channel, one.token) for one in asked.channels]
         grant = await self._hub.polling.authorise(tenant, asked.token, asked.grant, channels)
-        hold = min(asked.timeout, random.uniform(SHORTEST_HOLD_SECONDS, LONGEST_HOLD_SECONDS))
+        hold = hold_seconds(asked)
         poll = asyncio.ensure_future(self._hub.polling.poll(grant, channels, asked.cursor, asked.limit, hold))
         try:
             while not poll.done() and request.transport is not None:
@@ -139,9 +139,28 @@ def _of_query(request: web.Request) -> PollIn:
     return asked
 
 
-def _response(reply: PollReply) -> web.Response:
+def read_body(body: bytes) -> PollIn:
+    """Return what a poll's body asks.
+
+    Raises:
+        MsgspecError: it is no poll.
+    """
+    return _body.decode(body)
+
+
+def body_of(reply: PollReply) -> bytes:
+    """Return a reply's JSON."""
     shown = [_shown(channel, publication) for channel, publication in reply.publications]
-    body = codec.encode(PollOut(reply.cursor, reply.grant, reply.client, shown, reply.gaps))
+    return codec.encode(PollOut(reply.cursor, reply.grant, reply.client, shown, reply.gaps))
+
+
+def hold_seconds(asked: PollIn) -> float:
+    """Return how long a poll is held: by chance, so that crowds spread."""
+    return min(asked.timeout, random.uniform(SHORTEST_HOLD_SECONDS, LONGEST_HOLD_SECONDS))
+
+
+def _response(reply: PollReply) -> web.Response:
+    body = body_of(reply)
     response = web.Response(body=body, content_type="application/json")
     response.headers["Cache-Control"] = "no-store"
     if len(body) > WORTH_COMPRESSING_BYTES:

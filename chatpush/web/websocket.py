@@ -87,6 +87,7 @@ class Sockets:
     async def shut_down(self, _app: web.Application) -> None:
         """Tell every client to come back elsewhere, and wait for the goodbyes."""
         await self._hub.drain()
+        await self._hub.polling.all_answered()
         if self._closing:
             await asyncio.wait(self._closing)
         if self._ward is not None:

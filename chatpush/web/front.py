@@ -1,0 +1,271 @@
+"""The protocol on the listening socket: a few hot requests are answered here, all others are aiohttp's.
+
+Only a request that is whole, plain and exactly of a known kind is looked at;
+a handler that does not want it after all returns None. Everything else, and
+all that comes after it on that connection, is handed to aiohttp byte for byte,
+so there is one place for routing, limits, slow clients and errors.
+"""
+
+import asyncio
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from itertools import count
+from typing import Protocol, cast
+
+import structlog
+from aiohttp import web
+
+log = structlog.get_logger(__name__)
+
+FIRST_BYTE_SECONDS = 10.0
+KEEP_ALIVE_SECONDS = 75.0
+SWEEP_SECONDS = 2.0
+LONGEST_HEAD = 8192
+LONGEST_REST = 65_536
+UNSENT_LIMIT = 1_048_576
+END = b"\r\n\r\n"
+# Names and values as RFC 9112 wants them, nothing folded; what is odd is for aiohttp to judge.
+HEAD = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)+")
+NOT_HERE = frozenset(
+    {b"transfer-encoding", b"expect", b"upgrade", b"content-encoding", b"cookie", b"te", b"trailer"}
+)
+SAFE = b"\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: strict-origin-when-cross-origin"
+FAILED = b'{"code":"internal","title":"something went wrong here; it is in the log"}'
+
+
+@dataclass(slots=True)
+class Hot:
+    """A request: its headers by lower-case name, its body, and what the client sent after it."""
+
+    target: bytes
+    headers: dict[bytes, bytes]
+    body: bytes
+    rest: bytes
+
+
+class Pending(Protocol):
+    """An answer that comes later."""
+
+    def leave(self) -> None:
+        """The client is gone."""
+        ...
+
+
+# A handler returns the whole response; None to leave the request to aiohttp; or what it waits for.
+Handler = Callable[[Hot, "Front"], Awaitable[bytes | Pending | None]]
+_ids = count(1)
+_node = secrets.token_hex(8)
+
+
+def response(body: bytes, headers: bytes = b"", status: bytes = b"200 OK") -> bytes:
+    """Return a JSON response; ``headers`` are whole lines, each ending with CRLF."""
+    return (
+        b"HTTP/1.1 " + status + b"\r\nContent-Type: application/json\r\nContent-Length: " + b"%d" % len(body)
+        + f"\r\nX-Request-Id: req_{_node}{next(_ids):x}".encode() + SAFE + b"\r\n" + headers + b"\r\n" + body
+    )  # fmt: skip
+
+
+def parse(data: bytes) -> Hot | None:
+    """Return the request the data begins with; None if it is not whole or not plain."""
+    end = data.find(END)
+    if not 0 < end <= LONGEST_HEAD:
+        return None
+    line = data.find(b"\r\n")
+    head = data[line + 2 : end + 2]
+    if not data[:line].endswith(b" HTTP/1.1") or HEAD.fullmatch(head) is None:
+        return None
+    headers: dict[bytes, bytes] = {}
+    fields = head[:-2].split(b"\r\n")
+    for field in fields:
+        name, _, value = field.partition(b":")
+        headers[name.lower()] = value.strip()
+    length = headers.get(b"content-length", b"")
+    if len(headers) != len(fields) or b"host" not in headers or not length.isdigit() or len(length) > 7:
+        return None
+    if not NOT_HERE.isdisjoint(headers) or headers.get(b"connection", b"keep-alive").lower() != b"keep-alive":
+        return None
+    body = end + len(END)
+    after = body + int(length)
+    if len(data) < after:
+        return None
+    return Hot(data[: line - len(b" HTTP/1.1")], headers, data[body:after], data[after:])
+
+
+class Door:
+    """What all connections of a listening socket share."""
+
+    def __init__(self, server: Callable[[], asyncio.Protocol], handlers: dict[bytes, Handler]) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.server = server
+        self.handlers = handlers
+        self.fronts: set[Front] = set()
+        self.closing = False
+        self._sweeping: asyncio.TimerHandle | None = None
+
+    def __call__(self) -> "Front":
+        """Return the protocol of a new connection."""
+        return Front(self)
+
+    def start(self) -> None:
+        """Begin to close connections that say nothing."""
+        self._sweeping = self.loop.call_later(SWEEP_SECONDS, self._sweep)
+
+    def stop(self) -> None:
+        """Close who is idle now, and everybody else after the answer."""
+        self.closing = True
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        for front in list(self.fronts):
+            front.close_if_idle(float("inf"))
+
+    def _sweep(self) -> None:
+        now = self.loop.time()
+        for front in list(self.fronts):
+            front.close_if_idle(now)
+        self.start()
+
+
+class Front(asyncio.Protocol):
+    """One connection, until it is aiohttp's."""
+
+    __slots__ = ("_busy", "_door", "_due", "_pending", "_raw", "_rest", "_task", "_transport")
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._transport: asyncio.Transport | None = None
+        self._busy = False
+        self._raw = self._rest = b""
+        self._pending: Pending | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._due = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by its methods alone
+        self._due = self._door.loop.time() + FIRST_BYTE_SECONDS
+        self._door.fronts.add(self)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._door.fronts.discard(self)
+        self._transport = None
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.leave()
+
+    def data_received(self, data: bytes) -> None:
+        if not self._busy:
+            self._take(data)
+            return
+        self._rest += data
+        if len(self._rest) > LONGEST_REST and self._transport is not None:
+            self._transport.pause_reading()
+
+    def answer(self, data: bytes) -> None:
+        """Send the response, and go on with the next request."""
+        transport = self._transport
+        self._busy = False
+        self._raw = b""
+        self._pending = self._task = None
+        if transport is None or transport.is_closing():
+            return
+        if transport.get_write_buffer_size() > UNSENT_LIMIT:
+            transport.abort()
+            return
+        transport.write(data)
+        if self._door.closing:
+            transport.close()
+            return
+        self._due = self._door.loop.time() + KEEP_ALIVE_SECONDS
+        rest, self._rest = self._rest, b""
+        if rest:
+            transport.resume_reading()
+            self._door.loop.call_soon(self.data_received, rest)
+
+    def close_if_idle(self, now: float) -> None:
+        """Close a connection whose time is up and that waits for nothing."""
+        if not self._busy and self._due <= now and self._transport is not None:
+            self._transport.close()
+
+    def _take(self, data: bytes) -> None:
+        line = data.find(b" HTTP/1.1\r\n", 0, 512)
+        handler = self._door.handlers.get(data[:line]) if line > 0 else None
+        request = parse(data) if handler is not None else None
+        if handler is None or request is None:
+            self._hand_over(data)
+            return
+        self._busy = True
+        self._rest = request.rest
+        self._raw = data[: len(data) - len(request.rest)]
+        self._task = self._door.loop.create_task(self._serve(handler, request))
+
+    async def _serve(self, handler: Handler, request: Hot) -> None:
+        try:
+            answer = await handler(request, self)
+        except Exception:
+            log.exception("a hot request failed", target=request.target.decode(errors="replace"))
+            answer = response(FAILED, status=b"500 Internal Server Error")
+        if answer is None:
+            self._hand_over(self._raw + self._rest)
+        elif isinstance(answer, bytes):
+            self.answer(answer)
+        elif self._transport is None:
+            answer.leave()
+        elif self._busy:
+            self._pending = answer
+            self._raw = b""
+            self._task = None
+
+    def _hand_over(self, data: bytes) -> None:
+        """From now on this is aiohttp's connection."""
+        transport, self._transport = self._transport, None
+        self._door.fronts.discard(self)
+        self._raw = self._rest = b""
+        if transport is None or transport.is_closing():
+            return
+        protocol = self._door.server()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        transport.resume_reading()
+        protocol.data_received(data)
+
+
+class FrontSite(web.BaseSite):
+    """Listens with a ``Front`` for every connection; ``handlers`` by request line, as ``POST /path``."""
+
+    def __init__(
+        self,
+        runner: web.BaseRunner,
+        host: str,
+        port: int,
+        handlers: dict[bytes, Handler],
+        *,
+        backlog: int,
+    ) -> None:
+        super().__init__(runner, backlog=backlog)
+        self._host = host
+        self._port = port
+        self._handlers = handlers
+        self._door: Door | None = None
+
+    @property
+    def name(self) -> str:
+        """Where it listens."""
+        return f"http://{self._host}:{self._port}"
+
+    async def start(self) -> None:
+        """Listen."""
+        await super().start()
+        server = self._runner.server
+        assert server is not None
+        self._door = Door(server, self._handlers)
+        self._door.start()
+        self._server = await self._door.loop.create_server(
+            self._door, self._host, self._port, backlog=self._backlog
+        )
+
+    async def stop(self) -> None:
+        """Listen no more; who waits is answered first."""
+        if self._door is not None:
+            self._door.stop()
+        await super().stop()

@@ -1,0 +1,193 @@
+"""The listening socket: hot requests in front, everything else byte for byte to aiohttp."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from chatpush.clock import SystemClock
+from chatpush.domain import DEFAULT_TENANT, Identity, IdentityKind, TenantId, UserId
+from chatpush.errors import Unauthenticated
+from chatpush.web import poll, server, server_api, websocket
+from chatpush.web.front import FrontSite, parse
+from chatpush.web.hot import HotRequests
+from tests.realtime.node import API_KEY, RealtimeNode, realtime_node
+from tests.waiting import until
+
+ORIGIN = "https://shop.example"
+
+
+class Line:
+    """One keep-alive connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.head = ""
+
+    def send(self, path: str, body: Any, **headers: str) -> None:
+        text = json.dumps(body).encode()
+        lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+        self.writer.write(
+            f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{lines}"
+            f"Content-Length: {len(text)}\r\n\r\n".encode()
+            + text
+        )
+
+    async def answer(self) -> tuple[int, Any]:
+        self.head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
+        fields = dict(line.lower().split(": ", 1) for line in self.head.split("\r\n")[1:] if line)
+        body = await self.reader.readexactly(int(fields["content-length"]))
+        return int(self.head.split(" ")[1]), json.loads(body)
+
+    async def ask(self, path: str, body: Any, **headers: str) -> tuple[int, Any]:
+        self.send(path, body, **headers)
+        return await self.answer()
+
+
+@asynccontextmanager
+async def listening(node: RealtimeNode) -> AsyncIterator[int]:
+    async def tenant_of(_request: web.Request) -> TenantId:
+        return DEFAULT_TENANT
+
+    async def identify(_request: web.Request) -> Identity:
+        return Identity(DEFAULT_TENANT, IdentityKind.ANONYMOUS)
+
+    async def identify_key(_key: str) -> Identity:
+        raise Unauthenticated("unknown key")
+
+    client = node.settings.client
+    app = server.build([], {}, identify, node.settings)
+    websocket.add_routes(app, node.hub, client, tenant_of)
+    poll.add_routes(app, node.hub, client, tenant_of)
+    api = server_api.add_routes(app, node.hub, API_KEY, identify_key, DEFAULT_TENANT, "test")
+    runner = web.AppRunner(app, shutdown_timeout=2)
+    await runner.setup()
+    handlers = HotRequests(node.hub, api, client).handlers()
+    await FrontSite(runner, "127.0.0.1", 0, handlers, backlog=100).start()
+    try:
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncIterator[RealtimeNode]:
+    async with realtime_node(tmp_path, SystemClock(), allowed_origins=[ORIGIN]) as node:
+        yield node
+
+
+@pytest.fixture
+async def line(node: RealtimeNode) -> AsyncIterator[Line]:
+    async with listening(node) as port:
+        line = Line(*await asyncio.open_connection("127.0.0.1", port))
+        yield line
+        line.writer.close()
+
+
+async def test_publishing_is_answered_in_front(node: RealtimeNode, line: Line) -> None:
+    for number in (1, 2):
+        status, reply = await line.ask(
+            "/api/publish", {"channel": "news:a", "data": number}, X_API_Key=API_KEY
+        )
+        assert (status, reply["result"]["offset"]) == (200, number)
+        assert "aiohttp" not in line.head
+        assert "X-Request-Id: req_" in line.head
+
+
+async def test_what_is_wrong_is_said_by_aiohttp(line: Line) -> None:
+    status, _ = await line.ask("/api/publish", {"channel": "news:a", "data": 1}, X_API_Key="wrong")
+    assert status == 401
+    assert "aiohttp" in line.head
+    assert (await line.ask("/api/info", {}, X_API_Key=API_KEY))[0] == 200
+    assert (await line.ask("/api/publish", {"channel": "news:a", "data": 1}, X_API_Key=API_KEY))[0] == 200
+
+
+async def test_requests_in_a_row_are_answered_in_order(line: Line) -> None:
+    for number in range(5):
+        line.send("/api/publish", {"channel": "news:a", "data": number}, X_API_Key=API_KEY)
+    assert [(await line.answer())[1]["result"]["offset"] for _ in range(5)] == [1, 2, 3, 4, 5]
+
+
+async def test_a_poll_is_held_without_a_task_and_woken(node: RealtimeNode, line: Line) -> None:
+    ask: dict[str, Any] = {"token": await node.token("emma"), "channels": [{"channel": "news:a"}]}
+    _, first = await line.ask("/connection/poll", ask)
+    before = len(asyncio.all_tasks())
+    line.send("/connection/poll", {**ask, "cursor": first["cursor"], "grant": first["grant"]}, Origin=ORIGIN)
+    await until(lambda: node.hub.counts().connections == 1)
+    assert len(asyncio.all_tasks()) == before
+    assert node.hub.is_online(DEFAULT_TENANT, UserId("emma"))
+    await node.hub.publish(DEFAULT_TENANT, "news:a", {"n": 1})
+    status, reply = await line.answer()
+    assert (status, [one["data"] for one in reply["publications"]]) == (200, [{"n": 1}])
+    assert f"Access-Control-Allow-Origin: {ORIGIN}" in line.head
+    assert node.hub.counts().connections == 0
+    status, again = await line.ask(
+        "/connection/poll", {**ask, "cursor": first["cursor"], "grant": first["grant"]}
+    )
+    assert again["publications"] == reply["publications"]
+
+
+async def test_a_held_poll_ends_in_time_by_a_newer_one_and_by_draining(node: RealtimeNode) -> None:
+    async with listening(node) as port:
+        lines = [Line(*await asyncio.open_connection("127.0.0.1", port)) for _ in range(2)]
+        ask: dict[str, Any] = {"token": await node.token("emma"), "channels": [{"channel": "news:a"}]}
+        _, first = await lines[0].ask("/connection/poll", ask)
+        ask |= {"cursor": first["cursor"], "grant": first["grant"]}
+        assert (await lines[0].ask("/connection/poll", {**ask, "timeout": 0.1}))[1]["publications"] == []
+        lines[0].send("/connection/poll", ask)
+        await until(lambda: node.hub.counts().connections == 1)
+        lines[1].send("/connection/poll", ask)
+        assert (await lines[0].answer())[1]["publications"] == []
+        await until(lambda: node.hub.counts().connections == 1)
+    assert (await lines[1].answer())[0] == 200
+    assert await lines[1].reader.read() == b""
+    for line in lines:
+        line.writer.close()
+
+
+async def test_a_client_that_leaves_is_forgotten(node: RealtimeNode, line: Line) -> None:
+    ask: dict[str, Any] = {"token": await node.token("emma"), "channels": [{"channel": "news:a"}]}
+    _, first = await line.ask("/connection/poll", ask)
+    line.send("/connection/poll", {**ask, "cursor": first["cursor"], "grant": first["grant"]})
+    await until(lambda: node.hub.counts().connections == 1)
+    line.writer.close()
+    await until(lambda: node.hub.counts().connections == 0)
+    assert node.hub.counts().channels == 0
+
+
+async def test_foreign_pages_are_refused(node: RealtimeNode, line: Line) -> None:
+    ask = {"token": await node.token("emma"), "channels": [{"channel": "news:a"}]}
+    assert (await line.ask("/connection/poll", ask, Origin="https://evil.example"))[0] == 403
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b"POST /api/publish HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /api/publish HTTP/1.0\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}",
+        b"POST /api/publish HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}",
+        b"POST /api/publish HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n{}",
+        b"POST /api/publish HTTP/1.1\r\nHost: x\r\nContent-Length: +2\r\n\r\n{}",
+        b"POST /api/publish HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+        b"POST /api/publish HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
+        b"POST /api/publish HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n{}",
+        b"POST /api/publish HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}",
+        b"POST /api/publish HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n folded: a\r\n\r\n{}",
+        b"POST /api/publish HTTP/1.1\r\nHost : x\r\nContent-Length: 2\r\n\r\n{}",
+        b"POST /api/publish HTTP/1.1\r\nHost: x\r\nA: b\nc\r\nContent-Length: 2\r\n\r\n{}",
+    ],
+)
+def test_what_is_not_plain_is_left_alone(odd: bytes) -> None:
+    assert parse(odd) is None
+
+
+def test_what_follows_a_request_is_kept() -> None:
+    whole = b"POST /api/publish HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
+    found = parse(whole + whole)
+    assert found is not None
+    assert (found.target, found.body, found.rest) == (b"POST /api/publish", b"{}", whole)
