@@ -24,6 +24,7 @@ SECONDS = 10
 LONGEST_TEXT = 4000
 LARGEST_ANSWER = 65_536
 BUSY = (408, 425, 429)
+OPEN = {"en": "Open", "zh": "查看"}
 
 
 class Settings(BaseModel):
@@ -84,15 +85,100 @@ class ChatWebhook:
 
 
 def payload(message: OutgoingMessage, address: str) -> dict[str, Any]:
-    """Return a plain text message as the service behind an address wants it."""
+    """Return a message as the service behind an address wants it: a card if it leads somewhere, else text."""
     content = message.content
+    buttons = _buttons(message)
     text = "\n".join(filter(None, [content.title, content.body, content.url]))[:LONGEST_TEXT]
     host = urlsplit(address).hostname or ""
+    card = next((make for end, make in CARDS.items() if host.endswith(end)), None)
+    if buttons and card is not None:
+        return card(message, buttons)
     if host.endswith((".feishu.cn", ".larksuite.com")):
         return {"msg_type": "text", "content": {"text": text}}
     if host.endswith((".dingtalk.com", ".qq.com")):
         return {"msgtype": "text", "text": {"content": text}}
     return {"text": text}
+
+
+def feishu_card(message: OutgoingMessage, buttons: list[tuple[str, str]]) -> dict[str, Any]:
+    """Return a Feishu or Lark card. Words are plain text there, so nothing in them can be markup."""
+    content = message.content
+    elements: list[dict[str, Any]] = []
+    if content.body:
+        elements.append({"tag": "div", "text": _plain(content.body[:LONGEST_TEXT])})
+    actions = [
+        {"tag": "button", "text": _plain(label), "url": url, "type": "default"} for label, url in buttons
+    ]
+    elements.append({"tag": "action", "actions": actions})
+    colour = "red" if message.priority == "high" else "blue"
+    header = {"title": _plain(content.title[:200]), "template": colour}
+    card = {"config": {"wide_screen_mode": True}, "header": header, "elements": elements}
+    return {"msg_type": "interactive", "card": card}
+
+
+def dingtalk_card(message: OutgoingMessage, buttons: list[tuple[str, str]]) -> dict[str, Any]:
+    """Return a DingTalk action card; its text is Markdown, so ours is escaped."""
+    content = message.content
+    parts = [f"### {_escaped(content.title)}"]
+    if _is_link(content.image):
+        parts.append(f"![]({content.image})")
+    parts.append(_escaped(content.body[:LONGEST_TEXT]).replace("\n", "\n\n"))
+    made = [{"title": label, "actionURL": url} for label, url in buttons]
+    card = {
+        "title": content.title[:200],
+        "text": "\n\n".join(filter(None, parts)),
+        "btnOrientation": "0",
+        "btns": made,
+    }
+    return {"msgtype": "actionCard", "actionCard": card}
+
+
+def wecom_card(message: OutgoingMessage, buttons: list[tuple[str, str]]) -> dict[str, Any]:
+    """Return a WeCom template card, with a picture if the message has one."""
+    content = message.content
+    card: dict[str, Any] = {
+        "card_type": "text_notice",
+        "main_title": {"title": content.title[:100]},
+        "sub_title_text": content.body[:500],
+        "jump_list": [{"type": 1, "title": label[:20], "url": url} for label, url in buttons[:3]],
+        "card_action": {"type": 1, "url": buttons[0][1]},
+    }
+    if _is_link(content.image):
+        del card["sub_title_text"]
+        card |= {"card_type": "news_notice", "card_image": {"url": content.image}}
+        card["main_title"]["desc"] = content.body[:200]
+    return {"msgtype": "template_card", "template_card": card}
+
+
+CARDS = {
+    ".feishu.cn": feishu_card,
+    ".larksuite.com": feishu_card,
+    ".dingtalk.com": dingtalk_card,
+    ".qq.com": wecom_card,
+}
+
+
+def _buttons(message: OutgoingMessage) -> list[tuple[str, str]]:
+    """Return (label, address) of everything a message leads to."""
+    content = message.content
+    found = [(str(one.get("label", "")), str(one.get("url", ""))) for one in content.actions]
+    if content.url and content.url not in [url for _, url in found]:
+        found.insert(0, (OPEN.get(message.user.locale.partition("-")[0], OPEN["en"]), content.url))
+    return [(label, url) for label, url in found if label and _is_link(url)][:5]
+
+
+def _is_link(url: str | None) -> bool:
+    return (
+        bool(url) and urlsplit(url or "").scheme in ("http", "https") and not set(url or "") & set(" ()<>\n")
+    )
+
+
+def _plain(text: str) -> dict[str, str]:
+    return {"tag": "plain_text", "content": text}
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\{sign}" if sign in "\\`*_{}[]()#+!|<>~" else sign for sign in text)
 
 
 def _refusal(said: bytes) -> str:

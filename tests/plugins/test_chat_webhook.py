@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -58,6 +59,38 @@ async def test_a_group_hears_title_and_body() -> None:
 def test_each_service_gets_its_own_shape(address: str, payload: dict[str, Any]) -> None:
     _, module = load("chat_webhook")
     assert module.payload(samples.message("Hi", "there"), address) == payload
+
+
+def linked(title: str, **more: Any) -> Any:
+    """Return a message that leads somewhere."""
+    plain = samples.message(title, "*there*\nnow")
+    return replace(plain, content=replace(plain.content, url="https://shop.example/7", **more))
+
+
+def test_what_leads_somewhere_becomes_a_card() -> None:
+    _, module = load("chat_webhook")
+    message = linked("Hi", actions=({"id": "b", "label": "Buy", "url": "https://shop.example/buy"},))
+    feishu = module.payload(message, "https://open.feishu.cn/hook/x")
+    assert (feishu["msg_type"], feishu["card"]["header"]["title"]["content"]) == ("interactive", "Hi")
+    assert [one["url"] for one in feishu["card"]["elements"][-1]["actions"]] == [
+        "https://shop.example/7", "https://shop.example/buy",
+    ]  # fmt: skip
+    ding = module.payload(message, "https://oapi.dingtalk.com/robot/send")
+    assert ding["msgtype"] == "actionCard"
+    assert ding["actionCard"]["text"] == "### Hi\n\n\\*there\\*\n\nnow"
+    assert [one["title"] for one in ding["actionCard"]["btns"]] == ["Open", "Buy"]
+    wecom = module.payload(message, "https://qyapi.weixin.qq.com/cgi-bin")["template_card"]
+    assert (wecom["card_type"], wecom["card_action"]["url"]) == ("text_notice", "https://shop.example/7")
+    pictured = linked("Hi", image="https://shop.example/7.png")
+    news = module.payload(pictured, "https://qyapi.weixin.qq.com/cgi-bin")["template_card"]
+    assert (news["card_type"], news["card_image"]["url"]) == ("news_notice", "https://shop.example/7.png")
+
+
+def test_links_that_are_none_make_no_buttons() -> None:
+    _, module = load("chat_webhook")
+    sly = linked("Hi", actions=({"id": "b", "label": "Buy", "url": "javascript:alert(1)"},))
+    card = module.payload(sly, "https://open.feishu.cn/hook/x")["card"]
+    assert len(card["elements"][-1]["actions"]) == 1
 
 
 async def test_other_addresses_are_never_called() -> None:
