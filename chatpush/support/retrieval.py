@@ -60,17 +60,24 @@ class Found:
 NOTHING = Found((), 0.0)
 
 
-@dataclass(slots=True)
-class _Held:
-    """One tenant's index and what it was built from."""
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """What one version of a tenant's knowledge came to; replaced whole, so that nobody sees half of it."""
 
-    vocabulary: Vocabulary = field(default_factory=Vocabulary)
     articles: dict[str, tuple[Article, tuple[Chunk, ...]]] = field(default_factory=dict)
     documents: dict[str, list[Document]] = field(default_factory=dict)
     index: Index | None = None
     version: int = -1
     valid: frozenset[str] = frozenset()
     day: date | None = None  # the day of the index, if any article has dates
+
+
+@dataclass(slots=True)
+class _Held:
+    """One tenant's index, and what outlives it."""
+
+    vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    built: _Built = field(default_factory=_Built)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -107,19 +114,19 @@ class Retrieval:
 
     async def search(self, tenant: TenantId, question: str, locale: str, limit: int = 5) -> Found:
         """Return the best passages for a question."""
-        held = await self._fresh(tenant)
-        if held.index is None:
+        built = await self._fresh(tenant)
+        if built.index is None:
             return NOTHING
-        own = held.index.rank(question, base(locale), LOOKED_AT)
+        own = built.index.rank(question, base(locale), LOOKED_AT)
         sure = confidence(own)
         if sure < POOR:
-            every = held.index.rank(question, None, LOOKED_AT)
+            every = built.index.rank(question, None, LOOKED_AT)
             if confidence(every) > sure:
                 own, sure = every, confidence(every)
-        passages = self._passages(held, own, question, limit)
-        decided = self._decide(tenant, held, question)
+        passages = self._passages(built, own, question, limit)
+        decided = self._decide(tenant, built, question)
         if decided is not None and self._is_for_the_head(tenant, passages, sure, decided):
-            first = self._decided(held, own, question, decided)
+            first = self._decided(built, own, question, decided)
             others = [
                 one for one in passages if (one.article, one.position) != (first.article, first.position)
             ]
@@ -137,11 +144,11 @@ class Retrieval:
         """Return the tenant's index as it is now, for its word weights."""
         return (await self._fresh(tenant)).index
 
-    def _decide(self, tenant: TenantId, held: _Held, question: str) -> Decision | None:
+    def _decide(self, tenant: TenantId, built: _Built, question: str) -> Decision | None:
         """Return what the tenant's head says, if it has one and its answer is still there."""
         head = self._heads.get(tenant) if self._heads is not None else None
         decided = None if head is None else head.decide(question)
-        return decided if decided is not None and decided.answer in held.valid else None
+        return decided if decided is not None and decided.answer in built.valid else None
 
     def _is_for_the_head(
         self, tenant: TenantId, passages: list[Passage], sure: float, decided: Decision
@@ -151,18 +158,18 @@ class Retrieval:
         known = head is not None and (not passages or passages[0].article in head.answers)
         return known or decided.confidence >= sure
 
-    def _decided(self, held: _Held, ranking: Ranking, question: str, decided: Decision) -> Passage:
+    def _decided(self, built: _Built, ranking: Ranking, question: str, decided: Decision) -> Passage:
         """Return the section of the answer a head chose that is best for question and nearest example."""
-        article, chunks = held.articles[decided.answer]
+        article, chunks = built.articles[decided.answer]
         position = 0
-        if len(chunks) > 1 and held.index is not None:
-            asked = held.index.rank(f"{question} {decided.nearest}", None, LOOKED_AT)
+        if len(chunks) > 1 and built.index is not None:
+            asked = built.index.rank(f"{question} {decided.nearest}", None, LOOKED_AT)
             own = (one.document for one in asked.best if one.document.article == article.id)
             position = next((one.position for one in own if one.position > QUESTION), 0)
         score = ranking.best[0].score if ranking.best else 0.0
         return _passage(article, chunks, position, score)
 
-    def _passages(self, held: _Held, ranking: Ranking, question: str, limit: int) -> list[Passage]:
+    def _passages(self, built: _Built, ranking: Ranking, question: str, limit: int) -> list[Passage]:
         found: dict[tuple[str, int], Passage] = {}
         led: set[str] = set()  # an article's best similar question leads; the others say no more
         for scored in ranking.best:
@@ -170,15 +177,15 @@ class Retrieval:
                 if scored.document.article in led:
                     continue
                 led.add(scored.document.article)
-            place = (scored.document.article, self._position(held, ranking, scored, question))
+            place = (scored.document.article, self._position(built, ranking, scored, question))
             if place in found:
                 continue
-            found[place] = _passage(*held.articles[place[0]], place[1], scored.score)
+            found[place] = _passage(*built.articles[place[0]], place[1], scored.score)
             if len(found) == limit:
                 break
         return list(found.values())
 
-    def _position(self, held: _Held, ranking: Ranking, scored: Scored, question: str) -> int:
+    def _position(self, built: _Built, ranking: Ranking, scored: Scored, question: str) -> int:
         """Return the section a document leads to.
 
         A similar question leads to the section of its article that is best for
@@ -186,11 +193,11 @@ class Retrieval:
         one of its article gives way to that: articles begin with what is general.
         """
         article = scored.document.article
-        if len(held.articles[article][1]) == 1:
+        if len(built.articles[article][1]) == 1:
             return 0
-        if scored.document.position <= QUESTION and held.index is not None:
-            similar = held.articles[article][0].questions[QUESTION - scored.document.position]
-            ranking = held.index.rank(f"{question} {similar}", None, LOOKED_AT)
+        if scored.document.position <= QUESTION and built.index is not None:
+            similar = built.articles[article][0].questions[QUESTION - scored.document.position]
+            ranking = built.index.rank(f"{question} {similar}", None, LOOKED_AT)
         sections = [
             one
             for one in ranking.best
@@ -206,25 +213,28 @@ class Retrieval:
         ]
         return min(alike)
 
-    async def _fresh(self, tenant: TenantId) -> _Held:
+    async def _fresh(self, tenant: TenantId) -> _Built:
         """Return the tenant's index, brought up to the store's version."""
         held = self._tenants.setdefault(tenant, _Held())
         self._tenants.move_to_end(tenant)
         while len(self._tenants) > CACHED_TENANTS:
             self._tenants.popitem(last=False)
         today = self._knowledge.today()
-        if await self._knowledge.version(tenant) == held.version and held.day in (None, today):
-            return held
-        if held.index is not None and held.lock.locked():
-            return held  # a new index is being built: the one before serves until then
+        if await self._is_current(tenant, held.built, today):
+            return held.built
+        if held.built.index is not None and held.lock.locked():
+            return held.built  # a new index is being built: the one before serves until then
         async with held.lock:
-            if await self._knowledge.version(tenant) != held.version or held.day not in (None, today):
-                known = {article.id: article.version for article, _ in held.articles.values()}
+            if not await self._is_current(tenant, held.built, today):
+                known = {article.id: article.version for article, _ in held.built.articles.values()}
                 changes = await self._knowledge.changes(tenant, known)
-                await asyncio.to_thread(_apply, held, changes, today)
+                held.built = await asyncio.to_thread(_build, held.vocabulary, held.built, changes, today)
                 if self._heads is not None:
-                    self._heads.offer(tenant, _examples(held))
-        return held
+                    self._heads.offer(tenant, _examples(held.built))
+        return held.built
+
+    async def _is_current(self, tenant: TenantId, built: _Built, today: date) -> bool:
+        return built.day in (None, today) and await self._knowledge.version(tenant) == built.version
 
 
 def _passage(article: Article, chunks: tuple[Chunk, ...], position: int, score: float) -> Passage:
@@ -234,30 +244,28 @@ def _passage(article: Article, chunks: tuple[Chunk, ...], position: int, score: 
     )
 
 
-def _apply(held: _Held, changes: Changes, today: date) -> None:
-    """Take changes in and build the index anew; the old one serves until then."""
-    articles, documents = dict(held.articles), dict(held.documents)
+def _build(vocabulary: Vocabulary, before: _Built, changes: Changes, today: date) -> _Built:
+    """Take changes in and build the index anew."""
+    articles, documents = dict(before.articles), dict(before.documents)
     for gone in changes.gone:
         articles.pop(gone, None)
         documents.pop(gone, None)
     for article, chunks in changes.changed:
         articles[article.id] = (article, chunks)
-        documents[article.id] = _documents(held.vocabulary, article, chunks)
+        documents[article.id] = _documents(vocabulary, article, chunks)
     dated = any(article.valid_from or article.valid_until for article, _ in articles.values())
     valid = [name for name in sorted(documents) if articles[name][0].is_valid(today)]
     every = [entry for name in valid for entry in documents[name]]
-    index = Index(held.vocabulary, every, Synonyms(changes.synonyms)) if every else None
-    held.articles, held.documents, held.index, held.version = articles, documents, index, changes.version
-    held.day = today if dated else None
-    held.valid = frozenset(valid)
+    index = Index(vocabulary, every, Synonyms(changes.synonyms)) if every else None
+    return _Built(articles, documents, index, changes.version, frozenset(valid), today if dated else None)
 
 
-def _examples(held: _Held) -> list[Example]:
+def _examples(built: _Built) -> list[Example]:
     """Return the similar questions of every article that may be used now."""
     return [
         Example(question, name)
-        for name in sorted(held.valid)
-        for question in held.articles[name][0].questions
+        for name in sorted(built.valid)
+        for question in built.articles[name][0].questions
     ]
 
 
