@@ -1,6 +1,6 @@
 """Run every scenario and write the figures, with their conditions, into docs/performance.md.
 
-Usage: python -m bench [--quick] [--only WORD]
+Usage: python -m bench [--quick] [--rounds N] [--only WORD]
 
 Each figure stands beside baselines measured in the same run, because machines
 differ and this one may be busy: read the ratios. What is missing (a C
@@ -57,7 +57,7 @@ class Bench:
                 try:
                     async with start() as server:
                         found[who].append(await run(server))
-                except (RuntimeError, OSError) as error:
+                except (RuntimeError, OSError, TimeoutError) as error:
                     self.console.print(f"{who}: {name}: {error}", style="red", markup=False)
         middle = {who: statistics.median(values) for who, values in found.items() if values}
         mine = middle.get("chatpush")
@@ -199,14 +199,14 @@ async def _messages(bench: Bench) -> None:
     bench.add(["message → open page at 50/s", f"p50 {seen.p50:.1f} ms, p99 {seen.p99:.1f} ms"])
 
 
-def write(rows: list[list[str]]) -> None:
+def write(rows: list[list[str]], rounds: int) -> None:
     """Put the table between its marks in the page."""
     when = datetime.datetime.now(datetime.UTC).date()
     table = "\n".join(
         [
             f"Measured {when}: Python {platform.python_version()}, {os.cpu_count()} cores shared with other work "
             f"(load {load():.1f}), server and generator on a core each at nice −10, loopback, no TLS, messages of "
-            "about 128 bytes, medians. In brackets: chatpush ÷ baseline.",
+            f"about 128 bytes, medians of {rounds}. In brackets: chatpush ÷ baseline.",
             "",
             "| what | chatpush | C `send()` | nchan | aiohttp `send_str` |",
             "|---|---|---|---|---|",
@@ -226,17 +226,18 @@ def main() -> None:
     parser.add_argument(
         "--only", default="", help="only what has this word in its name; leaves the page alone"
     )
+    parser.add_argument("--rounds", type=int, default=0, help="so many rounds, and write the page")
     given = parser.parse_args()
     console = Console()
     if compiler() is None:
         raise SystemExit("the load generator needs a C compiler: apt-get install gcc libc6-dev")
-    bench = Bench(1 if given.quick else 3, given.only, console)
+    bench = Bench(given.rounds or (1 if given.quick else 3), given.only, console)
     if missing := nchan_missing():
         bench.with_nchan = False
         console.print(f"without nchan: {missing}", style="yellow")
     asyncio.run(measure(bench))
     if not given.quick and not given.only:
-        write(bench.rows)
+        write(bench.rows, bench.rounds)
 
 
 if __name__ == "__main__":

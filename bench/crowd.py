@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.machine import CLIENT_CORE, prefer
 
 HERE = Path(__file__).parent
+LONGEST_SECONDS = 120.0
 Value = str | int | float
 
 
@@ -63,7 +64,8 @@ async def crowd(
         RuntimeError: it failed; its words are in the message.
     """
     async with _started(mode, hellos, bodies, options) as process:
-        out, err = await process.communicate()
+        async with asyncio.timeout(LONGEST_SECONDS):
+            out, err = await process.communicate()
         if process.returncode:
             raise RuntimeError(f"{mode}: {err.decode(errors='replace')}")
         return Report(**json.loads(out.splitlines()[-1]))

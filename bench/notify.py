@@ -44,7 +44,7 @@ class Nowhere:
 
 def made(directory: str) -> Chatpush:
     """Return a chatpush with records of its own."""
-    (Path(directory) / "master.key").write_bytes(bytes(range(32)))
+    (Path(directory) / "master.key").write_text(bytes(range(32)).hex())
     (Path(directory) / "master.key").chmod(0o600)
     settings = Settings.model_validate(
         {
