@@ -16,12 +16,16 @@ from chatpush.store.database import Database, Row, Transaction
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A delivery that may go now, rendered and filtered; ``grounds`` is the policy's reason."""
+    """A delivery that may go now, rendered and filtered; ``grounds`` is the policy's reason.
+
+    ``filtered`` says that a plugin changed its words.
+    """
 
     row: Row
     message: OutgoingMessage
     accepted: Accepted
     grounds: str
+    filtered: bool = False
 
     @property
     def id(self) -> str:
@@ -95,5 +99,6 @@ def _mark_in(tx: Transaction, tenant: TenantId, ids: list[str], pending: int, no
 def _sent_entry(tenant: TenantId, one: Ready, channels: list[str], now: datetime) -> Row:
     return entry(
         tenant, one.id, "delivery", "sent", now, because=one.grounds, channels=channels,
-        template=one.message.template,
+        template=one.message.template, **({"filtered": True} if one.filtered else {}),
+        **({"variant": one.row["variant"]} if one.row["variant"] else {}),
     )  # fmt: skip

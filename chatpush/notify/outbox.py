@@ -169,9 +169,16 @@ class Outbox:
         jobs, concluded = await self._open(tenant, claims)
         jobs, decided, grounds = self._decide(jobs, now)
         messages, broken = await self._render(tenant, jobs)
+        contents = {job.row["id"]: message.content for job, message in messages}
         messages, dropped = await self._filter(messages)
         ready = [
-            Ready(job.row, message, job.accepted, grounds.get(job.row["id"], "resumed"))
+            Ready(
+                job.row,
+                message,
+                job.accepted,
+                grounds.get(job.row["id"], "resumed"),
+                filtered=message.content != contents[job.row["id"]],
+            )
             for job, message in messages
         ]
         await asyncio.gather(

@@ -20,10 +20,12 @@ from chatpush.domain import (
     ReceiptKind,
     TenantId,
     UserId,
+    from_ms,
     to_ms,
 )
 from chatpush.notify.inbox import Inbox, unread_in
 from chatpush.notify.listing import among
+from chatpush.notify.trace import entry
 from chatpush.plugins.host import Plugins
 from chatpush.store.database import Database, Row, Transaction
 
@@ -140,6 +142,8 @@ def _record_in(
         f" WHERE tenant = :t AND id = :d AND {columns[-1]} IS NULL",
         now=now, t=tenant, d=row["id"],
     )  # fmt: skip
+    if new:
+        tx.insert("trace_entry", entry(tenant, row["id"], "receipt", kind.value, from_ms(now)))
     shown = [name for name in columns if name in ITEM_COLUMNS]
     if shown:
         assignments = ", ".join(f"{name} = COALESCE({name}, :now)" for name in shown)
