@@ -17,6 +17,10 @@ from chatpush.realtime.feed import LiveChannel, Subscription
 
 log = structlog.get_logger(__name__)
 
+# Many channels are looked at little by little: nothing here is urgent.
+AT_ONCE = 64
+PAUSE_SECONDS = 0.05
+
 
 class Positions:
     """Checks the positions of this node's subscribers."""
@@ -43,7 +47,9 @@ class Positions:
         """Compare every positioned channel with the log; return how many subscribers must catch up."""
         before, self._suspects = self._suspects, {}
         moved = 0
-        for live in self._channels.everywhere():
+        for number, live in enumerate(self._channels.everywhere(), start=1):
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(PAUSE_SECONDS)
             if not live.positioned or not live.subscriptions:
                 continue
             top = await self._log.top(live.tenant, live.name)

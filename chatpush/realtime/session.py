@@ -89,8 +89,8 @@ class Session:
         except Refused as error:
             expired = error.code.code == TOKEN_EXPIRED.code
             connection.close(CONNECTION_EXPIRED if expired else NO_PERMISSION)
-        except ChatpushError:
-            connection.close(BAD_FRAME)
+        except ChatpushError as error:
+            connection.close(SERVER_ERROR if code_of(error).temporary else BAD_FRAME)
         except Exception:
             log.exception("a one-way connect failed", client=connection.client)
             connection.close(SERVER_ERROR)

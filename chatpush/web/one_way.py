@@ -7,6 +7,8 @@ message is one push (``connect`` first, ``disconnect`` last), ``{}`` is a sign
 of life.
 """
 
+import asyncio
+
 from aiohttp import WSMsgType, web
 
 from chatpush.domain import TenantId
@@ -83,11 +85,17 @@ class OneWay:
                 session.connection.close(BAD_FRAME)
                 return
             await session.introduce(_with_token(request, asked))
+            listening.append(asyncio.ensure_future(_until_gone(socket, wire)))
 
+        listening: list[asyncio.Future[None]] = []
         try:
             await stream(session, wire, send, start)
         except TimeoutError:
             wire.close(STALE)
+        finally:
+            for task in listening:
+                task.cancel()
+            await asyncio.gather(*listening, return_exceptions=True)
         reason = wire.closed_by or CONNECTION_CLOSED
         await socket.close(code=reason.code, message=reason.reason.encode()[:123])
         return socket
@@ -115,6 +123,13 @@ class OneWay:
             return _with_token(request, codec.decode_connect(body))
         except BadFrame as error:
             raise InvalidInput(f"this is no connect request: {error}") from error
+
+
+async def _until_gone(socket: web.WebSocketResponse, wire: StreamWire) -> None:
+    """Answer pings, ignore what is said, and notice when the client goes."""
+    async for _ in socket:
+        continue
+    wire.close(CONNECTION_CLOSED)
 
 
 def _with_token(request: web.Request, asked: frames.ConnectRequest) -> frames.ConnectRequest:

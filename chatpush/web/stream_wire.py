@@ -101,5 +101,5 @@ class StreamWire:
 
     def _cut_off(self) -> None:
         """A reader that does not even take its goodbye is cut off."""
-        if self._pending and self._request.transport is not None:
+        if self._unsent and self._request.transport is not None:
             self._request.transport.abort()

@@ -11,10 +11,12 @@ from aiohttp import ClientResponse, ClientSession, web
 from centrifuge.protocol import client_pb2
 from msgspec import Raw
 from playwright.async_api import Page, async_playwright
+from websockets.asyncio.client import connect
 
 from chatpush.clock import SystemClock
 from chatpush.domain import TenantId, UserId
 from chatpush.realtime import frames, protobuf
+from chatpush.web import stream_wire
 from tests.realtime.node import RealtimeNode, realtime_node, serving
 from tests.waiting import until
 from tests.widget.conftest import ARGS, browser_path
@@ -275,3 +277,44 @@ async def test_a_one_way_websocket_says_why_it_closes(address: str, http: Client
             assert socket.close_code == code
     async with http.post(f"{address}/connection/uni_sse", data=b"{") as response:
         assert response.status == 422
+
+
+async def test_a_one_way_websocket_answers_pings_and_notices_the_end(
+    node: RealtimeNode, address: str
+) -> None:
+    url = f"{address.replace('http', 'ws')}/connection/uni_websocket"
+    async with connect(url, proxy=None) as socket:
+        await socket.send(json.dumps({"token": await node.token("emma")}))
+        await socket.recv()
+        async with asyncio.timeout(20):
+            await (await socket.ping())
+        await socket.send("what is said now is ignored")
+        await node.hub.publish(TENANT, "user:emma", 1)
+        assert json.loads(await socket.recv())["pub"]["data"] == 1
+    await until(lambda: node.hub.counts().connections == 0)
+
+
+async def test_a_one_way_reader_that_never_reads_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its wire fills, it is closed as slow, and what is unsent is dropped with the connection."""
+    async with (
+        realtime_node(tmp_path, SystemClock(), slow_buffer_bytes=65_536) as node,
+        serving(node) as address,
+    ):
+        monkeypatch.setattr(stream_wire, "CLOSE_SECONDS", 0.1)
+        host, port = address.split(":")
+        _, writer = await asyncio.open_connection(host, int(port), limit=1024)
+        token = await node.token("emma")
+        writer.write(
+            f"GET /connection/uni_sse HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+        )
+        await until(lambda: node.hub.is_online(TENANT, UserId("emma")))
+        (connection,) = node.hub._registry.open
+        wire = connection.wire._inner  # type: ignore[attr-defined]
+        while wire.closed_by is None:
+            connection.push(frames.Push(message=frames.Message(Raw(b'"' + b"x" * 100_000 + b'"'))))
+            await asyncio.sleep(0)
+        assert wire.closed_by.code == 3008
+        await until(lambda: node.hub.counts().connections == 0)
+        writer.transport.abort()
