@@ -72,7 +72,7 @@ class Broadcasts:
 
     async def suits(self, tenant: TenantId, accepted: Accepted) -> bool:
         """Return whether a message is better read than written: to many, the same for all, on pages only."""
-        if accepted.send_local is not None or accepted.away_channels:
+        if accepted.send_local is not None or accepted.away_channels or accepted.digest is not None:
             return False
         if not all(one.everyone or one.topic is not None for one in accepted.to):
             return False

@@ -9,6 +9,7 @@ from typing import Any
 
 from chatpush.domain import CampaignId, Category, Content, UserId, iso
 from chatpush.errors import InvalidInput
+from chatpush.notify.digests import Digest
 from chatpush.notify.experiments import Variant, check_variants
 from chatpush.notify.policy import QuietRule, default_quiet_rule
 
@@ -79,6 +80,7 @@ class MessageDraft:
     score: float = 0.0
     variants: tuple[Variant, ...] = ()
     holdout: float = 0.0
+    digest: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class Accepted:
     variants: tuple[Variant, ...] = ()
     holdout: float = 0.0
     topic: str = ""
+    digest: Digest | None = None
 
     @property
     def shows(self) -> bool:
@@ -153,6 +156,7 @@ def accepted_of(stored: Mapping[str, Any]) -> Accepted:
         variants=tuple(Variant(**one) for one in stored.get("variants", ())),
         holdout=stored.get("holdout", 0.0),
         topic=stored.get("topic", ""),
+        digest=Digest(**stored["digest"]) if stored.get("digest") else None,
     )
 
 
@@ -181,6 +185,7 @@ def accept(draft: MessageDraft, template: str, category: Category) -> Accepted:
         variants=draft.variants,
         holdout=draft.holdout,
         topic=_only_topic(draft.to),
+        digest=draft.digest,
     )
 
 
@@ -198,6 +203,10 @@ def check(draft: MessageDraft, now: datetime, max_recipients: int) -> None:
     """
     if sum([draft.template is not None, draft.content is not None, bool(draft.variants)]) != 1:
         raise InvalidInput("give a template's name, content or variants, one of them", param="template")
+    if draft.digest is not None and draft.send_local is not None:
+        raise InvalidInput(
+            "a digest is sent when its window ends; leave out send_at or digest", param="digest"
+        )
     check_variants(draft.variants, draft.holdout)
     if not math.isfinite(draft.score):
         raise InvalidInput("a score is a number", param="score")

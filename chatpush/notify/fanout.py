@@ -23,6 +23,7 @@ from chatpush.domain import DeliveryState, MessageId, TenantId, UserId, new_id, 
 from chatpush.errors import NotFound, VaultError
 from chatpush.notify.accepted import AcceptedMessages, seal
 from chatpush.notify.audience import Audience
+from chatpush.notify.digests import gather_in, item_row
 from chatpush.notify.drafts import Accepted
 from chatpush.notify.experiments import HOLDOUT, assign
 from chatpush.notify.hours import instant, zone
@@ -35,6 +36,8 @@ from chatpush.store.vault import Vault
 log = structlog.get_logger(__name__)
 
 MESSAGES_IN_TURN = 8
+ITEM = "digest item"
+"""Where a row carries what it adds to a digest until it is inserted."""
 
 
 class FanOut:
@@ -102,7 +105,16 @@ class FanOut:
             at = dict.fromkeys(users, due)
         else:
             at = await self._due(tenant, accepted, users, now)
-        return [self._row(tenant, message, accepted, user, at[user], now, own.get(user)) for user in users]
+        made = [self._row(tenant, message, accepted, user, at[user], now, own.get(user)) for user in users]
+        if accepted.digest is not None:
+            await self._vault.ready_many(tenant, list(users))
+            words = (
+                {"title": accepted.content.title, "body": accepted.content.body} if accepted.content else {}
+            )
+            for row in made:
+                data = {**words, **accepted.data, **own.get(row["user_id"], {})}
+                row[ITEM] = item_row(self._vault, tenant, row["user_id"], row["id"], data, to_ms(now))
+        return made
 
     def insert_in(self, tx: Transaction, tenant: TenantId, accepted: Accepted, rows: list[Row]) -> None:
         """Insert deliveries; a waiting one of the same collapse key gives way."""
@@ -117,6 +129,10 @@ class FanOut:
                 " AND settled_at IS NULL AND message <> :m",
                 t=tenant, k=accepted.collapse_key, m=rows[0]["message"], **params,
             )  # fmt: skip
+        if accepted.digest is not None:
+            now = to_ms(self._clock.now())
+            items = [row[ITEM] for row in rows]
+            rows = gather_in(tx, tenant, accepted.digest, [without_item(row) for row in rows], items, now)
         tx.insert_many("delivery", rows, "(tenant, message, user_id) DO NOTHING")
 
     async def _page(self, row: Row) -> None:
@@ -202,6 +218,12 @@ class FanOut:
             "left_channels": "",
             "topic": accepted.topic,
             "variant": variant,
+            "digest_key": "",
             "data_sealed": data,
             "created_at": to_ms(now),
         }
+
+
+def without_item(row: Row) -> Row:
+    """Return a delivery as its table has it."""
+    return {name: value for name, value in row.items() if name != ITEM}

@@ -21,7 +21,7 @@ from chatpush.notify.accepted import AcceptedMessages, seal
 from chatpush.notify.audience import Audience
 from chatpush.notify.broadcasts import Broadcasts
 from chatpush.notify.drafts import INBOX_NAMES, Accepted, MessageDraft
-from chatpush.notify.fanout import FanOut
+from chatpush.notify.fanout import FanOut, without_item
 from chatpush.notify.listing import Listed, Window, among
 from chatpush.notify.reporting import ENGAGEMENT, DeliveryReport, Message, message_of, report_of, sums
 from chatpush.notify.template_source import Template, check_content
@@ -186,7 +186,7 @@ class Messages:
             if row["fan_out"] == "read" or row["fanned_at"] is None:
                 accepted = await self._accepted.of_row(row)
                 waiting = await self._fanout.rows(tenant, MessageId(row["id"]), accepted, users)
-            never = [one | cancelled for one in waiting]
+            never = [without_item(one) | cancelled for one in waiting]
 
             def cancel(tx: Transaction, message: str = row["id"], never: list[Row] = never) -> int:
                 stopped = tx.execute(

@@ -31,6 +31,7 @@ from chatpush.errors import ChatpushError, InvalidTemplate, Unavailable, VaultEr
 from chatpush.notify.accepted import AcceptedMessages
 from chatpush.notify.claims import Claim, Claims, Outcome
 from chatpush.notify.delivery import Delivery
+from chatpush.notify.digests import Digests, gathered
 from chatpush.notify.drafts import Accepted
 from chatpush.notify.marking import Ready
 from chatpush.notify.policy import Cap, Decision, Facts, Past, Verdict, decide
@@ -85,6 +86,7 @@ class _Job:
 
 
 Concluded = tuple[Row, Outcome, str]
+Gathered = dict[str, list[dict[str, Any]]]
 
 
 class Outbox:
@@ -92,7 +94,8 @@ class Outbox:
 
     def __init__(
         self, claims: Claims, users: Users, accepted: AcceptedMessages, templates: Templates, plugins: Plugins,
-        delivery: Delivery, vault: Vault, clock: Clock, rules: Rules, *, batch: int = 256, sole: bool = True,
+        delivery: Delivery, vault: Vault, clock: Clock, rules: Rules, digests: Digests, *, batch: int = 256,
+        sole: bool = True,
     ) -> None:  # fmt: skip
         self._claims = claims
         self._users = users
@@ -103,6 +106,7 @@ class Outbox:
         self._vault = vault
         self._clock = clock
         self._rules = rules
+        self._digests = digests
         self._batch = batch
         self._sole = sole
         self._rounds = Rounds("notify.outbox", self.turn)
@@ -168,7 +172,9 @@ class Outbox:
     async def _process(self, tenant: TenantId, claims: list[Claim], now: datetime) -> None:
         jobs, concluded = await self._open(tenant, claims)
         jobs, decided, grounds = self._decide(jobs, now)
-        messages, broken = await self._render(tenant, jobs)
+        gathering = {job.row["id"]: job.row["user_id"] for job in jobs if job.row["digest_key"]}
+        digests = await self._digests.items(tenant, gathering)
+        messages, broken = await self._render(tenant, jobs, digests)
         contents = {job.row["id"]: message.content for job, message in messages}
         messages, dropped = await self._filter(messages)
         ready = [
@@ -258,7 +264,7 @@ class Outbox:
         )
 
     async def _render(
-        self, tenant: TenantId, jobs: list[_Job]
+        self, tenant: TenantId, jobs: list[_Job], digests: Gathered
     ) -> tuple[list[tuple[_Job, OutgoingMessage]], list[Concluded]]:
         """Render each template once for all its users."""
         contents: dict[str, Content | ChatpushError] = {}
@@ -266,7 +272,7 @@ class Outbox:
         for job in jobs:
             by_template.setdefault(job.template, []).append(job)
         for template, own in by_template.items():
-            for job, content in zip(own, await self._contents(tenant, template, own), strict=True):
+            for job, content in zip(own, await self._contents(tenant, template, own, digests), strict=True):
                 contents[job.row["id"]] = content
         rendered: list[tuple[_Job, OutgoingMessage]] = []
         concluded: list[Concluded] = []
@@ -281,27 +287,33 @@ class Outbox:
         return rendered, concluded
 
     async def _contents(
-        self, tenant: TenantId, template: str, jobs: Sequence[_Job]
+        self, tenant: TenantId, template: str, jobs: Sequence[_Job], digests: Gathered
     ) -> Sequence[Content | ChatpushError]:
         if not template:
-            return [job.accepted.content or InvalidTemplate("the message has no content") for job in jobs]
+            return [
+                gathered(job.accepted.content, digests.get(job.row["id"], []))
+                if job.accepted.content
+                else InvalidTemplate("the message has no content")
+                for job in jobs
+            ]
         try:
             version = await self._templates.get(tenant, template)
         except ChatpushError as error:
             return [error for _ in jobs]
         renderings = [
-            Rendering(job.user, job.accepted.locale or job.user.locale, self._data(tenant, job))
+            Rendering(job.user, job.accepted.locale or job.user.locale, self._data(tenant, job, digests))
             for job in jobs
         ]
         return await self._templates.render(version, renderings)
 
-    def _data(self, tenant: TenantId, job: _Job) -> dict[str, Any]:
-        """Return the message's data with the recipient's own over it."""
-        sealed = job.row["data_sealed"]
+    def _data(self, tenant: TenantId, job: _Job, digests: Gathered) -> dict[str, Any]:
+        """Return the message's data with the recipient's own over it, and what a digest gathered."""
+        sealed, items = job.row["data_sealed"], digests.get(job.row["id"])
+        more = {"digest": {"count": len(items), "items": items}} if items else {}
         if sealed is None:
-            return dict(job.accepted.data)
+            return {**job.accepted.data, **more}
         own = self._vault.open_json(tenant, job.user.id, "delivery", "data", job.row["id"], sealed)
-        return {**job.accepted.data, **own}
+        return {**job.accepted.data, **own, **more}
 
     async def _filter(
         self, rendered: list[tuple[_Job, OutgoingMessage]]

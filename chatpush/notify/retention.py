@@ -52,7 +52,7 @@ def _deliveries(tx: Transaction, before: int) -> int:
         by_tenant.setdefault(row["tenant"], []).append(row["id"])
     for tenant, own in by_tenant.items():
         ids, params = among(own)
-        for table in ("trace_entry", "dead_letter"):
+        for table in ("trace_entry", "dead_letter", "digest_item"):
             tx.execute(f"DELETE FROM {table} WHERE tenant = :t AND delivery IN {ids}", t=tenant, **params)
         tx.execute(f"DELETE FROM inbox_item WHERE tenant = :t AND latest IN {ids}", t=tenant, **params)
         tx.execute(f"DELETE FROM delivery WHERE tenant = :t AND id IN {ids}", t=tenant, **params)

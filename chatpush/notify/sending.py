@@ -9,6 +9,7 @@ from chatpush.notify.accepted import AcceptedMessages
 from chatpush.notify.away import Away
 from chatpush.notify.claims import Claims
 from chatpush.notify.delivery import Delivery, Publisher
+from chatpush.notify.digests import Digests
 from chatpush.notify.endpoints import Endpoints
 from chatpush.notify.marking import Marks
 from chatpush.notify.outbox import Outbox, Rules
@@ -33,6 +34,7 @@ def build_outbox(
         database, vault, publisher, reaching, claims, marks, clock, online, inbox_size=inbox_size,
         max_attempts=max_attempts,
     )  # fmt: skip
-    outbox = Outbox(claims, users, accepted, templates, plugins, delivery, vault, clock, rules)
+    digests = Digests(database, vault)
+    outbox = Outbox(claims, users, accepted, templates, plugins, delivery, vault, clock, rules, digests)
     reaching.rings(outbox.ring)
     return outbox

@@ -134,6 +134,7 @@ CREATE TABLE delivery (
     left_channels TEXT NOT NULL,
     topic TEXT NOT NULL,
     variant TEXT NOT NULL,
+    digest_key TEXT NOT NULL,
     data_sealed BYTES,
     created_at BIGINT NOT NULL,
     settled_at BIGINT,
@@ -147,6 +148,7 @@ CREATE TABLE delivery (
 );
 CREATE UNIQUE INDEX delivery_once ON delivery (tenant, message, user_id);
 CREATE INDEX delivery_due ON delivery (priority_rank, due_at) WHERE pending = 1;
+CREATE INDEX delivery_digest ON delivery (tenant, user_id, digest_key) WHERE digest_key <> '' AND pending = 1;
 CREATE INDEX delivery_created ON delivery (created_at) WHERE pending = 0;
 CREATE INDEX delivery_campaign ON delivery (tenant, campaign, variant) WHERE variant <> '';
 CREATE INDEX delivery_user ON delivery (tenant, user_id, category, settled_at);
@@ -227,3 +229,13 @@ CREATE TABLE dead_letter (
     PRIMARY KEY (tenant, id)
 );
 CREATE INDEX dead_letter_message ON dead_letter (tenant, message, id);
+
+-- What the deliveries gathered into one (holder) were about.
+CREATE TABLE digest_item (
+    tenant TEXT NOT NULL,
+    holder TEXT NOT NULL,
+    delivery TEXT NOT NULL,
+    data_sealed BYTES NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (tenant, holder, delivery)
+);
