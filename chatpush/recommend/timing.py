@@ -28,9 +28,15 @@ RESPONSES: Mapping[str, float] = {
 """How much an event says about the hour; a ``dismiss`` shows a reader, but not a pleased one."""
 LOOK_BACK = timedelta(days=90)
 HALF_LIFE_DAYS = 30.0
-OWN_AGAINST_ALL = 12.0
+OWN_AGAINST_ALL = 4.0
 """Everybody's habits weigh as much as this many of the user's own responses."""
 ALL_AGAINST_DAYTIME = 24.0
+WEEKLY = 0.2
+"""What a count says about its own hour of the week; the rest is about that hour on any day."""
+BLUR = {
+    hours: float(np.exp(-0.5 * (hours / 1.5) ** 2) / sum(np.exp(-0.5 * (h / 1.5) ** 2) for h in range(-4, 5)))
+    for hours in range(-4, 5)
+}
 SAMPLE = 20_000
 MOST_OF_A_PAGE = 50_000
 USERS_AT_ONCE = 500
@@ -125,13 +131,19 @@ def histogram(responses: Iterable[tuple[str, int]], zone_name: str, until: datet
 def shrunk(counts: Hours, any_day: Hours, towards: Hours, strength: float) -> Hours:
     """Return shares by hour of the week: counts, blurred a little, drawn towards other shares.
 
-    Half of each count stands for its hour on any day, because most habits are daily.
+    Most of each count stands for its hour on any day, because most habits are daily.
     """
-    blurred = 0.5 * counts + 0.25 * np.roll(counts, 1) + 0.25 * np.roll(counts, -1)
-    daily = 0.5 * any_day + 0.25 * np.roll(any_day, 1) + 0.25 * np.roll(any_day, -1)
-    own = 0.5 * blurred + 0.5 * daily
+    own = WEEKLY * _blurred(counts) + (1.0 - WEEKLY) * _blurred(any_day)
     shares: Hours = (own + strength * towards) / (own.sum() + strength)
     return shares
+
+
+def _blurred(counts: Hours) -> Hours:
+    """Spread each hour's count over its neighbours: habits are not that exact."""
+    blurred: Hours = sum(
+        (share * np.roll(counts, hours) for hours, share in BLUR.items()), np.zeros_like(counts)
+    )
+    return blurred
 
 
 def _any_day(counts: Hours) -> Hours:

@@ -240,7 +240,8 @@ async def test_what_is_due_again_comes_back_though_it_was_bought(shop: World) ->
 async def test_what_was_looked_at_lately_is_shown_again(shop: World) -> None:
     await shop.happened(shop.event("me", "view", "untouched"), shop.event("me", "cart", "bowl-1"))
     reasons = {
-        pick.item.id: pick.reason.code for pick in await shop.recommender.pick(shop.tenant, UserId("me"), 14)
+        str(pick.item.id): pick.reason.code
+        for pick in await shop.recommender.pick(shop.tenant, UserId("me"), 14)
     }
     assert reasons["untouched"] == "seen"
     assert reasons["bowl-1"] == "in_cart"
