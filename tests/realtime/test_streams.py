@@ -121,6 +121,38 @@ async def _equal(read: Any, expected: list[Any]) -> bool:
     return bool(await read() == expected)
 
 
+DELTAS = """([endpoint, token]) => {
+  window.heard = []; window.numbered = [];
+  const client = new centrifuge.Centrifuge(endpoint, {token, minReconnectDelay: 10, maxReconnectDelay: 100});
+  const diff = client.newSubscription('diff:a', {delta: 'fossil'});
+  diff.on('publication', ({data}) => heard.push(data));
+  const tagged = client.newSubscription('tagged:a');
+  tagged.on('publication', ({data}) => numbered.push(data));
+  diff.subscribe(); tagged.subscribe(); client.connect();
+}"""
+
+
+async def test_deltas_and_numbers_in_the_public_javascript_client(
+    node: RealtimeNode, address: str, page: Page
+) -> None:
+    def state(number: int) -> dict[str, Any]:
+        return {"count": number, "rest": ["新闻 does not change", *range(60)]}
+
+    endpoint = f"{address.replace('http', 'ws')}/connection/websocket"
+    await page.evaluate(DELTAS, [endpoint, await node.token("emma")])
+    await until(lambda: len(node.hub.active_channels(TENANT)) == 3)
+    for number in range(3):
+        await node.hub.publish(TENANT, "diff:a", state(number))
+        await node.hub.publish(TENANT, "tagged:a", number)
+    await until(lambda: _equal(lambda: page.evaluate("heard.map(one => one.count)"), [0, 1, 2]))
+    await node.hub.disconnect(TENANT, UserId("emma"), 3011, "force reconnect")
+    for number in range(3, 6):
+        await node.hub.publish(TENANT, "diff:a", state(number))
+        await node.hub.publish(TENANT, "tagged:a", number)
+    await until(lambda: _equal(lambda: page.evaluate("heard"), [state(number) for number in range(6)]))
+    await until(lambda: _equal(lambda: page.evaluate("numbered"), list(range(6))))
+
+
 async def line(response: ClientResponse) -> Any:
     """Return the next message of a stream of lines."""
     async with asyncio.timeout(20):
