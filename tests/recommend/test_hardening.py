@@ -80,3 +80,46 @@ async def test_a_broken_fit_leaves_the_old_one_serving(world: World, monkeypatch
     for _ in range(3):
         assert await world.picked(None, 1) == ["b"]
     await world.recommender.stop()
+
+
+async def test_poisoned_events_do_not_move_the_charts_or_other_peoples_picks(world: World) -> None:
+    await world.stock(*(world.item(f"i{n}") for n in range(12)))
+    for user in range(12):
+        await world.happened(*(world.event(f"u{user}", "purchase", f"i{(user + k) % 8}") for k in range(3)))
+    before = await world.picked(None, 5)
+    flood = [
+        world.event(f"u{user}", "cart", "i11", ago=timedelta(seconds=n), properties={"x": "\x00\ufffe" * 5})
+        for n in range(200)
+        for user in (1,)
+    ]
+    await world.happened(*flood)
+    await world.recommender.training.refit(world.tenant)
+    assert "i11" not in (await world.picked(None, 5))[:3]
+    assert before[0] in await world.picked(None, 5)
+
+
+async def test_a_clock_years_ahead_or_behind_breaks_nothing(world: World) -> None:
+    await world.stock(*(world.item(f"i{n}") for n in range(6)))
+    await world.happened(
+        world.event("ahead", "purchase", "i0", ago=timedelta(days=-4000)),
+        world.event("behind", "purchase", "i0", ago=timedelta(days=9000)),
+        world.event("behind", "purchase", "i1"),
+        world.event("now", "view", "i0"),
+    )
+    for user in ("ahead", "behind", "now", None):
+        assert len(await world.picked(user, 4)) == 4
+
+
+async def test_a_shop_of_one_item_that_was_bought_has_nothing_to_offer(world: World) -> None:
+    await world.stock(world.item("only"))
+    await world.happened(world.event("me", "purchase", "only"))
+    assert await world.picked("me") == []
+    assert await world.picked("other") == ["only"]
+
+
+async def test_items_without_text_and_users_without_known_items_get_a_full_list(world: World) -> None:
+    await world.stock(*(world.item(f"i{n}", title="?") for n in range(6)))
+    await world.happened(world.event("me", "purchase", "gone"), world.event("me", "view", "also-gone"))
+    assert len(await world.picked("me", 5)) == 5
+    many = await world.recommender.pick_many(world.tenant, [UserId("me"), UserId("nobody")], 5)
+    assert [len(picks) for picks in many.values()] == [5, 5]
