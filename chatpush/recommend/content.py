@@ -25,7 +25,7 @@ TEXT_CHARACTERS = 2000
 TASTE_ITEMS = 30
 """A user's heaviest items; more of them blur into the average of everything."""
 LEAST_LIKENESS = 0.05
-CELLS = 3_000_000
+CELLS = 1_500_000
 """Scores made at once: users × items."""
 
 

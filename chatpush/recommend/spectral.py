@@ -19,7 +19,7 @@ from chatpush.recommend.footprints import Floats, Ints
 ROUNDS = 3
 SPARE_DIRECTIONS = 16
 SEED = 20
-OUTLINE = 64
+OUTLINE = 32
 TINY = np.float32(1e-6)
 
 

@@ -88,7 +88,8 @@ class Walk:
         reached = np.bincount(part.indices, weights=spread, minlength=self._to_rows.shape[1]).astype(
             np.float32
         )
-        return np.flatnonzero(reached), reached
+        few = part.nnz * 16 < reached.size
+        return (np.unique(part.indices) if few else np.flatnonzero(reached)), reached
 
 
 def _power(sums: Floats, exponent: float) -> Floats:
