@@ -353,7 +353,7 @@ class Chatpush:
         self.users.also_erase(erasing(database, self.hub.history_remove))
         self.promises = Promises(
             database, vault, self.conversations, clock, bridges.tell_of_promise(self.messages),
-            settings.promise_days, settings.assistant_name,
+            settings.promise_days, settings.name_in,
         )  # fmt: skip
         self.desk = Desk(self.conversations, self.promises)
         self.queue = Queue(database, vault, self.conversations)

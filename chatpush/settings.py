@@ -244,11 +244,22 @@ class Support(Section):
     """The assistant and its people."""
 
     assistant_name: str = Field("Assistant", description="What the assistant calls itself.")
+    assistant_names: dict[str, str] = Field(
+        default_factory=dict, description="Its name by locale, where it has another there."
+    )
     greeting: dict[str, str] = Field(default_factory=dict, description="First words by locale.")
     confidence: float = Field(0.55, ge=0, le=1, description="From here on an answer is given.")
     clarify_confidence: float = Field(0.25, ge=0, le=1, description="From here on the assistant asks once.")
     promise_days: int = Field(30, ge=1, description="How long a promise lives.")
     max_turn_chars: int = Field(4000, ge=100, description="Longest turn a user may say.")
+
+    def name_in(self, locale: str) -> str:
+        """Return what the assistant calls itself in a locale; zh stands for zh-CN too."""
+        language = locale.partition("-")[0]
+        for known, name in self.assistant_names.items():
+            if known == locale or known.partition("-")[0] == language:
+                return name
+        return self.assistant_name
 
 
 class Widget(Section):
@@ -256,6 +267,9 @@ class Widget(Section):
 
     name: str = Field(
         "", description="What heads the panel, such as the shop's name; empty: the assistant's name."
+    )
+    names: dict[str, str] = Field(
+        default_factory=dict, description="What heads it by locale, where that is another name."
     )
     accent: str = Field("", description="The accent colour, such as #2f4a40; empty: the widget's own.")
     mode: Literal["auto", "light", "dark"] = Field(

@@ -111,7 +111,7 @@ class Assistant:
         saying = Saying(
             Speaker.ASSISTANT,
             self._greeting(described, language),
-            name=self._settings.assistant_name,
+            name=self._settings.name_in(language),
             cards=(described.card(),) if described is not None and described.kind == "item" else (),
         )
         return await self._conversations.create(tenant, user, language, about, saying)
@@ -191,7 +191,7 @@ class Assistant:
         await self._publisher.publish(conversation.tenant, conversation.channel, typing)
         live = LiveTurn(
             self._conversations, self._publisher, self._clock, conversation, turn.id,
-            self._settings.assistant_name,
+            self._settings.name_in(conversation.language),
         )  # fmt: skip
         try:
             asked = await self._asked(conversation, turn)
@@ -244,7 +244,7 @@ class Assistant:
         saying = Saying(
             Speaker.ASSISTANT,
             answer.text,
-            name=self._settings.assistant_name,
+            name=self._settings.name_in(conversation.language),
             sources=answer.sources,
             actions=answer.actions,
             cards=answer.cards,
@@ -288,7 +288,7 @@ class Assistant:
     def _greeting(self, described: Described | None, language: str) -> str:
         if described is None:
             own = pick(self._settings.greeting, language)
-            return own or words("greeting", language, name=self._settings.assistant_name)
+            return own or words("greeting", language, name=self._settings.name_in(language))
         if described.kind == "item":
             price = f" ({described.price} {described.currency})".replace(" )", ")") if described.price else ""
             reason = (

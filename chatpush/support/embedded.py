@@ -13,7 +13,7 @@ from chatpush.errors import NotFound, PluginFailed
 from chatpush.plugins.contracts import Follow, Tool, ToolResult
 from chatpush.settings import Support
 from chatpush.support.answers import Answer, Asked
-from chatpush.support.language import base, pick
+from chatpush.support.language import pick
 from chatpush.support.phrases import is_no, is_none_of_these, is_yes, small_talk, wants_person, words
 from chatpush.support.promises import Promises
 from chatpush.support.retrieval import Found, Passage, Retrieval
@@ -79,7 +79,9 @@ class EmbeddedAssistant:
             return answer
         talk = small_talk(asked.text)
         if talk:
-            return Answer(words(talk, asked.language, name=self._settings.assistant_name), "small_talk")
+            return Answer(
+                words(talk, asked.language, name=self._settings.name_in(asked.language)), "small_talk"
+            )
         return None
 
     async def answer(self, asked: Asked) -> Answer:

@@ -128,7 +128,7 @@ class ModelledAssistant:
         follow = Follow(**pending["follow"]) if pending.get("kind") == "offer" else None
         system = self._prompts.render(
             "support/system.j2",
-            assistant=self._settings.assistant_name,
+            assistant=self._settings.name_in(asked.language),
             language=asked.language,
             signed_in=not is_visitor(asked.conversation.user),
             about=asked.about,

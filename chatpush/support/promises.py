@@ -10,7 +10,7 @@ expires with a word in the conversation.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -76,9 +76,9 @@ class Promises:
         clock: Clock,
         notify: Notify,
         promise_days: int = 30,
-        assistant_name: str = "",
+        name_in: Callable[[str], str] = lambda _locale: "",
     ) -> None:
-        self._name = assistant_name
+        self._name_in = name_in
         self._database = database
         self._vault = vault
         self._conversations = conversations
@@ -256,13 +256,14 @@ class Promises:
             ):  # fmt: skip
                 return None
             found = tx.query(
-                "UPDATE conversation SET state = state WHERE tenant = :t AND id = :c RETURNING state",
+                "UPDATE conversation SET state = state WHERE tenant = :t AND id = :c RETURNING state, language",
                 t=row["tenant"], c=row["conversation"],
             )  # fmt: skip
             if not found or not text:
                 return None
             by = Speaker.ASSISTANT if found[0]["state"] in OPEN_TO_ASSISTANT else Speaker.SYSTEM
-            saying = Saying(by, text, name=self._name if by is Speaker.ASSISTANT else "", turn=turn)
+            name = self._name_in(found[0]["language"]) if by is Speaker.ASSISTANT else ""
+            saying = Saying(by, text, name=name, turn=turn)
             self._conversations.rows.store(tx, row["tenant"], row["user_id"], row["conversation"], saying)
             return turn
 

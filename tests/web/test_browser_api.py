@@ -31,7 +31,7 @@ async def test_the_widget_takes_its_looks_from_the_settings(tmp_path: Path) -> N
     looks = {"name": "Shop", "accent": "#123456", "suggestions": {"en": ["Where?"]}}
     async with serving(tmp_path, widget=looks) as served:
         config = await (await served.http.get(served.url + "/v1/widget/config")).json()
-        assert (config["name"], config["theme"]["accent"]) == ("Shop", "#123456")
+        assert (config["name"], config["theme"]["accent"]) == ({"en": "Shop"}, "#123456")
         assert config["suggestions"] == {"en": ["Where?"]}
         widget = await served.http.get(served.url + "/widget.js")
         assert widget.content_type == "text/javascript"

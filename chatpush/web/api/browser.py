@@ -5,7 +5,7 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, Field
 
-from chatpush.domain import VISITOR_PREFIX, UserId, new_id
+from chatpush.domain import DEFAULT_LOCALE, VISITOR_PREFIX, UserId, new_id
 from chatpush.notify.users import UserChange, Users
 from chatpush.realtime.tokens import Tokens
 from chatpush.settings import Settings
@@ -42,7 +42,7 @@ class WidgetTheme(BaseModel):
 class WidgetConfig(BaseModel):
     """What the widget shows before it connects."""
 
-    name: str
+    name: dict[str, str]
     greeting: dict[str, str]
     suggestions: dict[str, list[str]]
     theme: WidgetTheme
@@ -67,7 +67,10 @@ async def widget_config(call: Call) -> WidgetConfig:
     settings = call.need(Settings)
     support, widget = settings.support, settings.widget
     return WidgetConfig(
-        name=widget.name or support.assistant_name,
+        name={
+            DEFAULT_LOCALE: widget.name or support.assistant_name,
+            **(widget.names or support.assistant_names),
+        },
         greeting=support.greeting,
         suggestions=widget.suggestions,
         theme=WidgetTheme(accent=widget.accent, mode=widget.mode, position=widget.position),

@@ -5,7 +5,7 @@
 // the new channel has a place to stand before its state is fetched.
 
 import { Emitter } from './emitter';
-import { PERSONAL, type ChannelTokens, type Transport, type TransportEvents } from './realtime';
+import { PERSONAL, type ChannelTokens, type Transport, type TransportEvents } from './transport';
 import { ApiError, fetchJson, type Session } from './session';
 
 const HOLD_SECONDS = 25;

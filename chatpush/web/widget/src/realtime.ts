@@ -1,41 +1,15 @@
-// Stay connected: WebSocket first, our long-poll where that is blocked.
+// Stay connected: WebSocket first, then HTTP stream, SSE, and our long-poll where all of these are blocked.
 //
 // What is above sees one interface: subscribe to channels, get publications, and be
 // told `fresh` whenever something may have been missed on a channel, so that it
 // fetches that state again over HTTP. A transport is replaced without losing anything
 // because taking up the new one is such a moment for every channel.
 
+import { CentrifugeTransport } from './centrifuge';
 import { Emitter } from './emitter';
 import { PollTransport } from './poll';
 import type { Session } from './session';
-import { SocketTransport } from './socket';
-
-export const PERSONAL = '';
-
-export interface TransportEvents {
-  // The transport works: connected for the first time or again.
-  up: null;
-  // It lost its connection and tries again by itself.
-  down: null;
-  // One attempt to connect came to nothing.
-  missed: null;
-  // It will not try again: the identity was refused.
-  refused: { message: string };
-  publication: { channel: string; data: unknown };
-  // Standing at the live end of this channel with nothing recovered: fetch the state.
-  fresh: { channel: string };
-}
-
-export interface Transport {
-  readonly name: 'websocket' | 'poll';
-  readonly events: Emitter<TransportEvents>;
-  start(): void;
-  stop(): void;
-  subscribe(channel: string, token: string): void;
-  unsubscribe(channel: string): void;
-}
-
-export type ChannelTokens = (channel: string) => Promise<string>;
+import { type ChannelTokens, LADDER, type Rung, type Transport } from './transport';
 
 export interface RealtimeEvents {
   state: { state: 'connecting' | 'connected' | 'offline'; transport: string };
@@ -44,12 +18,18 @@ export interface RealtimeEvents {
   refused: { message: string };
 }
 
-const SOCKET_PATIENCE_MS = 4_000;
-const SOCKET_MISSES = 2;
+const PATIENCE_MS = 4_000;
+const MISSES = 2;
 const OFFLINE_AFTER_MISSES = 2;
 const PROBE_FIRST_MS = 60_000;
 const PROBE_LAST_MS = 15 * 60_000;
 const REFUSED_PAUSE_MS = 30_000;
+
+function available(name: Rung): boolean {
+  if (name === 'websocket') return typeof WebSocket === 'function';
+  if (name === 'http_stream') return typeof ReadableStream === 'function';
+  return name === 'poll' || typeof EventSource === 'function';
+}
 
 export class Realtime {
   readonly events = new Emitter<RealtimeEvents>();
@@ -74,8 +54,7 @@ export class Realtime {
   }
 
   start(): void {
-    if (typeof WebSocket === 'function') this.use(this.socket());
-    else this.use(this.poll());
+    this.use(this.rung(LADDER.find(available) ?? 'poll'));
   }
 
   stop(): void {
@@ -96,12 +75,9 @@ export class Realtime {
     this.transport?.unsubscribe(channel);
   }
 
-  private socket(): Transport {
-    return new SocketTransport(this.session, this.tokens);
-  }
-
-  private poll(): Transport {
-    return new PollTransport(this.session, this.tokens);
+  private rung(name: Rung): Transport {
+    if (name === 'poll') return new PollTransport(this.session, this.tokens);
+    return new CentrifugeTransport(this.session, this.tokens, name);
   }
 
   private use(transport: Transport): void {
@@ -119,8 +95,8 @@ export class Realtime {
     transport.events.on('fresh', mine((value) => this.events.emit('fresh', value)));
     for (const [channel, token] of this.channels) transport.subscribe(channel, token);
     transport.start();
-    if (transport.name === 'websocket') this.waitForSocket();
-    else this.planProbe();
+    if (transport.name !== 'poll') this.beImpatient();
+    if (transport.name !== 'websocket') this.planProbe();
   }
 
   private up(): void {
@@ -131,12 +107,12 @@ export class Realtime {
 
   private down(): void {
     this.become('connecting');
-    if (this.transport?.name === 'websocket') this.waitForSocket();
+    if (this.transport?.name !== 'poll') this.beImpatient();
   }
 
   private missed(): void {
     this.misses += 1;
-    if (this.transport?.name === 'websocket' && this.misses >= SOCKET_MISSES) this.fallBack();
+    if (this.transport?.name !== 'poll' && this.misses >= MISSES) this.fallBack();
     else if (this.misses >= OFFLINE_AFTER_MISSES) this.become('offline');
   }
 
@@ -165,15 +141,16 @@ export class Realtime {
     this.start();
   }
 
-  private waitForSocket(): void {
+  private beImpatient(): void {
     clearTimeout(this.patience);
-    this.patience = window.setTimeout(() => this.fallBack(), SOCKET_PATIENCE_MS);
+    this.patience = window.setTimeout(() => this.fallBack(), PATIENCE_MS);
   }
 
   private fallBack(): void {
     clearTimeout(this.patience);
-    if (this.transport?.name !== 'websocket') return;
-    this.use(this.poll());
+    if (!this.transport || this.transport.name === 'poll') return;
+    const below = LADDER.slice(LADDER.indexOf(this.transport.name) + 1);
+    this.use(this.rung(below.find(available) ?? 'poll'));
   }
 
   private planProbe(): void {
@@ -184,9 +161,9 @@ export class Realtime {
     this.probeDelay = Math.min(this.probeDelay * 2, PROBE_LAST_MS);
   }
 
-  // Try a WebSocket beside the working long-poll, and move over only once it is connected.
+  // Try a WebSocket beside the transport that works, and move over only once it is connected.
   private tryWebSocket(): void {
-    const candidate = this.socket();
+    const candidate = this.rung('websocket');
     this.probing = candidate;
     const giveUp = () => {
       if (this.probing !== candidate) return;
@@ -194,7 +171,7 @@ export class Realtime {
       candidate.stop();
       this.planProbe();
     };
-    const timer = window.setTimeout(giveUp, SOCKET_PATIENCE_MS);
+    const timer = window.setTimeout(giveUp, PATIENCE_MS);
     candidate.events.on('missed', () => {
       clearTimeout(timer);
       giveUp();
@@ -205,7 +182,7 @@ export class Realtime {
       this.probing = null;
       this.probeDelay = PROBE_FIRST_MS;
       candidate.stop();
-      this.use(this.socket());
+      this.use(this.rung('websocket'));
     });
     candidate.start();
   }

@@ -101,7 +101,7 @@ export interface Preferences {
 }
 
 export interface WidgetConfig {
-  name?: string;
+  name?: string | Record<string, string> | null;
   locale?: string;
   theme?: { accent?: string; mode?: ThemeMode; position?: Position } | string | null;
   greeting?: string | Record<string, string> | null;

@@ -214,7 +214,8 @@ export class Shell {
 
   private drawHead(): void {
     const { words, config } = this.context;
-    const name = config.name || words.t('panel.label');
+    const own = words.pick<string>(config.name);
+    const name = own || words.t('panel.label');
     const sign = `${name}\0${words.locale}`;
     if (this.head.dataset.sign === sign) return;
     this.head.dataset.sign = sign;
@@ -223,7 +224,7 @@ export class Shell {
       h(
         'div',
         { class: 'brand' },
-        h('span', { class: 'mark', 'aria-hidden': 'true' }, config.name ? initial(config.name) : icon('chat', 18)),
+        h('span', { class: 'mark', 'aria-hidden': 'true' }, own ? initial(own) : icon('chat', 18)),
         h('h1', null, name),
         h(
           'button',

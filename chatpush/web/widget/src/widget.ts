@@ -6,7 +6,8 @@ import type { Context } from './context';
 import { coalesced, type Emitter } from './emitter';
 import { Words } from './i18n';
 import { Inbox } from './inbox';
-import { PERSONAL, Realtime } from './realtime';
+import { Realtime } from './realtime';
+import { PERSONAL } from './transport';
 import { Receipts } from './receipts';
 import { Session } from './session';
 import { recall, remember } from './storage';
@@ -240,7 +241,7 @@ export class Widget {
 
   private hinted({ id, last }: Conversation): void {
     if (this.shell.isOpen && this.shell.tab === 'chat') return;
-    const name = this.chat.agent || this.context.config.name || this.words.t('chat.support');
+    const name = this.chat.agent || this.words.pick<string>(this.context.config.name) || this.words.t('chat.support');
     const turn = this.chat.current?.id === id ? this.chat.turns[this.chat.turns.length - 1] : undefined;
     if (this.shell.isOpen) return;
     this.shell.toast.turn(turn && turn.by !== 'user' ? speaker(turn, this.context) : name, last ?? '', () => {

@@ -1,15 +1,13 @@
-// The WebSocket transport: the centrifuge client, which reconnects, recovers and refreshes by itself.
+// The centrifuge client over WebSocket, HTTP stream or SSE; it reconnects, recovers and refreshes by itself.
 
 import { Centrifuge, UnauthorizedError } from 'centrifuge';
 import { Emitter } from './emitter';
-import type { ChannelTokens, Transport, TransportEvents } from './realtime';
-import { PERSONAL } from './realtime';
 import { expired, type Session } from './session';
+import { type ChannelTokens, PERSONAL, type Rung, type Transport, type TransportEvents } from './transport';
 
 const FIRST_TERMINAL_CODE = 3500;
 
-export class SocketTransport implements Transport {
-  readonly name = 'websocket';
+export class CentrifugeTransport implements Transport {
   readonly events = new Emitter<TransportEvents>();
   private client: Centrifuge;
   private wasUp = false;
@@ -19,10 +17,12 @@ export class SocketTransport implements Transport {
   constructor(
     private session: Session,
     private tokens: ChannelTokens,
+    readonly name: Exclude<Rung, 'poll'>,
   ) {
     const query = session.key ? `?key=${encodeURIComponent(session.key)}` : '';
-    const endpoint = `${session.host.replace(/^http/, 'ws')}/connection/websocket${query}`;
-    this.client = new Centrifuge([{ transport: 'websocket', endpoint }], {
+    const host = name === 'websocket' ? session.host.replace(/^http/, 'ws') : session.host;
+    this.client = new Centrifuge([{ transport: name, endpoint: `${host}/connection/${name}${query}` }], {
+      emulationEndpoint: `${session.host}/emulation`,
       name: 'chatpush-widget',
       version: __VERSION__,
       getToken: () => this.token(),
