@@ -26,7 +26,7 @@ async def test_messages_and_chat_arrive_by_what_is_left(
 
         async def refuse(route: Route) -> None:
             blocked.append(route.request.url)
-            await route.fulfill(status=200, body="")
+            await route.fulfill(status=200, content_type="text/event-stream", body="")
 
         await zhouning.context.route_web_socket("**/connection/websocket**", block)
         for stream in STREAMS[transport]:
