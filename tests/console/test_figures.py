@@ -43,6 +43,7 @@ def _row(
         "tenant": DEFAULT_TENANT, "id": f"{_id_at(at)}{message}{user}", "message": message, "user_id": user,
         "category": "alert", "campaign": "", "collapse_key": "", "state": state, "reason": "", "pending": 0,
         "priority_rank": 1, "due_at": to_ms(at), "attempts": 1, "claimed_by": "", "shown_as": "",
+        "stage": 0, "left_channels": "", "topic": "", "variant": "", "digest_key": "",
         "created_at": to_ms(at), "sent_at": to_ms(sent) if sent else None,
         "delivered_at": to_ms(delivered) if delivered else None, "seen_at": to_ms(seen) if seen else None,
     }  # fmt: skip
