@@ -21,6 +21,7 @@ FLOORS = [
     {"schedule"},
     {"web"},
     {"bridges", "housekeeping"},
+    {"rooms"},
     {"app"},
     {"process"},
     {"cli", "__main__"},

@@ -1,0 +1,270 @@
+"""Construct every service, floor by floor, each with what it needs handed in.
+
+``Rooms`` is the house before anybody lives in it; ``app.py`` runs it. Nothing
+else constructs.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from chatpush import bridges
+from chatpush.account.attempts import Attempts
+from chatpush.account.audit import Audit
+from chatpush.account.billing import Billing
+from chatpush.account.keys import Keys
+from chatpush.account.metering import Meter
+from chatpush.account.people import People
+from chatpush.account.plans import Kind
+from chatpush.account.sessions import Sessions
+from chatpush.account.tenants import Tenants
+from chatpush.channels import built_in
+from chatpush.clock import Clock
+from chatpush.domain import TenantId
+from chatpush.log.embedded import EmbeddedLog
+from chatpush.notify.accepted import AcceptedMessages
+from chatpush.notify.audience import Audience
+from chatpush.notify.away import Away
+from chatpush.notify.broadcasts import Broadcasts
+from chatpush.notify.dead_letters import DeadLetters
+from chatpush.notify.endpoints import Endpoints
+from chatpush.notify.experiments import Experiments
+from chatpush.notify.fanout import FanOut
+from chatpush.notify.figures import Figures
+from chatpush.notify.inbox import Inbox
+from chatpush.notify.messages import Messages
+from chatpush.notify.recall import Recalls
+from chatpush.notify.receipts import Receipts
+from chatpush.notify.renderers import Renderers
+from chatpush.notify.retention import Retention
+from chatpush.notify.segments import Segments
+from chatpush.notify.sending import build_outbox
+from chatpush.notify.templates import Templates
+from chatpush.notify.topics import Topics
+from chatpush.notify.trace import Trace
+from chatpush.notify.users import Users
+from chatpush.plugins import loader
+from chatpush.plugins.host import Plugins
+from chatpush.realtime.blocks import Blocks
+from chatpush.realtime.hub import Hub
+from chatpush.realtime.namespaces import Namespaces
+from chatpush.realtime.public_keys import PublicKeys
+from chatpush.realtime.sealing import sealing_by
+from chatpush.realtime.tokens import Tokens
+from chatpush.recommend.behaviour import Behaviour
+from chatpush.recommend.catalogue import Catalogue
+from chatpush.recommend.copywriter import Copywriter
+from chatpush.recommend.exposures import Exposures
+from chatpush.recommend.feedback import Feedback
+from chatpush.recommend.learning import Learning
+from chatpush.recommend.models import Models
+from chatpush.recommend.occasions import Occasions
+from chatpush.recommend.recommender import Recommender
+from chatpush.recommend.timing import Timing
+from chatpush.schedule.alarm import Alarm
+from chatpush.schedule.campaigns import Campaigns
+from chatpush.schedule.drafting import Drafting
+from chatpush.schedule.dry_run import DryRuns
+from chatpush.schedule.reactor import Reactor
+from chatpush.schedule.runs import Runs
+from chatpush.schedule.triggered import EventCampaigns
+from chatpush.settings import Settings
+from chatpush.store.database import Database
+from chatpush.store.opening import open_database
+from chatpush.store.vault import Vault, read_master_key
+from chatpush.support.assistant import Assistant
+from chatpush.support.budget import Budget
+from chatpush.support.candidates import Candidates
+from chatpush.support.conversations import Conversations
+from chatpush.support.desk import Desk
+from chatpush.support.embedded import EmbeddedAssistant
+from chatpush.support.erasure import erasing
+from chatpush.support.heads import Heads
+from chatpush.support.knowledge import Knowledge
+from chatpush.support.modelled import ModelledAssistant
+from chatpush.support.promises import Promises
+from chatpush.support.prompts import Prompts
+from chatpush.support.queue import Queue
+from chatpush.support.retrieval import Retrieval
+from chatpush.support.tools import Toolbox
+from chatpush.support.writer import Writer
+from chatpush.web import jwks
+
+DAY_SECONDS = 86_400.0
+RUNS_KEPT = timedelta(days=90)
+
+
+class Rooms:
+    """Every service as an attribute, not started.
+
+    Raises:
+        InvalidSettings: the master key is missing or unsafe.
+        PluginFailed: a plugin can't be loaded.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, plugins: Mapping[str, object]) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.plugins: Plugins = loader.load(settings, clock)
+        for name, plugin in plugins.items():
+            self.plugins.add(name, plugin)
+        self._build_account()
+        self._build_realtime()
+        self._build_notify()
+        self._build_recommend()
+        self._build_support()
+        self._build_schedule()
+
+    def _build_account(self) -> None:
+        settings, clock = self.settings, self.clock
+        self.database: Database = open_database(settings)
+        self.vault = Vault(self.database, read_master_key(settings.path(settings.store.master_key_file)))
+        self.audit = Audit(self.database, clock)
+        self.tenants = Tenants(self.database, self.vault, clock, settings, self.audit)
+        self.keys = Keys(self.database, clock, self.audit)
+        self.sessions = Sessions(self.database, self.vault, clock)
+        self.attempts = Attempts(self.database, clock)
+        self.people = People(self.database, self.vault, clock, self.audit, self.sessions, self.attempts)
+        self.meter = Meter(self.database, clock)
+        self.billing = Billing(self.tenants, self.meter, settings, clock)
+
+    def _build_realtime(self) -> None:
+        settings, clock = self.settings, self.clock
+        namespaces = Namespaces(settings.channel)
+        self.blocks = Blocks(self.database, clock)
+        keys = PublicKeys(settings.client.token, jwks.fetch, clock)
+        self.tokens = Tokens(settings.client.token, self.tenants.secret_of, clock, self.blocks, keys)
+        self.log = EmbeddedLog(
+            settings.path("log.db"),
+            namespaces.retention,
+            sealing_by(self.vault),
+            clock,
+            synchronous=settings.store.synchronous,
+            write_queue=settings.store.write_queue,
+        )
+        self.hub = Hub(settings, self.log, namespaces, self.tokens, self.plugins, clock)
+
+    def _build_notify(self) -> None:
+        database, vault, clock, rules = self.database, self.vault, self.clock, self.settings.notify
+        self.users = Users(database, vault, clock)
+        self.topics = Topics(database, clock)
+        self.segments = Segments(database, self.users, clock)
+        self.audience = Audience(database, self.topics, self.segments)
+        self.renderers = Renderers(seconds=rules.render_seconds, max_bytes=rules.render_max_bytes)
+        self.templates = Templates(database, self.renderers, clock, max_bytes=rules.render_max_bytes)
+        self.endpoints = Endpoints(database, vault, clock)
+        self.inbox = Inbox(database, vault, clock, self.hub)
+        self.receipts = Receipts(database, self.inbox, self.plugins, clock)
+        self.trace, self.figures = Trace(database), Figures(database)
+        outside = built_in.build(self.settings, database, vault, self.users, clock)
+        self.outgoing, self.channels, self.webhooks = outside.outgoing, outside.channels, outside.webhooks
+        self.unsubscribing, self.webhook_calls = outside.unsubscribing, outside.webhook_calls
+        self.plugins.add(built_in.NAME, self.channels)
+        self.receipts.listen(self.webhooks.on_reception)
+        self.away = Away(self.plugins.channels())
+        accepted = AcceptedMessages(vault)
+        self.outbox = build_outbox(
+            database, vault, self.hub, self.hub.is_online, self.endpoints, self.away, self.users, accepted,
+            self.templates, self.plugins, self.meter, clock, bridges.rules_of(rules),
+            inbox_size=rules.inbox_size, max_attempts=rules.max_attempts,
+        )  # fmt: skip
+        self.fanout = FanOut(
+            database, vault, self.audience, accepted, clock, self.outbox.ring, page_size=rules.page_size
+        )
+        self.broadcasts = Broadcasts(
+            database, accepted, self.fanout, clock, self.outbox.deliver, self.hub.online,
+            from_users=rules.read_from_users,
+        )  # fmt: skip
+        self.hub.on_connect.append(self.broadcasts.arrived)
+        self.messages = Messages(
+            database, vault, self.audience, self.templates, self.fanout, clock, self.outbox.ring,
+            known_channels=self.away.names,
+            max_recipients=rules.max_inline_recipients, allow=self._allow_messages,
+            broadcasts=self.broadcasts,
+        )  # fmt: skip
+        self.experiments, self.dead_letters = (
+            Experiments(database),
+            DeadLetters(database, clock, self.outbox.ring),
+        )
+        old = [self.broadcasts.prune, self.webhooks.prune]
+        self.retention = Retention(database, clock, rules.retention_days, old)
+        self.recalls = Recalls(database, self.hub, clock, self.messages.cancel_one)
+
+    def _build_recommend(self) -> None:
+        database, clock, settings = self.database, self.clock, self.settings.recommend
+        self.catalogue = Catalogue(database, clock, settings.max_items)
+        self.behaviour = Behaviour(database, self.vault, clock)
+        self.exposures = Exposures(database, clock)
+        self.recommender = Recommender(
+            database, self.catalogue, self.behaviour, self.plugins, clock, self.users.find,
+            find_users=self.users.get_many, on_shown=self.exposures.note,
+            exploration=settings.exploration, refit_seconds=settings.refit_seconds,
+        )  # fmt: skip
+        models = Models(database, self.vault, clock, self.settings.path(settings.models_directory))
+        self.learning = Learning(
+            self.recommender.training, self.recommender.likeminded, models, clock, settings.learn_seconds
+        )
+        self.users.also_erase(self.exposures.erase)
+        self.occasions = Occasions(
+            database, self.behaviour, self.catalogue, self.recommender.again, self.recommender.training, clock
+        )
+        self.timing = Timing(database, self.users.get_many, clock)
+        self.users.also_erase(self.behaviour.erase)
+        self.receipts.listen(Feedback(self.behaviour, self.inbox).on_reception)
+
+    def _build_support(self) -> None:
+        database, vault, clock, settings = self.database, self.vault, self.clock, self.settings.support
+        self.knowledge = knowledge = Knowledge(database, vault, clock)
+        self.heads = Heads(database, vault, clock)
+        self.retrieval = Retrieval(self.knowledge, self.heads)
+        self.conversations = Conversations(
+            database, vault, self.hub, bridges.issue_subscription(self.tokens), clock
+        )
+        self.candidates = Candidates(database, vault, clock, self.conversations, knowledge, self.retrieval)
+        self.users.also_erase(erasing(database, self.hub.history_remove))
+        self.promises = Promises(
+            database, vault, self.conversations, clock, bridges.tell_of_promise(self.messages),
+            settings.promise_days, settings.name_in,
+        )  # fmt: skip
+        self.desk = Desk(self.conversations, self.promises)
+        self.queue = Queue(database, vault, self.conversations)
+        toolbox = Toolbox(self.plugins.tools())
+        embedded = EmbeddedAssistant(self.retrieval, toolbox, self.promises, settings)
+        self.writer, modelled = self._build_writer(toolbox, embedded)
+        self.assistant = Assistant(
+            self.conversations, embedded, modelled, self.promises, self.hub,
+            bridges.describe_item(self.catalogue), bridges.describe_delivery(self.inbox),
+            bridges.locale_of(self.users), settings, clock,
+        )  # fmt: skip
+
+    def _build_writer(
+        self, toolbox: Toolbox, embedded: EmbeddedAssistant
+    ) -> tuple[Writer | None, ModelledAssistant | None]:
+        model = self.settings.writer
+        if not model.enabled:
+            return None, None
+        writer = Writer(
+            model, Budget(self.database, self.clock, model.daily_tokens_per_user, self.meter), self.clock
+        )
+        assistant = ModelledAssistant(
+            writer, self.retrieval, toolbox, embedded, Prompts(), self.settings.support, model.max_tool_rounds
+        )
+        return writer, assistant
+
+    def _build_schedule(self) -> None:
+        database, vault, clock = self.database, self.vault, self.clock
+        self.campaigns = Campaigns(database, vault, self.templates, self.audience, clock)
+        drafting = Drafting(self.users, self.recommender, self.timing, Copywriter())
+        self.runs = Runs(
+            database, vault, self.campaigns, self.audience, self.messages, self.templates, drafting, clock
+        )
+        self.dry_runs = DryRuns(self.campaigns, self.audience, self.templates, drafting)
+        self.alarm = Alarm(self.campaigns, self.runs, clock)
+        kept = timedelta(days=self.settings.recommend.retention_days)
+        self.alarm.every("forget events", DAY_SECONDS, lambda: self.behaviour.forget(kept))
+        self.alarm.every("forget runs", DAY_SECONDS, lambda: self.runs.forget(RUNS_KEPT))
+        triggered = EventCampaigns(self.campaigns, self.messages, drafting, self.catalogue, clock)
+        reactors = [bridges.keep_promises(self.promises), triggered.on_event, self.plugins.on_event]
+        self.reactor = Reactor(database, self.behaviour, reactors, clock)
+
+    async def _allow_messages(self, tenant: TenantId, more: int) -> None:
+        await self.billing.allow(tenant, Kind.MESSAGES, more)
