@@ -10,7 +10,8 @@ or let ``chatpush.process.run`` serve until SIGTERM.
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 
 import structlog
@@ -20,7 +21,7 @@ from chatpush import __version__
 from chatpush.account.plans import Kind
 from chatpush.clock import Clock, SystemClock
 from chatpush.configuration import load
-from chatpush.domain import DEFAULT_TENANT, Content, Identity, MessageId, UserId
+from chatpush.domain import DEFAULT_TENANT, Content, Identity, MessageId, TenantId, UserId
 from chatpush.errors import InvalidSettings, Unauthenticated
 from chatpush.housekeeping import Housekeeping
 from chatpush.notify.drafts import MessageDraft, Recipient
@@ -35,7 +36,7 @@ from chatpush.web.health import Readiness, add_health
 from chatpush.web.hot import HotRequests
 from chatpush.web.idempotency import Replies
 from chatpush.web.identify import Identifier
-from chatpush.web.metrics import Metrics
+from chatpush.web.metrics import Gauge, Metrics
 
 log = structlog.get_logger(__name__)
 BACKLOG = 4096
@@ -193,11 +194,16 @@ class Chatpush(Rooms):
         for tenant, user in self.hub.online():
             await self.meter.active(tenant, user)
 
-    def _gauges(self) -> Mapping[str, float]:
-        counts = self.hub.counts()
-        return {
-            "connections": counts.connections,
-            "users_online": counts.users,
-            "channels": counts.channels,
-            "subscriptions": counts.subscriptions,
-        }
+    def _gauges(self) -> Iterable[Gauge]:
+        connections = self.hub.connections_by_tenant()
+        users = Counter(tenant for tenant, _ in self.hub.online())
+        spaces = self.hub.subscriptions_by_namespace()
+        yield Gauge("connections", "Open connections", ("tenant",), _by_tenant(connections))
+        yield Gauge("users_online", "Users with a connection", ("tenant",), _by_tenant(users))
+        subscriptions = tuple(((tenant, space), float(count)) for (tenant, space), count in spaces.items())
+        yield Gauge("subscriptions", "Subscriptions", ("tenant", "namespace"), subscriptions)
+        yield Gauge("channels", "Live channels", (), (((), float(self.hub.counts().channels)),))
+
+
+def _by_tenant(counted: Counter[TenantId]) -> tuple[tuple[tuple[str, ...], float], ...]:
+    return tuple(((tenant,), float(count)) for tenant, count in counted.items())

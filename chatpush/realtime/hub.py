@@ -240,11 +240,12 @@ class Hub:
             if live.subscriptions and (not pattern or fnmatch.fnmatchcase(live.name, pattern))
         }
 
-    def connections_by_namespace(self) -> Counter[str]:
-        """Return how many subscriptions each namespace has on this node."""
-        found: Counter[str] = Counter()
+    def subscriptions_by_namespace(self) -> Counter[tuple[TenantId, str]]:
+        """Return how many subscriptions each tenant's namespaces have on this node."""
+        found: Counter[tuple[TenantId, str]] = Counter()
         for live in self._channels.everywhere():
-            found[live.name.partition(":")[0] if ":" in live.name else ""] += len(live.subscriptions)
+            namespace = live.name.partition(":")[0] if ":" in live.name else ""
+            found[live.tenant, namespace] += len(live.subscriptions)
         return found
 
     async def disconnect(

@@ -7,7 +7,8 @@ the app's own, so that two apps in one process never share a number.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -16,8 +17,21 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 LAG_PERIOD_SECONDS = 0.5
-Gauges = Callable[[], Mapping[str, float]]
+
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """A number by labels, read when somebody asks."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...]
+    values: tuple[tuple[tuple[str, ...], float], ...]
+
+
+Gauges = Callable[[], Iterable[Gauge]]
 
 
 class _OnDemand(Collector):
@@ -32,8 +46,11 @@ class _OnDemand(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield one family per gauge."""
-        for name, value in self._read().items():
-            yield GaugeMetricFamily(f"chatpush_{name}", name.replace("_", " "), value)
+        for gauge in self._read():
+            family = GaugeMetricFamily(f"chatpush_{gauge.name}", gauge.help, labels=gauge.labels)
+            for labels, value in gauge.values:
+                family.add_metric(labels, value)
+            yield family
 
 
 class Metrics:

@@ -54,7 +54,11 @@ async def test_probes_answer(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
         for path in ("/healthz", "/readyz"):
             assert (await served.http.get(served.url + path)).status == 200
-        metrics = await (await served.http.get(served.url + "/metrics")).text()
-        assert "chatpush_connections 0" in metrics
+        async with served.http.ws_connect(served.wire) as socket:
+            await socket.send_json({"id": 1, "connect": {"token": served.token("emma")}})
+            await socket.receive()
+            metrics = await (await served.http.get(served.url + "/metrics")).text()
+        assert 'chatpush_connections{tenant="default"} 1.0' in metrics
+        assert 'chatpush_subscriptions{namespace="user",tenant="default"} 1.0' in metrics
         served.chatpush.readiness.draining = True
         assert (await served.http.get(served.url + "/readyz")).status == 503
