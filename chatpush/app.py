@@ -206,4 +206,6 @@ class Chatpush(Rooms):
 
 
 def _by_tenant(counted: Counter[TenantId]) -> tuple[tuple[tuple[str, ...], float], ...]:
-    return tuple(((tenant,), float(count)) for tenant, count in counted.items())
+    """Return labelled values; the default tenant has one even while nobody is there."""
+    tenants = {DEFAULT_TENANT, *counted}
+    return tuple(((tenant,), float(counted[tenant])) for tenant in sorted(tenants))
