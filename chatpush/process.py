@@ -1,6 +1,7 @@
 """Run chatpush as a process: the loop, signals and the log."""
 
 import asyncio
+import faulthandler
 import gc
 import logging
 import signal
@@ -14,6 +15,8 @@ from chatpush.app import Chatpush
 from chatpush.settings import Settings
 
 log = structlog.get_logger(__name__)
+GRACE_SECONDS = 6.0
+"""Beyond ``server.drain_seconds``: background work has five to finish its turn."""
 
 # Connections are many small objects that live long: the default thresholds would look at all of them
 # again and again while they come. Cycles are few here, so seldom is enough.
@@ -25,6 +28,7 @@ def run(settings: Settings) -> None:
     configure_log(settings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(Chatpush(settings)))
+    faulthandler.cancel_dump_traceback_later()
 
 
 async def _serve(chatpush: Chatpush) -> None:
@@ -38,6 +42,8 @@ async def _serve(chatpush: Chatpush) -> None:
         gc.set_threshold(*GC_THRESHOLDS)
         await told.wait()
         log.info("draining")
+        # What was acknowledged is on disk, so whatever hangs now may be left behind; its stack says where it hung.
+        faulthandler.dump_traceback_later(chatpush.settings.server.drain_seconds + GRACE_SECONDS, exit=True)
 
 
 def configure_log(settings: Settings) -> None:
