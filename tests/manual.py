@@ -231,9 +231,9 @@ async def terminal(
 
 
 async def stop(process: asyncio.subprocess.Process) -> None:
-    """Press Ctrl-C and wait for the end."""
+    """End it and wait for the end; not by Ctrl-C, which a shell in the background lets nobody hear."""
     if process.returncode is None:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         async with asyncio.timeout(STOP_SECONDS):
             await process.wait()
 
