@@ -17,7 +17,8 @@ from chatpush.log.contract import Draft, Retention, Sealing
 from chatpush.log.embedded import TAILS_KEPT, EmbeddedLog
 from chatpush.realtime.codec import Frame
 from chatpush.realtime.codes import Disconnect
-from chatpush.realtime.feed import CatchUp, LiveChannel, Subscription, Wire
+from chatpush.realtime.feed import CatchUp, LiveChannel, Subscription
+from chatpush.realtime.listening import Wire
 from chatpush.settings import ChannelOptions
 
 TENANT = TenantId("default")

@@ -14,7 +14,8 @@ from chatpush.domain import Cursor, Publication, TenantId, to_ms
 from chatpush.log.contract import Draft, Log
 from chatpush.log.records import published
 from chatpush.realtime import codec, frames
-from chatpush.realtime.feed import Listener, LiveChannel, Subscription
+from chatpush.realtime.feed import LiveChannel, Subscription
+from chatpush.realtime.listening import Listener
 from chatpush.realtime.namespaces import Namespaces
 
 NOWHERE = Cursor("", 0)

@@ -7,8 +7,9 @@ from chatpush.domain import ClientInfo, Json, TenantId, UserId
 from chatpush.log.contract import Log
 from chatpush.realtime import codec, frames
 from chatpush.realtime.codes import SLOW, Disconnect
-from chatpush.realtime.feed import CatchUp, Subscription, Wire
+from chatpush.realtime.feed import CatchUp, Subscription
 from chatpush.realtime.limits import Bucket
+from chatpush.realtime.listening import Wire
 
 
 class Connection:

@@ -18,7 +18,7 @@ from chatpush.domain import ClientInfo, Cursor, Publication, TenantId, UserId
 from chatpush.errors import CursorLost
 from chatpush.log.contract import Log, Slice
 from chatpush.realtime import codec
-from chatpush.realtime.codes import Disconnect
+from chatpush.realtime.listening import DirectWire, Listener, Wire
 from chatpush.realtime.shapes import Shape
 from chatpush.settings import ChannelOptions
 
@@ -27,53 +27,6 @@ log = structlog.get_logger(__name__)
 BATCH = 100
 LATEST_WINDOW = 1000
 NOBODY: "frozenset[Listener]" = frozenset()
-
-
-class Wire(Protocol):
-    """The way to one client; never blocks the caller."""
-
-    def write(self, frame: codec.Frame) -> None:
-        """Send a frame soon, in order."""
-        ...
-
-    def congested(self) -> bool:
-        """Return whether so much is unsent that nothing but replies should be added."""
-        ...
-
-    async def drained(self) -> None:
-        """Wait until the wire takes more, or is closed."""
-        ...
-
-    def close(self, disconnect: Disconnect) -> None:
-        """Send what was written, say why, and close."""
-        ...
-
-
-class DirectWire(Wire, Protocol):
-    """A wire that may be written to around its transport while nothing is unsent."""
-
-    fd: int
-    """The socket; -1 while something is unsent."""
-
-    def flush(self) -> None:
-        """Send what was written so far."""
-        ...
-
-    def rest(self, data: bytes) -> None:
-        """Send what a direct write left over."""
-        ...
-
-    def cut(self) -> None:
-        """Close at once; a direct write has failed."""
-        ...
-
-
-class Listener(Protocol):
-    """A waiting long-poll."""
-
-    def wake(self, channel: str, passing: Publication | None) -> None:
-        """Something is new; ``passing`` is a publication that no log keeps."""
-        ...
 
 
 class LiveChannel:

@@ -25,9 +25,10 @@ from chatpush.realtime.codes import (
 )
 from chatpush.realtime.connection import Connection
 from chatpush.realtime.emulation import Emulation
-from chatpush.realtime.feed import Subscription, Wire
+from chatpush.realtime.feed import Subscription
 from chatpush.realtime.heartbeat import EXPIRY_GRACE_SECONDS, Heartbeat
 from chatpush.realtime.limits import Bucket
+from chatpush.realtime.listening import Wire
 from chatpush.realtime.moves import Chosen, Moves
 from chatpush.realtime.namespaces import Namespaces
 from chatpush.realtime.node import Node

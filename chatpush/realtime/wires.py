@@ -2,7 +2,7 @@
 
 from chatpush.realtime.codec import Frame
 from chatpush.realtime.codes import Disconnect
-from chatpush.realtime.feed import Wire
+from chatpush.realtime.listening import Wire
 
 
 def speaks_protobuf(wire: Wire) -> bool:
