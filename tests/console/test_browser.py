@@ -36,7 +36,11 @@ class Tab:
         await self.page.get_by_label("Email").fill(email)
         await self.page.get_by_label("Password").fill(PASSWORD)
         await self.page.keyboard.press("Enter")
-        await self.page.wait_for_selector("#main")
+        await self.listens("#main")
+
+    async def listens(self, part: str) -> None:
+        """Wait until the page that shows a part hears the keyboard."""
+        await self.page.wait_for_selector(f"html[data-ready] {part}")
 
     async def sees(self, text: str) -> None:
         """Wait until the page shows a text."""
@@ -80,7 +84,7 @@ async def test_an_agent_answers_by_keyboard_and_the_thread_is_live(
         await agent.sign_in(email, "/console/conversations")
         assert await page.locator("#lines [data-line]").first.inner_text() != ""
         await page.keyboard.press("j")  # the one that waits stands first
-        await page.wait_for_selector("#turns")
+        await agent.listens("#turns")
         await agent.sees("I want to talk to a person")
         assert await page.locator("#reply").is_disabled()
         await page.keyboard.press("t")

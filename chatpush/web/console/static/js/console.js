@@ -77,3 +77,5 @@ document.addEventListener("submit", (event) => {
 localiseTimes(document);
 startCharts();
 startDesk();
+// htmx takes the page over at this same moment, before us: from here on every key and button works.
+document.addEventListener("DOMContentLoaded", () => (document.documentElement.dataset.ready = "yes"));
