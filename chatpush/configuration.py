@@ -20,7 +20,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from chatpush.errors import InvalidSettings
-from chatpush.settings import Section, Settings
+from chatpush.section import Section
+from chatpush.settings import Settings
 
 PREFIX = "CHATPUSH_"
 COMMAND_LINE = {PREFIX + "CONFIG", PREFIX + "URL", PREFIX + "KEY"}

@@ -237,7 +237,12 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
-    """One message on its way to one user, as filters and channels see it."""
+    """One message on its way to one user, as filters and channels see it.
+
+    ``silent`` is a command to the app, not for people's eyes. ``badge`` is the
+    number an app's icon is to show, None: leave it. ``display_seconds`` is how
+    long it stays on the screen, None: until it is dismissed.
+    """
 
     tenant: TenantId
     message: MessageId
@@ -250,6 +255,9 @@ class OutgoingMessage:
     priority: str = "normal"
     ttl_seconds: int | None = None
     collapse_key: str = ""
+    silent: bool = False
+    badge: int | None = None
+    display_seconds: int | None = None
 
 
 # -- recommend -----------------------------------------------------------------

@@ -129,9 +129,18 @@ class QuotaExceeded(TooMany):
 
 
 class Unavailable(ChatpushError):
-    """Something needed is down or full for now; try again later."""
+    """Something needed is down or full for now; try again later.
+
+    ``retry_after_seconds`` is what whoever is down asked for, None if it did not say.
+    """
 
     code = "unavailable"
+
+    def __init__(
+        self, message: str, *, retry_after_seconds: float | None = None, param: str | None = None
+    ) -> None:
+        super().__init__(message, param=param)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class WriterUnavailable(Unavailable):

@@ -4,16 +4,14 @@
 refused. Units stand in names.
 """
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-
-class Section(BaseModel):
-    """A part of the tree; refuses names it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from chatpush.channel_settings import Channels
+from chatpush.section import Section
 
 
 class HttpServer(Section):
@@ -74,6 +72,9 @@ class Client(Section):
     max_connections_per_user: int = Field(50, ge=1, description="Connections of one user.")
     commands_per_second: float = Field(
         50.0, gt=0, description="Commands of one connection, with a burst of twice that."
+    )
+    user_commands_per_second: float = Field(
+        200.0, gt=0, description="Commands of one user over all connections, with a burst of twice that."
     )
     slow_buffer_bytes: int = Field(
         1_048_576, ge=4096, description="Unsent bytes after which a reader is slow."
@@ -209,37 +210,6 @@ class Notify(Section):
     render_max_bytes: int = Field(65_536, ge=1024, description="Largest rendered text.")
 
 
-class Email(Section):
-    """Sending email; without host it is off."""
-
-    host: str = Field("", description="The mail server; empty: no email.")
-    port: int = Field(587, ge=1, le=65_535, description="Its port.")
-    security: Literal["starttls", "tls", "none"] = Field("starttls", description="How it is secured.")
-    username: str = Field("", description="User name at the mail server; empty: none.")
-    password: str = Field("", description="Its password.")
-    sender: str = Field("", description="The address letters come from.")
-    sender_name: str = Field("", description="The name beside it.")
-
-
-class WebPush(Section):
-    """Web Push to closed browsers; without contact it is off."""
-
-    contact: str = Field("", description="mailto: or https: address push services may write to; empty: off.")
-
-
-class Channels(Section):
-    """Ways to people and programs outside."""
-
-    public_url: str = Field(
-        "", description="Where readers reach this server, for unsubscribe links: https://push.example.com."
-    )
-    allow_private: bool = Field(
-        False, description="Let webhooks and push subscriptions lead into private networks (development)."
-    )
-    email: Email = Field(default_factory=Email, description="Email.")
-    web_push: WebPush = Field(default_factory=WebPush, description="Web Push.")
-
-
 class Support(Section):
     """The assistant and its people."""
 
@@ -281,18 +251,50 @@ class Widget(Section):
     )
 
 
+class ModelPrice(Section):
+    """What a model costs, for money budgets and the usage page."""
+
+    model: str = Field(description="The model's name, as asked for.")
+    input_per_million: Decimal = Field(Decimal(0), ge=0, description="For a million tokens that go in.")
+    output_per_million: Decimal = Field(Decimal(0), ge=0, description="For a million tokens that come out.")
+
+
 class Writer(Section):
     """The language model; without base_url or api_key the embedded assistant answers."""
 
     base_url: str = Field("", description="An OpenAI-compatible endpoint (or OPENAI_BASE_URL).")
     api_key: str = Field("", description="Its key (or OPENAI_API_KEY).")
     model: str = Field("gpt-5-mini", description="The model's name (or OPENAI_MODEL).")
+    small_model: str = Field(
+        "", description="A cheaper model that is asked first; the other one when it is unsure. Empty: none."
+    )
+    embedding_model: str = Field(
+        "", description="The model that turns texts into vectors for retrieval; empty: words alone."
+    )
+    moderation_model: str = Field(
+        "", description="The model that looks at what users write before it is answered; empty: none."
+    )
     first_token_seconds: float = Field(10.0, gt=0, description="Longest wait for the first token.")
     stall_seconds: float = Field(10.0, gt=0, description="Longest silence within a stream.")
     total_seconds: float = Field(60.0, gt=0, description="Longest whole answer.")
     max_tokens: int = Field(800, ge=16, description="Longest answer in tokens.")
     max_tool_rounds: int = Field(4, ge=0, description="Tool calls in a row for one answer.")
     daily_tokens_per_user: int = Field(50_000, ge=0, description="Token budget of a user and day; 0: none.")
+    daily_tokens_per_tenant: int = Field(0, ge=0, description="Token budget of a tenant and day; 0: none.")
+    daily_money_per_user: Decimal = Field(
+        Decimal(0), ge=0, description="Money of a user and day, by prices; 0: no limit."
+    )
+    daily_money_per_tenant: Decimal = Field(
+        Decimal(0), ge=0, description="Money of a tenant and day, by prices; 0: no limit."
+    )
+    currency: str = Field("USD", description="The currency of prices and money budgets.")
+    prices: list[ModelPrice] = Field(
+        default_factory=list,
+        description="[[writer.prices]] with model, input_per_million, output_per_million.",
+    )
+    answer_cache_hours: float = Field(
+        12.0, ge=0, description="How long an impersonal answer is given again; 0: never."
+    )
 
     @property
     def enabled(self) -> bool:

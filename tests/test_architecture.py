@@ -9,7 +9,17 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "chatpush"
 FLOORS = [
-    {"errors", "clock", "domain", "settings", "configuration", "rounds", "__init__"},
+    {
+        "errors",
+        "clock",
+        "domain",
+        "section",
+        "channel_settings",
+        "settings",
+        "configuration",
+        "rounds",
+        "__init__",
+    },
     {"plugins"},
     {"store", "log"},
     {"account"},
@@ -36,7 +46,8 @@ ROOMS = {
     "py_vapid": {"channels/web_push"},
     "standardwebhooks": {"channels/webhook_calls"},
     "cryptography": {"channels/web_push", "store/vault"},
-    "jwt": {"realtime/tokens", "realtime/public_keys"},
+    "jwt": {"realtime/tokens", "realtime/public_keys", "channels/provider_tokens"},
+    "httpx2": {"channels/apns"},
     "argon2": {"account/people"},
     "sqlite_utils": {"store/database", "log"},
     "psycopg": {"store/postgres"},

@@ -10,11 +10,11 @@ from typing import Protocol
 
 import aiosmtplib
 
+from chatpush.channel_settings import Email as EmailSettings
 from chatpush.clock import Clock
 from chatpush.domain import Category, OutgoingMessage, TenantId, UserId
 from chatpush.errors import InvalidInput, Unavailable
 from chatpush.plugins.contracts import Sent
-from chatpush.settings import Email as EmailSettings
 
 NAME = "email"
 SECONDS = 15.0

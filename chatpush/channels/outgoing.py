@@ -8,6 +8,7 @@ cookies and the environment's proxies and credentials are not used.
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -17,6 +18,7 @@ from chatpush.errors import Forbidden, InvalidInput
 
 LONGEST_URL = 2048
 LARGEST_ANSWER = 65_536
+LONGEST_PAUSE_SECONDS = 86_400
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -91,6 +93,12 @@ def checked_url(url: str, *, allow_private: bool = False, param: str = "url") ->
     if not allow_private and _is_number(parts.hostname) and not is_public(parts.hostname):
         raise Forbidden("this address is inside a private network", param=param)
     return url
+
+
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """Return what an answer's Retry-After asks for, in seconds, at most a day; dates are passed over."""
+    given = headers.get("retry-after", "").strip()
+    return min(int(given), LONGEST_PAUSE_SECONDS) if given.isdecimal() and len(given) < 10 else None
 
 
 def _is_number(host: str) -> bool:

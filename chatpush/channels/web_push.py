@@ -6,7 +6,6 @@ over: it is forgotten.
 """
 
 import base64
-import hashlib
 import json
 import os
 import time
@@ -20,16 +19,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from py_vapid import Vapid02
 from pywebpush import WebPusher
 
-from chatpush.channels.outgoing import Outgoing, checked_url
-from chatpush.domain import Category, OutgoingMessage
+from chatpush.channels.fitting import LONGEST_BODY, LONGEST_TITLE, actions, cut, hidden_key, short, urgency
+from chatpush.channels.outgoing import Outgoing, checked_url, retry_after_seconds
+from chatpush.domain import OutgoingMessage
 from chatpush.errors import InvalidInput, NotFound, Unavailable
 from chatpush.plugins.contracts import Sent
 
 NAME = "webpush"
 LONGEST_TTL = 2_419_200
 TOKEN_SECONDS = 12 * 3600
-LONGEST_BODY = 2400
-LONGEST_TITLE = 400
 GONE = (404, 410)
 BUSY = (408, 425, 429)
 
@@ -71,7 +69,7 @@ class WebPush:
             **self._authorization(endpoint),
         }  # fmt: skip
         if message.collapse_key:
-            headers["Topic"] = topic(message.collapse_key)
+            headers["Topic"] = hidden_key(message.collapse_key)
         try:
             status, answered, said = await self._outgoing.post(endpoint, body, headers)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -79,7 +77,9 @@ class WebPush:
         if status in GONE:
             raise NotFound(f"the push service answered {status}: the subscription is over")
         if status in BUSY or status >= 500:
-            raise Unavailable(f"the push service answered {status}")
+            raise Unavailable(
+                f"the push service answered {status}", retry_after_seconds=retry_after_seconds(answered)
+            )
         if status >= 300:
             raise InvalidInput(f"the push service answered {status}: {said[:200].decode(errors='replace')}")
         return Sent(answered.get("location", ""))
@@ -128,36 +128,18 @@ def payload(message: OutgoingMessage) -> bytes:
     words = {
         "delivery": message.delivery,
         "message": message.message,
-        "title": _cut(content.title, LONGEST_TITLE),
-        "body": _cut(content.body, LONGEST_BODY),
-        "url": _short(content.url),
-        "image": _short(content.image),
+        "title": cut(content.title, LONGEST_TITLE),
+        "body": cut(content.body, LONGEST_BODY),
+        "url": short(content.url),
+        "image": short(content.image),
         "tag": message.collapse_key or message.delivery,
         "category": message.category.value,
-        "actions": [dict(action) for action in content.actions[:2] if len(str(action)) < 300],
+        "actions": actions(message),
+        "silent": message.silent,
+        "badge": message.badge,
+        "display_seconds": message.display_seconds,
     }
     return json.dumps(words, ensure_ascii=False).encode()
-
-
-def urgency(message: OutgoingMessage) -> str:
-    """Return how much battery a message is worth."""
-    if message.priority in ("high", "low"):
-        return message.priority
-    return "low" if message.category is Category.MARKETING else "normal"
-
-
-def topic(collapse_key: str) -> str:
-    """Return a collapse key as a Topic: 32 characters that say nothing."""
-    return base64.urlsafe_b64encode(hashlib.sha256(collapse_key.encode()).digest())[:32].decode()
-
-
-def _cut(text: str, longest: int) -> str:
-    encoded = text.encode()
-    return text if len(encoded) <= longest else encoded[: longest - 3].decode(errors="ignore") + "…"
-
-
-def _short(url: str | None) -> str | None:
-    return url if url is not None and len(url) <= 400 else None
 
 
 def _decoded(text: str) -> bytes:

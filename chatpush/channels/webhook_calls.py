@@ -7,7 +7,6 @@ webhook off; ``Retry-After`` is honoured.
 
 import asyncio
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,7 +14,7 @@ import aiohttp
 import structlog
 from standardwebhooks import Webhook as Signer
 
-from chatpush.channels.outgoing import Outgoing
+from chatpush.channels.outgoing import Outgoing, retry_after_seconds
 from chatpush.clock import Clock
 from chatpush.domain import TenantId, to_ms
 from chatpush.errors import ChatpushError
@@ -125,7 +124,8 @@ class WebhookCalls:
             status, answered, _ = await self._outgoing.post(url, body.encode(), headers)
         except (aiohttp.ClientError, TimeoutError, OSError, ChatpushError) as error:
             return Attempt(None, f"{type(error).__name__}: {error}"[:300], self._since(began))
-        return Attempt(status, "", self._since(began), _retry_after(answered))
+        asked = retry_after_seconds(answered)
+        return Attempt(status, "", self._since(began), None if asked is None else timedelta(seconds=asked))
 
     def _since(self, began: float) -> int:
         return round((self._clock.monotonic() - began) * 1000)
@@ -176,8 +176,3 @@ def signed(call: str, body: str, at: datetime, secrets: list[str]) -> dict[str, 
 def _wait(number: int, asked: timedelta | None) -> timedelta:
     planned = SCHEDULE[number - 1] * random.uniform(1.0, 1.1)
     return min(max(planned, asked), LONGEST_WAIT) if asked is not None else planned
-
-
-def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
-    given = headers.get("retry-after", "")
-    return timedelta(seconds=min(int(given), 86_400)) if given.isdecimal() and len(given) < 10 else None

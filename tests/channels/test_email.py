@@ -6,12 +6,12 @@ from email.message import EmailMessage
 
 import pytest
 
+from chatpush.channel_settings import Email as EmailSettings
 from chatpush.channels.email import Email
 from chatpush.channels.unsubscribing import Unsubscribing
 from chatpush.domain import Category, Content, TenantId, UserId
 from chatpush.errors import InvalidInput, NotFound, Unavailable
 from chatpush.notify.users import UserChange, Users
-from chatpush.settings import Email as EmailSettings
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from tests.channels.peers import MailServer, mailing, message
