@@ -1,9 +1,10 @@
 """Mask or drop what must not be said: word lists and patterns, in messages and channels.
 
 Words match whole, in any case; Chinese words match anywhere. What is found is
-covered with ``•``, or drops the whole thing. In a client's publication every
-text of the JSON is looked at, keys are left alone, and what looks like a bank
-card's number (it passes the Luhn check) is covered too.
+covered with ``•``, or drops the whole thing; a language model's answers are
+looked at like messages. In a client's publication every text of the JSON is
+looked at, keys are left alone, and what looks like a bank card's number (it
+passes the Luhn check) is covered too.
 
     [plugins.settings.content_filter]
     mask = ["damn", "笨蛋"]
@@ -85,6 +86,15 @@ def filter_message(message: OutgoingMessage, settings: dict[str, Any]) -> Outgoi
     if (title, body) == (content.title, content.body):
         return None
     return replace(message, content=replace(content, title=title, body=body))
+
+
+@hook
+def filter_answer(text: str, settings: dict[str, Any]) -> str | Drop:
+    """Look at what a language model wants to say."""
+    lists = _lists(settings)
+    if word := lists.forbidden(text):
+        return Drop(f"contains {word!r}")
+    return lists.masked(text)
 
 
 @hook

@@ -214,7 +214,7 @@ def hooks_page() -> str:
     lines = [
         inspect.cleandoc(hooks.__doc__ or ""),
         "",
-        "[Plugins](../plugins.md) has a working example of each.",
+        "[Plugins](../plugins/README.md) has a working example of each.",
         "",
     ]
     for name in SPECIFIED:

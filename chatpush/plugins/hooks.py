@@ -14,6 +14,7 @@ import pluggy
 
 from chatpush.domain import Event, OutgoingMessage, Receipt
 from chatpush.plugins.contracts import Channel, Drop, Ranker, RpcMethod, Tool
+from chatpush.plugins.exchange import Exchange
 
 PROJECT = "chatpush"
 spec = pluggy.HookspecMarker(PROJECT)
@@ -48,6 +49,16 @@ def filter_message(message: OutgoingMessage, settings: dict[str, Any]) -> Outgoi
 @spec
 def filter_publication(channel: str, data: bytes, user: str, settings: dict[str, Any]) -> bytes | Drop | None:
     """Change, drop or keep what a client publishes to a channel."""
+
+
+@spec
+def filter_prompt(text: str, exchange: Exchange, settings: dict[str, Any]) -> str | Drop | None:
+    """Change, drop or keep one text before a language model reads it; ``exchange.hide`` makes placeholders."""
+
+
+@spec
+def filter_answer(text: str, exchange: Exchange, settings: dict[str, Any]) -> str | Drop | None:
+    """Change, drop or keep a model's whole answer, what was hidden named again, before anybody reads it."""
 
 
 @spec

@@ -22,6 +22,7 @@ from chatpush.errors import PluginFailed
 from chatpush.plugins import hooks
 from chatpush.plugins.acceptance import REGISTERED, hooks_of, lacks, place_of, validated
 from chatpush.plugins.contracts import Channel, Drop, Ranker, RpcMethod, Tool
+from chatpush.plugins.exchange import Exchange
 from chatpush.plugins.guard import Check, Guard, PluginState
 
 
@@ -120,6 +121,17 @@ class Plugins:
                 arguments["data"] = verdict
         return cast(bytes, arguments["data"])
 
+    async def filter_prompt(self, text: str, exchange: Exchange) -> str | Drop:
+        """Pass a text on its way to a language model through every filter; call it for each text.
+
+        A plugin that fails is skipped unless it fails closed; then the model must not be asked.
+        """
+        return await self._filter_text("filter_prompt", text, exchange)
+
+    async def filter_answer(self, text: str, exchange: Exchange) -> str | Drop:
+        """Name again what the exchange hid, and pass a model's whole answer through every filter."""
+        return await self._filter_text("filter_answer", exchange.restored(text), exchange)
+
     async def on_event(self, event: Event) -> None:
         """Tell every plugin of an event."""
         async for _ in self._verdicts("on_event", {"event": event}, _is_anything):
@@ -129,6 +141,15 @@ class Plugins:
         """Tell every plugin of a receipt."""
         async for _ in self._verdicts("on_receipt", {"receipt": receipt}, _is_anything):
             pass
+
+    async def _filter_text(self, hook_name: str, text: str, exchange: Exchange) -> str | Drop:
+        arguments: dict[str, Any] = {"text": text, "exchange": exchange}
+        async for verdict in self._verdicts(hook_name, arguments, _is_text):
+            if isinstance(verdict, Drop):
+                return verdict
+            if verdict is not None:
+                arguments["text"] = verdict
+        return cast(str, arguments["text"])
 
     def has(self, hook_name: str) -> bool:
         """Return whether any plugin implements a hook."""
@@ -199,6 +220,10 @@ def _is_anything(_answer: Any) -> str:
 
 def _is_data(answer: Any) -> str:
     return "" if answer is None or isinstance(answer, bytes) else _is_drop(answer)
+
+
+def _is_text(answer: Any) -> str:
+    return "" if answer is None or isinstance(answer, str) else _is_drop(answer)
 
 
 def _is_drop(answer: Any) -> str:

@@ -27,6 +27,8 @@ from chatpush.domain import (
     User,
     UserId,
 )
+from chatpush.plugins.contracts import RankingRequest
+from chatpush.plugins.exchange import Exchange
 
 TENANT = TenantId("default")
 MOMENT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -56,6 +58,11 @@ def message(title: str = "Hello", body: str = "How are you?", **changes: Any) ->
     return replace(sample, **changes)
 
 
+def exchange(name: str = "emma", purpose: str = "answer") -> Exchange:
+    """Return a request to a language model about a user."""
+    return Exchange(TENANT, UserId(name), purpose)
+
+
 def event(kind: str = "view", item: str | None = None, **changes: Any) -> Event:
     """Return something a user did."""
     sample = Event(TENANT, EventId("evt_1"), UserId("emma"), kind, MOMENT, ItemId(item) if item else None)
@@ -70,3 +77,8 @@ def receipt(kind: ReceiptKind = ReceiptKind.SEEN, **changes: Any) -> Receipt:
 def item(name: str = "lamp", **changes: Any) -> Item:
     """Return something that can be recommended."""
     return replace(Item(TENANT, ItemId(name), name.title(), stock=10), **changes)
+
+
+def ranking(reader: User | None = None, *events: Event, **changes: Any) -> RankingRequest:
+    """Return a request for ten items."""
+    return replace(RankingRequest(TENANT, reader, events, 10, "en"), **changes)

@@ -47,7 +47,7 @@ def test_a_new_plugin_works_and_its_test_passes(config: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 passed" in done.stdout
     assert run(config, "check").output.splitlines() == [
-        "ok content_filter: filter_message, filter_publication", "ok word_watch: filter_message",
+        "ok content_filter: filter_message, filter_publication, filter_answer", "ok word_watch: filter_message",
     ]  # fmt: skip
     listed = run(config, "list").output
     assert "Word watch: say what it does" in listed

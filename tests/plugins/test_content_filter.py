@@ -43,6 +43,13 @@ async def test_forbidden_messages_are_dropped_with_the_word(said: str) -> None:
     assert verdict.reason.startswith("contains ")
 
 
+async def test_a_models_answer_is_looked_at_like_a_message() -> None:
+    plugins, _ = load("content_filter", **OWN)
+    assert await plugins.filter_answer("A damn good lamp", samples.exchange()) == "A •••• good lamp"
+    verdict = await plugins.filter_answer("Free money for you", samples.exchange())
+    assert verdict == Drop("contains 'Free money'")
+
+
 async def test_a_messages_own_numbers_are_left_alone() -> None:
     plugins, _ = load("content_filter", **OWN)
     sent = samples.message(body=f"Tracking number {CARD}")

@@ -7,6 +7,7 @@ from typing import Any
 from chatpush.domain import Event, Identity, Item, ItemId, Json, OutgoingMessage, Receipt
 from chatpush.plugins import samples
 from chatpush.plugins.contracts import Candidate, Drop, RankingRequest, Sent, ToolResult
+from chatpush.plugins.exchange import Exchange
 from tests.plugins.parts import host, plugin
 
 
@@ -118,3 +119,29 @@ async def test_hook_on_receipt() -> None:
 
     await host(plugin(on_receipt), own={"first": {"mark": "!"}}).on_receipt(samples.receipt())
     assert heard == ["seen!"]
+
+
+async def test_hook_filter_prompt() -> None:
+    def filter_prompt(text: str, exchange: Exchange) -> str | Drop | None:
+        return (
+            Drop("not for models") if "secret" in text else text.replace("Ann", exchange.hide("NAME", "Ann"))
+        )
+
+    plugins = host(plugin(filter_prompt))
+    exchange = samples.exchange()
+    assert await plugins.filter_prompt("Ann and Bo", exchange) == "[NAME_A] and Bo"
+    assert exchange.restored("[name_a] is here") == "Ann is here"
+    assert await plugins.filter_prompt("a secret", exchange) == Drop("not for models")
+
+
+async def test_hook_filter_answer() -> None:
+    def filter_answer(text: str, exchange: Exchange, settings: dict[str, Any]) -> str | Drop | None:
+        return Drop("no names") if "Ann" in text else text + settings.get("mark", "")
+
+    plugins = host(plugin(filter_answer), own={"first": {"mark": "!"}})
+    exchange = samples.exchange()
+    assert await plugins.filter_answer("Hello", exchange) == "Hello!"
+    exchange.hide("NAME", "Ann")
+    assert await plugins.filter_answer("Hello [NAME_A]", exchange) == Drop("no names"), (
+        "it reads what people read"
+    )
