@@ -19,6 +19,7 @@ from chatpush.realtime.codec import Frame
 from chatpush.realtime.codes import Disconnect
 from chatpush.realtime.feed import CatchUp, LiveChannel, Subscription
 from chatpush.realtime.listening import Wire
+from chatpush.realtime.traffic import Way
 from chatpush.settings import ChannelOptions
 
 TENANT = TenantId("default")
@@ -126,7 +127,7 @@ async def channels(count: int) -> dict[str, float]:
         await log.start()
         options = ChannelOptions(durability="memory")
         wire, reader = NoWire(), NoReader()
-        catch_up = CatchUp(log, reader)
+        catch_up = CatchUp(log, reader, Way("nowhere", binary=False))
         info = ClientInfo("u", "c")
         before, began = rss(), time.monotonic()
         live: dict[tuple[TenantId, str], LiveChannel] = {}

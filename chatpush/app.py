@@ -10,8 +10,7 @@ or let ``chatpush.process.run`` serve until SIGTERM.
 
 import contextlib
 import os
-from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import structlog
@@ -21,7 +20,7 @@ from chatpush import __version__
 from chatpush.account.plans import Kind
 from chatpush.clock import Clock, SystemClock
 from chatpush.configuration import load
-from chatpush.domain import DEFAULT_TENANT, Content, Identity, MessageId, TenantId, UserId
+from chatpush.domain import DEFAULT_TENANT, Content, Identity, MessageId, UserId
 from chatpush.errors import InvalidSettings, Unauthenticated
 from chatpush.housekeeping import Housekeeping
 from chatpush.notify.drafts import MessageDraft, Recipient
@@ -36,7 +35,8 @@ from chatpush.web.health import Readiness, add_health
 from chatpush.web.hot import HotRequests
 from chatpush.web.idempotency import Replies
 from chatpush.web.identify import Identifier
-from chatpush.web.metrics import Gauge, Metrics
+from chatpush.web.metrics import Metrics
+from chatpush.web.realtime_metrics import readings_of
 
 log = structlog.get_logger(__name__)
 BACKLOG = 4096
@@ -56,7 +56,7 @@ class Chatpush(Rooms):
         super().__init__(settings, clock or SystemClock(), plugins or {})
         self.port = settings.server.port
         self.readiness = Readiness()
-        self.metrics = Metrics(self._gauges)
+        self.metrics = Metrics(readings_of(self.hub))
         self.visitors = Throttle(settings.client.visitors_per_minute, self.clock)
         self.replies = Replies(self.database, self.clock)
         self.housekeeping = Housekeeping(
@@ -113,6 +113,7 @@ class Chatpush(Rooms):
             if self.writer is not None:
                 stack.push_async_callback(self.writer.close)
             stack.push_async_callback(self.outgoing.close)
+            stack.push_async_callback(self.channels.close)
             stack.push_async_callback(self.away.stop)
             stack.callback(self.plugins.close)
             yield self
@@ -193,19 +194,3 @@ class Chatpush(Rooms):
             )
         for tenant, user in self.hub.online():
             await self.meter.active(tenant, user)
-
-    def _gauges(self) -> Iterable[Gauge]:
-        connections = self.hub.connections_by_tenant()
-        users = Counter(tenant for tenant, _ in self.hub.online())
-        spaces = self.hub.subscriptions_by_namespace()
-        yield Gauge("connections", "Open connections", ("tenant",), _by_tenant(connections))
-        yield Gauge("users_online", "Users with a connection", ("tenant",), _by_tenant(users))
-        subscriptions = tuple(((tenant, space), float(count)) for (tenant, space), count in spaces.items())
-        yield Gauge("subscriptions", "Subscriptions", ("tenant", "namespace"), subscriptions)
-        yield Gauge("channels", "Live channels", (), (((), float(self.hub.counts().channels)),))
-
-
-def _by_tenant(counted: Counter[TenantId]) -> tuple[tuple[tuple[str, ...], float], ...]:
-    """Return labelled values; the default tenant has one even while nobody is there."""
-    tenants = {DEFAULT_TENANT, *counted}
-    return tuple(((tenant,), float(counted[tenant])) for tenant in sorted(tenants))

@@ -17,6 +17,7 @@ from chatpush.realtime import codec, frames
 from chatpush.realtime.feed import LiveChannel, Subscription
 from chatpush.realtime.listening import Listener
 from chatpush.realtime.namespaces import Namespaces
+from chatpush.realtime.traffic import Traffic
 
 NOWHERE = Cursor("", 0)
 KEY_SECONDS = 300.0
@@ -26,8 +27,9 @@ KEYS_KEPT = 10_000
 class Channels:
     """All live channels of this node."""
 
-    def __init__(self, source: Log, namespaces: Namespaces, clock: Clock) -> None:
+    def __init__(self, source: Log, namespaces: Namespaces, clock: Clock, traffic: Traffic) -> None:
         self._log = source
+        self._traffic = traffic
         self._namespaces = namespaces
         self._clock = clock
         self._live: dict[tuple[TenantId, str], LiveChannel] = {}
@@ -118,7 +120,12 @@ class Channels:
         if self._namespaces.options(name).delta_publish and not draft.delta:
             draft = replace(draft, delta=True)
         if not skip_history:
-            return await self._log.append(tenant, name, draft)
+            began = self._clock.monotonic()
+            place = await self._log.append(tenant, name, draft)
+            # What was appended is written by the end of the turn before its publisher hears of it.
+            if (tenant, name) in self._live:
+                self._traffic.latency.observe(self._clock.monotonic() - began)
+            return place
         live = self._live.get((tenant, name))
         if live is not None and not self._repeated(tenant, name, draft.idempotency_key):
             self._pass_by(live, draft)
@@ -164,15 +171,14 @@ class Channels:
         if not subscription.options.join_leave:
             return
         word = frames.Presence(codec.info_of(subscription.info))
-        push = (
-            frames.Push(channel=live.name, join=word)
-            if joined
-            else frames.Push(channel=live.name, leave=word)
-        )
+        kind = "join" if joined else "leave"
+        push = frames.Push(channel=live.name)
+        push.join, push.leave = (word, None) if joined else (None, word)
         frame = codec.push(push)
         for other in live.subscriptions.values():
             wanted = other.join_leave or other.options.force_push_join_leave
             if wanted and other is not subscription and other.in_step and not other.wire.congested():
+                other.catch_up.way.frame(kind, frame)
                 other.wire.write(frame)
 
     def _forget_if_empty(self, live: LiveChannel) -> None:

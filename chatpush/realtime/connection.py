@@ -10,6 +10,7 @@ from chatpush.realtime.codes import SLOW, Disconnect
 from chatpush.realtime.feed import CatchUp, Subscription
 from chatpush.realtime.limits import Bucket
 from chatpush.realtime.listening import Wire
+from chatpush.realtime.traffic import Way
 
 
 class Connection:
@@ -18,13 +19,14 @@ class Connection:
     __slots__ = (
         "bucket", "catch_up", "channels_left", "client", "closed", "closed_by", "connected", "expires_at",
         "fresh", "info", "meta", "name", "on_lost", "one_way", "pinged", "ponged", "released", "session_id", "subs",
-        "tenant", "user", "version", "wire",
+        "tenant", "user", "version", "way", "wire",
     )  # fmt: skip
 
     def __init__(
         self,
         tenant: TenantId,
         wire: Wire,
+        way: Way,
         source: Log,
         bucket: Bucket,
         lost: Callable[["Connection", Subscription], None],
@@ -33,10 +35,11 @@ class Connection:
         self.client = str(uuid4())
         self.tenant = tenant
         self.wire = wire
+        self.way = way
         self.bucket = bucket
         self.released = released
         self.on_lost = lost
-        self.catch_up = CatchUp(source, self)
+        self.catch_up = CatchUp(source, self, way)
         self.user = UserId("")
         self.info: Json = None
         self.meta: Json = None
@@ -79,22 +82,25 @@ class Connection:
         """Return who this is, as others in a channel see it."""
         return ClientInfo(self.user, self.client, self.info, chan_info)
 
-    def reply(self, reply: frames.Reply) -> None:
-        """Answer a command."""
-        if not self.closed:
-            self.wire.write(codec.reply(reply))
+    def reply(self, reply: frames.Reply, kind: str) -> None:
+        """Answer a command; ``kind`` is its method, or "error"."""
+        self._write(codec.reply(reply), kind)
 
-    def push(self, push: frames.Push) -> None:
-        """Tell the client something it did not ask."""
-        if not self.closed:
-            self.wire.write(codec.push(push))
+    def push(self, push: frames.Push, kind: str) -> None:
+        """Tell the client something it did not ask; ``kind`` says what."""
+        self._write(codec.push(push), kind)
 
     def ping(self) -> None:
         """Ask for a sign of life."""
         self.pinged += 1
         if self.one_way:
             self.ponged = self.pinged
-        self.wire.write(codec.PING)
+        self._write(codec.PING, "ping")
+
+    def _write(self, frame: codec.Frame, kind: str) -> None:
+        if not self.closed:
+            self.way.frame(kind, frame)
+            self.wire.write(frame)
 
     def close(self, disconnect: Disconnect) -> None:
         """End the connection and say why."""

@@ -20,6 +20,7 @@ from chatpush.log.contract import Log, Slice
 from chatpush.realtime import codec
 from chatpush.realtime.listening import DirectWire, Listener, Wire
 from chatpush.realtime.shapes import Shape
+from chatpush.realtime.traffic import Way
 from chatpush.settings import ChannelOptions
 
 log = structlog.get_logger(__name__)
@@ -59,8 +60,13 @@ class LiveChannel:
         self.number = 0
         # By file descriptor; None while empty: most channels have few subscribers.
         self.direct: dict[int, Subscription] | None = None
-        # WebSocket frames of this turn of the loop, for those who are direct.
-        self._pending: list[bytes] | None = None
+        # What this turn of the loop has brought, for those who are direct.
+        self._pending: list[codec.Frame] | None = None
+
+    @property
+    def namespace(self) -> str:
+        """The part of its name before the colon; nothing if it has none."""
+        return self.name.partition(":")[0] if ":" in self.name else ""
 
     @property
     def empty(self) -> bool:
@@ -137,15 +143,16 @@ class LiveChannel:
         if not self._demote(subscription):
             return
         if self._pending:
-            cast(DirectWire, subscription.wire).rest(b"".join(self._pending))
+            cast(DirectWire, subscription.wire).rest(_as_written(self._pending))
 
     def flush(self) -> None:
         """Write what this turn of the loop has brought, one write for each who is direct."""
         pending, self._pending = self._pending, None
         if not pending or not self.direct:
             return
-        data = pending[0] if len(pending) == 1 else b"".join(pending)
+        data = _as_written(pending)
         size, write = len(data), os.write
+        self._count(pending)
         left: list[tuple[int, int]] = []
         for descriptor in self.direct:
             try:
@@ -165,7 +172,14 @@ class LiveChannel:
         if self._pending is None:
             self._pending = []
             asyncio.get_running_loop().call_soon(self.flush)
-        self._pending.append(frame.websocket)
+        self._pending.append(frame)
+
+    def _count(self, written: list[codec.Frame]) -> None:
+        """Count what goes to everybody who is direct; they are all of one transport."""
+        if self.direct:
+            way, readers = next(iter(self.direct.values())).catch_up.way, len(self.direct)
+            size = sum(len(frame.payload) for frame in written)
+            way.count("publication", size * readers, len(written) * readers)
 
     def _jump(self, epoch: str, offset: int) -> None:
         """This is not the next publication: known already, or something was missed."""
@@ -189,6 +203,11 @@ class LiveChannel:
         if len(self.subscriptions) == len(self.direct or ()):
             return []
         return [one for one in self.subscriptions.values() if one.descriptor < 0]
+
+
+def _as_written(pending: list[codec.Frame]) -> bytes:
+    """Return frames as WebSockets get them."""
+    return pending[0].websocket if len(pending) == 1 else b"".join([frame.websocket for frame in pending])
 
 
 class Subscription:
@@ -244,6 +263,7 @@ class Subscription:
             return
         if epoch != self.epoch or offset != self.offset + 1 or self.wire.congested():
             self.in_step = False
+            self.catch_up.way.fell_behind += 1
             self.catch_up.add(self)
             return
         self.show(frame)
@@ -254,6 +274,7 @@ class Subscription:
         """Write a publication in the form this subscriber wants, if it wants it."""
         shaped = frame if self.shape is None else self.shape.pick(frame)
         if shaped is not None:
+            self.catch_up.way.frame("publication", shaped)
             self.wire.write(shaped)
 
     def finish_write(self, data: bytes, sent: int) -> None:
@@ -286,13 +307,19 @@ class CatchUp:
     ``reader.slow()`` when its channel's policy is to disconnect slow readers.
     """
 
-    __slots__ = ("_behind", "_log", "_reader", "_task")
+    __slots__ = ("_behind", "_log", "_reader", "_task", "way")
 
-    def __init__(self, source: Log, reader: "Reader") -> None:
+    def __init__(self, source: Log, reader: "Reader", way: Way) -> None:
+        self.way = way
         self._log = source
         self._reader = reader
         self._behind: dict[str, Subscription] | None = None
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is behind."""
+        return bool(self._behind)
 
     def add(self, subscription: Subscription) -> None:
         """Let a subscription catch up."""

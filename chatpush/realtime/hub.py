@@ -14,6 +14,7 @@ from chatpush.plugins.host import Plugins
 from chatpush.realtime import codec, commands, frames, subscribing
 from chatpush.realtime.channels import Channels
 from chatpush.realtime.codes import (
+    CONNECTION_CLOSED,
     CONNECTION_EXPIRED,
     FORCE_DISCONNECT,
     INSUFFICIENT_STATE,
@@ -27,7 +28,7 @@ from chatpush.realtime.connection import Connection
 from chatpush.realtime.emulation import Emulation
 from chatpush.realtime.feed import Subscription
 from chatpush.realtime.heartbeat import EXPIRY_GRACE_SECONDS, Heartbeat
-from chatpush.realtime.limits import Bucket
+from chatpush.realtime.limits import Bucket, UserRates
 from chatpush.realtime.listening import Wire
 from chatpush.realtime.moves import Chosen, Moves
 from chatpush.realtime.namespaces import Namespaces
@@ -38,6 +39,7 @@ from chatpush.realtime.registry import Registry, UserListener
 from chatpush.realtime.rpc import Rpc
 from chatpush.realtime.session import Session
 from chatpush.realtime.tokens import Tokens
+from chatpush.realtime.traffic import Traffic
 from chatpush.realtime.wires import OneWayWire, ProtobufWire
 from chatpush.settings import Settings
 
@@ -52,6 +54,10 @@ class HubCounts:
     users: int
     channels: int
     subscriptions: int
+    holding: int = 0
+    """Long-polls that wait."""
+    behind: int = 0
+    """Connections that are catching up."""
 
 
 class Hub:
@@ -70,12 +76,15 @@ class Hub:
         self._settings = settings.client
         self._log = source
         self._registry = Registry(clock)
-        self._channels = Channels(source, namespaces, clock)
+        self.traffic = Traffic()
+        self._channels = Channels(source, namespaces, clock, self.traffic)
+        self._rates = UserRates(settings.client.user_commands_per_second, clock)
+        self._registry.on_disconnect.append(self._rates.forget)
         self._heartbeat = Heartbeat(settings.client, clock, self._expired, self._registry.sweep)
         self.rpc = rpc or Rpc(plugins)
         self._node = Node(
             new_id("node"), settings.client, clock, source, namespaces, self._channels, self._registry,
-            self._heartbeat, tokens, plugins, self.rpc,
+            self._heartbeat, tokens, plugins, self.rpc, self.traffic, self._rates,
         )  # fmt: skip
         self.polling = Polling(self._node)
         self.moves = Moves(self._node)
@@ -121,20 +130,24 @@ class Hub:
             if number % DRAIN_BATCH == 0:
                 await asyncio.sleep(0)
 
-    def open(self, tenant: TenantId, wire: Wire, *, protobuf: bool = False) -> Session:
-        """Return the session of a new socket; call its ``ended`` when the socket is gone."""
+    def open(self, tenant: TenantId, wire: Wire, transport: str, *, protobuf: bool = False) -> Session:
+        """Return the session of a new socket; call its ``ended`` when the socket is gone.
+
+        ``transport`` is the name its traffic is counted under.
+        """
         wire = ProtobufWire(wire) if protobuf else wire
         settings, now = self._settings, self._clock.monotonic()
         bucket = Bucket(settings.commands_per_second, 2 * settings.commands_per_second, now)
-        connection = Connection(tenant, wire, self._log, bucket, self._lost, self._released)
+        way = self.traffic.way(transport, binary=protobuf)
+        connection = Connection(tenant, wire, way, self._log, bucket, self._lost, self._released)
         connection.channels_left = settings.max_channels + 1
         self._registry.open.add(connection)
         self._heartbeat.opened(connection)
         return Session(self._node, connection, codec.decode_protobuf if protobuf else codec.decode)
 
-    def open_one_way(self, tenant: TenantId, wire: Wire) -> Session:
+    def open_one_way(self, tenant: TenantId, wire: Wire, transport: str) -> Session:
         """Return the session of a transport that only goes to the client; ``introduce`` it."""
-        session = self.open(tenant, OneWayWire(wire))
+        session = self.open(tenant, OneWayWire(wire), transport)
         session.connection.session_id = secrets.token_urlsafe(24)
         return session
 
@@ -223,6 +236,8 @@ class Hub:
             self._registry.users,
             len(self._channels),
             self._channels.subscriptions,
+            self._registry.holding,
+            sum(connection.catch_up.busy for connection in self._registry.open),
         )
 
     def now(self) -> datetime:
@@ -245,9 +260,12 @@ class Hub:
         """Return how many subscriptions each tenant's namespaces have on this node."""
         found: Counter[tuple[TenantId, str]] = Counter()
         for live in self._channels.everywhere():
-            namespace = live.name.partition(":")[0] if ":" in live.name else ""
-            found[live.tenant, namespace] += len(live.subscriptions)
+            found[live.tenant, live.namespace] += len(live.subscriptions)
         return found
+
+    def channels_by_namespace(self) -> Counter[tuple[TenantId, str]]:
+        """Return how many channels of each tenant's namespaces have a reader on this node."""
+        return Counter((live.tenant, live.namespace) for live in self._channels.everywhere())
 
     async def disconnect(
         self,
@@ -264,6 +282,7 @@ class Hub:
         return await self.moves.disconnect(tenant, chosen, Disconnect(code, reason), whitelist)
 
     def _released(self, connection: Connection) -> None:
+        self.traffic.disconnects[(connection.closed_by or CONNECTION_CLOSED).code] += 1
         for sub in list(connection.subs.values()):
             self._channels.remove(sub)
         self._registry.remove(connection)

@@ -98,7 +98,7 @@ class Moves:
             if expire_at is not None:
                 self._node.heartbeat.watch_expiry(connection, expire_at)
                 word.expires, word.ttl = True, max(1, round(expire_at - self._node.now()))
-            connection.push(frames.Push(refresh=word))
+            connection.push(frames.Push(refresh=word), "refresh")
         return refreshed
 
     async def _subscribe(
@@ -116,7 +116,7 @@ class Moves:
         word = frames.Subscribed(positioned, positioned=positioned, data=codec.raw(terms.data))
         if positioned:
             word.epoch, word.offset = sub.epoch, sub.offset
-        connection.push(frames.Push(channel=channel, subscribe=word))
+        connection.push(frames.Push(channel=channel, subscribe=word), "subscribe")
         subscribing.settle(self._node, connection)
         return True
 

@@ -7,10 +7,12 @@ from chatpush.log.contract import Log
 from chatpush.plugins.host import Plugins
 from chatpush.realtime.channels import Channels
 from chatpush.realtime.heartbeat import Heartbeat
+from chatpush.realtime.limits import UserRates
 from chatpush.realtime.namespaces import Namespaces
 from chatpush.realtime.registry import Registry
 from chatpush.realtime.rpc import Rpc
 from chatpush.realtime.tokens import Tokens
+from chatpush.realtime.traffic import Traffic
 from chatpush.settings import Client
 
 
@@ -29,6 +31,8 @@ class Node:
     tokens: Tokens
     plugins: Plugins
     rpc: Rpc
+    traffic: Traffic
+    rates: UserRates
 
     def now(self) -> float:
         """Return seconds since 1970."""

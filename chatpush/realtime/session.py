@@ -71,6 +71,7 @@ class Session:
             log.debug("bad frame", client=self.connection.client, problem=str(error))
             self.connection.close(BAD_FRAME)
             return
+        self.connection.way.heard_bytes += len(frame)
         for command in received:
             if self.connection.closed:
                 return
@@ -96,7 +97,7 @@ class Session:
             connection.close(SERVER_ERROR)
         else:
             word = frames.Connected(**msgspec.structs.asdict(result))
-            connection.push(frames.Push(connect=word))
+            connection.push(frames.Push(connect=word), "connect")
             subscribing.settle(self._node, connection)
 
     def ended(self) -> None:
@@ -113,6 +114,7 @@ class Session:
             connection.close(BAD_FRAME)
             return
         method = methods[0] if methods else ""
+        connection.way.heard[method or "unknown"] += 1
         if not connection.connected and method != "connect":
             connection.close(BAD_FRAME)
             return
@@ -143,14 +145,14 @@ class Session:
             self._refuse(command.id, INTERNAL)
         else:
             if result is not None:
-                connection.reply(frames.Reply(id=command.id, **{method: result}))
+                connection.reply(frames.Reply(id=command.id, **{method: result}), method)
             if connection.fresh:
                 subscribing.settle(self._node, connection)
 
     def _refuse(self, command_id: int, code: ErrorCode) -> None:
         if command_id:
             error = frames.Error(code.code, code.message, code.temporary)
-            self.connection.reply(frames.Reply(id=command_id, error=error))
+            self.connection.reply(frames.Reply(id=command_id, error=error), "error")
 
     def _in_time(self, method: str) -> bool:
         """Subscribes up to the limit of channels are free: clients come back with all of theirs at once."""
@@ -158,7 +160,9 @@ class Session:
         if method in ("connect", "subscribe") and connection.channels_left > 0:
             connection.channels_left -= 1
             return True
-        return connection.bucket.take(self._node.clock.monotonic())
+        if not connection.bucket.take(self._node.clock.monotonic()):
+            return False
+        return self._node.rates.take(connection.tenant, connection.user)
 
     def _pong(self) -> None:
         connection = self.connection
@@ -166,3 +170,4 @@ class Session:
             connection.close(BAD_FRAME)
             return
         connection.ponged = connection.pinged
+        connection.way.heard["pong"] += 1

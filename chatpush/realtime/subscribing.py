@@ -128,7 +128,7 @@ def end(
     """End a subscription and tell the client."""
     drop(node, connection, sub)
     word = frames.Unsubscribed(why.code, why.reason)
-    connection.push(frames.Push(channel=sub.live.name, unsubscribe=word))
+    connection.push(frames.Push(channel=sub.live.name, unsubscribe=word), "unsubscribe")
 
 
 async def unsubscribe(node: Node, connection: Connection, request: frames.UnsubscribeRequest) -> frames.Empty:
@@ -191,6 +191,8 @@ async def _position(
     missed: tuple[Publication, ...] | None = None
     if request.recover:
         missed = await _missed(node, sub, request)
+        node.traffic.recovered += missed is not None
+        node.traffic.not_recovered += missed is None
         if missed is None and request.flag & REJECT_UNRECOVERED:
             raise Refused(UNRECOVERABLE_POSITION)
     if missed is None:

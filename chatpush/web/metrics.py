@@ -1,7 +1,8 @@
 """Show the inside in Prometheus' text format at ``/metrics``.
 
-Gauges are read when asked for; counters and histograms live in a registry of
-the app's own, so that two apps in one process never share a number.
+Rooms count in plain numbers of their own and show them as ``Reading``s, which
+are read when somebody asks. What only the web knows is counted in a registry
+of the app's own, so that two apps in one process never share a number.
 """
 
 import asyncio
@@ -9,11 +10,14 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client import Histogram as Buckets
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 LAG_PERIOD_SECONDS = 0.5
@@ -31,41 +35,68 @@ class Gauge:
     values: tuple[tuple[tuple[str, ...], float], ...]
 
 
-Gauges = Callable[[], Iterable[Gauge]]
+@dataclass(frozen=True, slots=True)
+class Total(Gauge):
+    """A number that only grows, until the process starts anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How observations spread: the upper bounds, one count more than those, and the sum of all."""
+
+    name: str
+    help: str
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    sum: float
+
+
+Reading = Gauge | Histogram
+Readings = Callable[[], Iterable[Reading]]
 
 
 class _OnDemand(Collector):
-    """Gauges read from the services at scrape time."""
+    """Numbers read from the services at scrape time."""
 
-    def __init__(self, read: Gauges) -> None:
+    def __init__(self, read: Readings) -> None:
         self._read = read
 
-    def describe(self) -> Iterator[GaugeMetricFamily]:
+    def describe(self) -> Iterator[Metric]:
         """Describe nothing ahead, so that registering reads nothing."""
         yield from ()
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield one family per gauge."""
-        for gauge in self._read():
-            family = GaugeMetricFamily(f"chatpush_{gauge.name}", gauge.help, labels=gauge.labels)
-            for labels, value in gauge.values:
-                family.add_metric(labels, value)
-            yield family
+    def collect(self) -> Iterator[Metric]:
+        """Yield one family per reading."""
+        return map(_family, self._read())
+
+
+def _family(reading: Reading) -> Metric:
+    name = f"chatpush_{reading.name}"
+    if isinstance(reading, Histogram):
+        bounds = [*map(str, reading.bounds), "+Inf"]
+        buckets = list(zip(bounds, map(float, accumulate(reading.counts)), strict=True))
+        return HistogramMetricFamily(name, reading.help, buckets=buckets, sum_value=reading.sum)
+    kind = CounterMetricFamily if isinstance(reading, Total) else GaugeMetricFamily
+    family = kind(name, reading.help, labels=reading.labels)
+    for labels, value in reading.values:
+        family.add_metric(labels, value)
+    return family
 
 
 class Metrics:
     """The app's numbers."""
 
-    def __init__(self, gauges: Gauges) -> None:
+    def __init__(self, *sources: Readings) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_OnDemand(gauges))
+        for source in sources:
+            self._registry.register(_OnDemand(source))
         self.requests = Counter(
             "chatpush_http_requests",
             "HTTP requests by method and status",
             ["method", "status"],
             registry=self._registry,
         )
-        self.lag = Histogram(
+        self.lag = Buckets(
             "chatpush_loop_lag_seconds",
             "How late the event loop wakes",
             buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),

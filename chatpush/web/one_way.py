@@ -47,11 +47,11 @@ class OneWay:
 
     async def sse(self, request: web.Request) -> web.StreamResponse:
         """Serve events."""
-        return await self._stream(request, "text/event-stream")
+        return await self._stream(request, "text/event-stream", "uni_sse")
 
     async def http_stream(self, request: web.Request) -> web.StreamResponse:
         """Serve lines."""
-        return await self._stream(request, "application/json")
+        return await self._stream(request, "application/json", "uni_http_stream")
 
     async def websocket(self, request: web.Request) -> web.StreamResponse:
         """Serve a WebSocket whose client only says who it is."""
@@ -65,7 +65,7 @@ class OneWay:
             return web.Response(status=400, text="this address speaks WebSocket only")
         await socket.prepare(request)
         wire = StreamWire(request, self._settings.slow_buffer_bytes)
-        session = self._hub.open_one_way(tenant, wire)
+        session = self._hub.open_one_way(tenant, wire, "uni_websocket")
 
         async def send(batch: list[bytes]) -> None:
             for payload in batch:
@@ -100,14 +100,14 @@ class OneWay:
         await socket.close(code=reason.code, message=reason.reason.encode()[:123])
         return socket
 
-    async def _stream(self, request: web.Request, kind: str) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, kind: str, transport: str) -> web.StreamResponse:
         tenant = await self._enter(request)
         asked = await self._asked(request)
         if self._hub.full():
             return _full()
         wire = StreamWire(request, self._settings.slow_buffer_bytes, Frame.alone)
         response = await begin(request, kind, self._settings)
-        session = self._hub.open_one_way(tenant, wire)
+        session = self._hub.open_one_way(tenant, wire, transport)
         await stream(session, wire, sender(response, kind), lambda: session.introduce(asked))
         return response
 

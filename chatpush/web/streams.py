@@ -53,11 +53,11 @@ class Streams:
         """Serve one stream of lines, or of Protobuf messages."""
         binary = request.content_type == BINARY_TYPE
         kind = BINARY_TYPE if binary else "application/json"
-        return await self._serve(request, kind, binary=binary)
+        return await self._serve(request, kind, "http_stream", binary=binary)
 
     async def sse(self, request: web.Request) -> web.StreamResponse:
         """Serve one stream of events."""
-        return await self._serve(request, "text/event-stream", binary=False)
+        return await self._serve(request, "text/event-stream", "sse", binary=False)
 
     async def emulate(self, request: web.Request) -> web.Response:
         """Hand a session the commands of this request."""
@@ -70,7 +70,9 @@ class Streams:
         await self._hub.emulation.command(asked.node, asked.session, bytes(asked.data))
         return web.Response(status=204)
 
-    async def _serve(self, request: web.Request, kind: str, *, binary: bool) -> web.StreamResponse:
+    async def _serve(
+        self, request: web.Request, kind: str, transport: str, *, binary: bool
+    ) -> web.StreamResponse:
         check_origin(request, self._settings.allowed_origins)
         tenant = await self._tenant_of(request)
         if request.method == "GET":
@@ -84,7 +86,7 @@ class Streams:
         goodbye = Frame.in_protobuf if binary else _as_it_is
         wire = StreamWire(request, self._settings.slow_buffer_bytes, goodbye)
         response = await begin(request, kind, self._settings)
-        session = self._hub.open(tenant, wire, protobuf=binary)
+        session = self._hub.open(tenant, wire, transport, protobuf=binary)
         name = self._hub.emulation.add(session)
         try:
             await stream(session, wire, sender(response, kind), lambda: session.receive(first))

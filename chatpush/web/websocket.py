@@ -99,7 +99,7 @@ class Sockets:
         protobuf = _speaks_protobuf(request)
         socket = Socket(self._ward, framing.BINARY if protobuf else framing.TEXT)
         transport, early = takeover.take_over(request, socket)
-        session = self._hub.open(tenant, socket, protobuf=protobuf)
+        session = self._hub.open(tenant, socket, "websocket", protobuf=protobuf)
         socket.begin(transport, session, handshake, early)
         return takeover.Taken()
 
@@ -116,7 +116,7 @@ class Sockets:
             request.transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
         wire = SocketWire(request, socket, self._settings.slow_buffer_bytes, self._closing)
         protobuf = socket.ws_protocol == PROTOBUF
-        session = self._hub.open(tenant, wire, protobuf=protobuf)
+        session = self._hub.open(tenant, wire, "websocket", protobuf=protobuf)
         try:
             await self._serve(socket, session, WSMsgType.BINARY if protobuf else WSMsgType.TEXT)
         finally:

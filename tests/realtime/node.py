@@ -118,7 +118,7 @@ class RealtimeNode:
 
     def raw_client(self, wire: MemoryWire | None = None, tenant: TenantId = DEFAULT_TENANT) -> "Client":
         wire = wire or MemoryWire()
-        session = self.hub.open(tenant, wire)
+        session = self.hub.open(tenant, wire, "websocket")
         self.sessions.append(session)
         return Client(session, wire)
 

@@ -467,6 +467,20 @@ async def test_floods_are_slowed_and_then_closed(tmp_path: Path, still_clock: St
         assert await closed(client) == 3013
 
 
+async def test_one_user_has_one_rate_over_all_connections(tmp_path: Path, still_clock: StillClock) -> None:
+    async with realtime_node(tmp_path, still_clock, user_commands_per_second=3) as node:
+        first, second, other = [await node.client(user) for user in ("emma", "emma", "lin")]
+        replies = [await client.ask(ping={}) for client in (first, second) for _ in range(4)]
+        assert [code(reply) for reply in replies] == [0] * 6 + [111] * 2
+        assert code(await other.ask(ping={})) == 0
+        still_clock.forward(timedelta(seconds=1))
+        assert [code(await client.ask(ping={})) for client in (first, second)] == [0, 0]
+        for client in (first, second):
+            client.session.ended()
+        again = await node.client("emma")  # whoever has left is forgotten, and starts anew
+        assert [code(await again.ask(ping={})) for _ in range(6)] == [0] * 6
+
+
 # -- slow readers --------------------------------------------------------------------
 
 

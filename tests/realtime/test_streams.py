@@ -345,7 +345,7 @@ async def test_a_one_way_reader_that_never_reads_is_cut_off(
         (connection,) = node.hub._registry.open
         wire = connection.wire._inner  # type: ignore[attr-defined]
         while wire.closed_by is None:
-            connection.push(frames.Push(message=frames.Message(Raw(b'"' + b"x" * 100_000 + b'"'))))
+            connection.push(frames.Push(message=frames.Message(Raw(b'"' + b"x" * 100_000 + b'"'))), "message")
             await asyncio.sleep(0)
         assert wire.closed_by.code == 3008
         await until(lambda: node.hub.counts().connections == 0)

@@ -1,0 +1,111 @@
+"""What went over the wires shows at ``/metrics``: by transport, by type, by code."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+from aiohttp import ClientWebSocketResponse
+
+from chatpush.domain import DEFAULT_TENANT
+from chatpush.realtime.traffic import Spread
+from tests.serving import Served, serving
+from tests.waiting import until
+
+CHANNELS = {
+    "namespaces": [
+        {"name": "news", "history_size": 2, "allow_subscribe_for_client": True, "join_leave": True},
+    ]
+}
+
+
+async def shown(served: Served) -> dict[str, float]:
+    """Return the numbers by their line's text."""
+    text = await (await served.http.get(served.url + "/metrics")).text()
+    lines = [line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")]
+    return {name.removeprefix("chatpush_"): float(value) for name, value in lines}
+
+
+async def ask(socket: ClientWebSocketResponse, number: int, **command: Any) -> dict[str, Any]:
+    """Send a command and return its reply, past whatever is pushed meanwhile."""
+    await socket.send_json({"id": number, **command})
+    while True:
+        message = await socket.receive()
+        for line in message.data.splitlines():
+            reply: dict[str, Any] = json.loads(line)
+            if reply.get("id") == number:
+                return reply
+
+
+def way(kind: str, transport: str = "websocket", protocol: str = "json") -> str:
+    return f'{{protocol="{protocol}",transport="{transport}",type="{kind}"}}'
+
+
+async def test_messages_and_bytes_are_counted_by_type_and_transport(tmp_path: Path) -> None:
+    async with serving(tmp_path, channel=CHANNELS) as served:
+        async with served.http.ws_connect(served.wire) as socket:
+            await ask(socket, 1, connect={"token": served.token("emma")})
+            await ask(socket, 2, subscribe={"channel": "news:a", "join_leave": True})
+            assert (await ask(socket, 3, publish={"channel": "news:a", "data": 1}))["error"]["code"] == 103
+            async with served.http.post(
+                served.url + "/connection/uni_sse", json={"token": served.token("lin")}
+            ) as stream:
+                await stream.content.readline()
+                for number in range(3):
+                    await served.chatpush.hub.publish(DEFAULT_TENANT, "news:a", {"n": number})
+                heard = 0
+                while heard < 3:
+                    heard += str((await socket.receive()).data).count('"pub"')
+                numbers = await shown(served)
+        assert numbers["messages_sent_total" + way("publication")] == 3
+        pushed = '{"push":{"channel":"news:a","pub":{"data":{"n":0},"offset":1}}}'
+        assert numbers["sent_bytes_total" + way("publication")] == 3 * len(pushed)
+        for kind in ("connect", "subscribe", "error"):
+            assert numbers["messages_sent_total" + way(kind)] == 1
+        assert numbers["commands_total" + way("publish")] == 1
+        assert numbers['received_bytes_total{protocol="json",transport="websocket"}'] > 100
+        assert numbers["messages_sent_total" + way("connect", "uni_sse")] == 1
+        assert numbers["publish_seconds_count"] == 3
+        assert numbers['publish_seconds_bucket{le="+Inf"}'] == 3
+        assert 0 < numbers["publish_seconds_sum"] < 30
+        assert numbers['channels{namespace="news",tenant="default"}'] == 1
+
+
+async def test_recoveries_disconnects_and_held_polls_are_counted(tmp_path: Path) -> None:
+    async with serving(tmp_path, channel=CHANNELS) as served:
+        publish = served.chatpush.hub.publish
+        place = await publish(DEFAULT_TENANT, "news:a", 0)
+        for number in range(1, 4):
+            await publish(DEFAULT_TENANT, "news:a", number)
+        for offset in (place.offset, place.offset + 2):  # the first is beyond what is kept
+            async with served.http.ws_connect(served.wire) as socket:
+                await ask(socket, 1, connect={"token": served.token("emma")})
+                place_asked = {"recover": True, "epoch": place.epoch, "offset": offset}
+                await ask(socket, 2, subscribe={"channel": "news:a", **place_asked})
+        async with served.http.ws_connect(served.wire) as socket:
+            await socket.send_str("nonsense")
+            assert (await socket.receive()).data == 3501
+        poll = {"token": served.token("lin"), "channels": [{"channel": "news:a"}], "timeout": 30}
+        counts = served.chatpush.hub.counts
+        await until(lambda: counts().connections == 0)
+        first = await (await served.http.post(served.url + "/connection/poll", json=poll)).json()
+        waiting = served.http.post(
+            served.url + "/connection/poll", json={**poll, "cursor": first["cursor"], "grant": first["grant"]}
+        )
+        held = asyncio.ensure_future(waiting.__aenter__())
+        await until(lambda: counts().holding == 1)
+        numbers = await shown(served)
+        await publish(DEFAULT_TENANT, "news:a", "the end")
+        (await held).close()
+        assert numbers['recoveries_total{recovered="yes"}'] == 1
+        assert numbers['recoveries_total{recovered="no"}'] == 1
+        assert numbers['disconnects_total{code="3501"}'] == 1
+        assert numbers['disconnects_total{code="3000"}'] == 2
+        assert numbers["poll_holds"] == 1
+
+
+def test_an_observation_on_a_bound_counts_below_it() -> None:
+    spread = Spread((1.0, 2.0))
+    for value in (0.5, 1.0, 1.5, 2.5):
+        spread.observe(value)
+    assert (spread.counts, spread.total) == ([2, 1, 1], 5.5)
