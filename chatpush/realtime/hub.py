@@ -1,11 +1,11 @@
 """The door to realtime for the rest of chatpush; only what is behind it writes to connections."""
 
-import asyncio
 import fnmatch
 import secrets
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from chatpush.clock import Clock
 from chatpush.domain import Cursor, Json, TenantId, UserId, new_id
@@ -28,6 +28,7 @@ from chatpush.realtime.connection import Connection
 from chatpush.realtime.emulation import Emulation
 from chatpush.realtime.feed import Subscription
 from chatpush.realtime.heartbeat import EXPIRY_GRACE_SECONDS, Heartbeat
+from chatpush.realtime.leaving import send_away
 from chatpush.realtime.limits import Bucket, UserRates
 from chatpush.realtime.listening import Wire
 from chatpush.realtime.moves import Chosen, Moves
@@ -42,8 +43,6 @@ from chatpush.realtime.tokens import Tokens
 from chatpush.realtime.traffic import Traffic
 from chatpush.realtime.wires import OneWayWire, ProtobufWire
 from chatpush.settings import Settings
-
-DRAIN_BATCH = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +73,8 @@ class Hub:
         rpc: Rpc | None = None,
     ) -> None:
         self._settings = settings.client
+        server = settings.server
+        self._leaving_seconds = min(server.drain_spread_seconds, server.drain_seconds / 2)
         self._log = source
         self._registry = Registry(clock)
         self.traffic = Traffic()
@@ -122,13 +123,10 @@ class Hub:
         await self._heartbeat.stop()
 
     async def drain(self) -> None:
-        """Accept nobody, answer waiting polls, and send every client to another node."""
+        """Accept nobody, answer waiting polls, and send every client to another node, one after the other."""
         self.accepting = False
-        self.polling.drain()
-        for number, connection in enumerate(list(self._registry.open), start=1):
-            connection.close(SHUTDOWN)
-            if number % DRAIN_BATCH == 0:
-                await asyncio.sleep(0)
+        goodbyes = [partial(connection.close, SHUTDOWN) for connection in self._registry.open]
+        await send_away([*goodbyes, *self.polling.drain()], self._leaving_seconds)
 
     def open(self, tenant: TenantId, wire: Wire, transport: str, *, protobuf: bool = False) -> Session:
         """Return the session of a new socket; call its ``ended`` when the socket is gone.

@@ -9,7 +9,7 @@ cursor. A newer poll of the same client ends the one before.
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -154,11 +154,10 @@ class Polling:
         reply.cursor = encode_cursor(places)
         return reply
 
-    def drain(self) -> None:
-        """Answer all waiting polls now, and those to come at once."""
+    def drain(self) -> list[Callable[[], None]]:
+        """Answer the polls to come at once; return what answers each that waits now."""
         self._draining = True
-        for waiter in list(self._held.values()):
-            waiter.release()
+        return [waiter.release for waiter in self._held.values()]
 
     def sign(self, grant: Grant) -> str:
         """Return a grant as the text that clients send."""

@@ -98,7 +98,9 @@ class Polls:
         tenant = await self._tenant_of(request)
         asked = await self._read(request)
         if self._hub.full():
-            raise Unavailable("too many connections here; come back in a moment")
+            raise Unavailable(
+                "too many connections here; come back in a moment", retry_after_seconds=random.randint(1, 10)
+            )
         channels = [Asked(one.channel, one.token) for one in asked.channels]
         grant = await self._hub.polling.authorise(tenant, asked.token, asked.grant, channels)
         hold = hold_seconds(asked)

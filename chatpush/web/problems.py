@@ -72,7 +72,9 @@ def of_error(error: errors.ChatpushError, request_id: str) -> web.Response:
     headers = {}
     if isinstance(error, errors.TooMany):
         headers["Retry-After"] = str(error.retry_after_seconds)
-    elif isinstance(error, errors.InProgress | errors.Unavailable):
+    elif isinstance(error, errors.Unavailable):
+        headers["Retry-After"] = str(max(1, round(error.retry_after_seconds or 1)))
+    elif isinstance(error, errors.InProgress):
         headers["Retry-After"] = "1"
     elif isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"

@@ -1,7 +1,7 @@
 """The long-poll over a real loopback server."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -25,10 +25,11 @@ class Poller:
     def __init__(self, node: RealtimeNode, http: ClientSession, url: str) -> None:
         self.node, self.http, self.url = node, http, url
         self.status = 0
+        self.headers: Mapping[str, str] = {}
 
     async def __call__(self, **body: Any) -> dict[str, Any]:
         async with self.http.post(self.url, json=body) as response:
-            self.status = response.status
+            self.status, self.headers = response.status, response.headers
             return dict(await response.json())
 
     async def waiting(self, count: int = 1) -> None:
@@ -173,7 +174,7 @@ async def test_draining_answers_held_polls(poll: Poller) -> None:
     await poll.node.hub.drain()
     assert data(await held) == []
     assert (await poll(**ask, cursor=place["cursor"]))["code"] == "unavailable"
-    assert poll.status == 503
+    assert (poll.status, 1 <= int(poll.headers["Retry-After"]) <= 10) == (503, True)
 
 
 async def test_grants_spare_the_token_for_a_while(tmp_path: Path, still_clock: StillClock) -> None:

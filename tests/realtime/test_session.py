@@ -2,15 +2,19 @@
 
 import json
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import jwt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chatpush.domain import Cursor, Identity, Json, TenantId, UserId
 from chatpush.plugins.contracts import Drop
 from chatpush.plugins.hooks import hook
 from chatpush.plugins.host import Plugins
+from chatpush.realtime.leaving import moments, send_away
 from chatpush.realtime.moves import Chosen
 from tests.clocks import StillClock
 from tests.realtime.node import SECRET, Client, MemoryWire, RealtimeNode, realtime_node
@@ -582,6 +586,23 @@ async def test_skipped_history_reaches_only_who_is_there(node: RealtimeNode) -> 
         {"data": "passing"},
         {"data": "kept", "offset": 1},
     ]
+
+
+@given(st.integers(0, 4000), st.floats(0, 60))
+def test_goodbyes_are_spread_over_the_window(count: int, within: float) -> None:
+    planned = moments(count, within)
+    window = min(within, count / 500)
+    assert (len(planned), planned) == (count, sorted(planned))
+    assert all(0 <= moment <= window for moment in planned)
+    if count > 500 and window > 0:  # by chance, not in step: no tenth of the window is without a goodbye
+        assert {int(10 * moment / window) for moment in planned} >= set(range(10))
+
+
+async def test_goodbyes_come_in_no_order_a_crowd_could_keep() -> None:
+    said: list[int] = []
+    await send_away([partial(said.append, number) for number in range(100)], 0.0)
+    assert sorted(said) == list(range(100))
+    assert said != list(range(100))
 
 
 async def test_draining_sends_everybody_away(node: RealtimeNode) -> None:
