@@ -23,11 +23,22 @@ class HttpServer(Section):
         "",
         description="Address that browsers use, such as https://push.example.com; empty: derived from the request.",
     )
+    node_url: str = Field(
+        "",
+        description="Address at which other nodes with the same master key reach this one, such as "
+        "http://10.0.0.5:8000; needed where a balancer does not keep a client on its node.",
+    )
     requests_per_minute: int = Field(
         12_000, ge=0, description="API requests of one key or user a minute; 0: no limit."
     )
     max_body_bytes: int = Field(2_097_152, ge=1024, description="Largest HTTP request body.")
     drain_seconds: float = Field(10.0, ge=0, description="Longest wait for clients to leave on shutdown.")
+    drain_spread_seconds: float = Field(
+        5.0,
+        ge=0,
+        description="Clients are sent away at random moments within this time, at most half of drain_seconds, so "
+        "that they do not come back at once; up to 500 a second need less of it.",
+    )
     trusted_proxies: list[str] = Field(
         default_factory=list, description="Addresses whose X-Forwarded-For is believed."
     )
@@ -222,6 +233,11 @@ class Support(Section):
     clarify_confidence: float = Field(0.25, ge=0, le=1, description="From here on the assistant asks once.")
     promise_days: int = Field(30, ge=1, description="How long a promise lives.")
     max_turn_chars: int = Field(4000, ge=100, description="Longest turn a user may say.")
+    link_hosts: list[str] = Field(
+        default_factory=list,
+        description="Hosts that answers may link to, such as shop.example or *.shop.example; "
+        "those of articles and tool sources are allowed anyway.",
+    )
 
     def name_in(self, locale: str) -> str:
         """Return what the assistant calls itself in a locale; zh stands for zh-CN too."""
@@ -325,8 +341,15 @@ class Plugins(Section):
         default_factory=list, description="First-party plugins to load, by name; entry points always load."
     )
     budget_milliseconds: float = Field(250.0, gt=0, description="Longest time of one hook call.")
-    failures_before_cut_off: int = Field(5, ge=1, description="Failures in a row that cut a plugin off.")
-    cut_off_seconds: float = Field(30.0, gt=0, description="How long a failing plugin stays cut off.")
+    budgets: dict[str, float] = Field(
+        default_factory=dict,
+        description="Longest time in ms of a hook, by `hook` or `plugin.hook`; before what a plugin asks for.",
+    )
+    failures_before_cut_off: int = Field(5, ge=1, description="Failures in a row that cut a hook off.")
+    cut_off_seconds: float = Field(30.0, gt=0, description="How long a failing hook stays cut off.")
+    reload: bool = Field(
+        False, description="Take changed plugin files in without a restart; for development."
+    )
     settings: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Own settings of each plugin, by its name."
     )

@@ -1,9 +1,14 @@
 """Bring the channels the settings switch on, by the door plugins use, and build what stands beside them."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
+from chatpush import channel_settings
+from chatpush.channels.apns import Apns
 from chatpush.channels.email import Email, UnsubscribeLink
+from chatpush.channels.fcm import Fcm
 from chatpush.channels.outgoing import Outgoing
+from chatpush.channels.provider_tokens import AppleKey, ServiceAccount
 from chatpush.channels.unsubscribing import Unsubscribing
 from chatpush.channels.web_push import WebPush
 from chatpush.channels.webhook_calls import WebhookCalls
@@ -20,8 +25,23 @@ from chatpush.store.vault import Vault
 NAME = "channels"
 
 
+class Addressable(Protocol):
+    """A channel whose addresses can be looked at before they are kept."""
+
+    name: str
+
+    def check(self, address: str) -> None:
+        """Look at an address.
+
+        Raises:
+            InvalidInput: it can't be one.
+            Forbidden: it leads into a private network.
+        """
+        ...
+
+
 class BuiltInChannels:
-    """Email and Web Push, as far as they are configured."""
+    """Email, Web Push and the phones' push services, as far as they are configured."""
 
     def __init__(
         self, settings: Settings, clock: Clock, outgoing: Outgoing, unsubscribe: UnsubscribeLink
@@ -37,11 +57,48 @@ class BuiltInChannels:
             if "@" not in channels.email.sender:
                 raise InvalidSettings("channels.email.sender: name the address letters come from")
             self.email = Email(channels.email, clock, unsubscribe)
+        self.fcm = _fcm(settings, outgoing, clock) if channels.fcm.credentials_file else None
+        self.apns = _apns(settings, clock) if channels.apns.key_file else None
 
     @hook
     def register_channels(self) -> list[Channel]:
         """Return those that are switched on."""
-        return [one for one in (self.web_push, self.email) if one is not None]
+        every = (self.web_push, self.email, self.fcm, self.apns)
+        return [one for one in every if one is not None]
+
+    def open_to_users(self) -> dict[str, "Addressable"]:
+        """Return the channels whose addresses users bring themselves; each ``check``s them."""
+        return {one.name: one for one in (self.fcm, self.apns) if one is not None}
+
+    async def close(self) -> None:
+        """Close what is open."""
+        if self.apns is not None:
+            await self.apns.close()
+
+
+def _fcm(settings: Settings, outgoing: Outgoing, clock: Clock) -> Fcm:
+    given = settings.channels.fcm
+    _checked_endpoint(given.endpoint, "channels.fcm.endpoint", settings.channels)
+    account = ServiceAccount(
+        settings.path(given.credentials_file), outgoing, clock, token_endpoint=given.token_endpoint
+    )
+    return Fcm(account, given.endpoint, outgoing, clock)
+
+
+def _apns(settings: Settings, clock: Clock) -> Apns:
+    given = settings.channels.apns
+    _checked_endpoint(given.endpoint, "channels.apns.endpoint", settings.channels)
+    for name in ("key_id", "team_id", "topic"):
+        if not getattr(given, name):
+            raise InvalidSettings(f"channels.apns.{name}: missing; Apple's developer pages show it")
+    key = AppleKey(settings.path(given.key_file), given.key_id, given.team_id, clock)
+    return Apns(key, given.topic, given.endpoint, clock)
+
+
+def _checked_endpoint(endpoint: str, setting: str, channels: channel_settings.Channels) -> None:
+    allowed = ("https://", "http://") if channels.allow_private else ("https://",)
+    if not endpoint.startswith(allowed):
+        raise InvalidSettings(f"{setting}: an address that begins with https://")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ character with an ellipsis; the whole text waits in the inbox.
 
 import base64
 import hashlib
+from collections.abc import Callable
 
 from chatpush.domain import Category, OutgoingMessage
 
@@ -13,12 +14,26 @@ LONGEST_TITLE = 400
 LONGEST_BODY = 2400
 LONGEST_ADDRESS = 400
 MOST_ACTIONS = 2
+STEPS = ((LONGEST_BODY, True), (LONGEST_BODY, False), (1200, False), (400, False), (0, False))
+"""What is tried in turn: how long the body may be, and whether extras travel."""
+
+
+def fitted(make: Callable[[str, bool], bytes], message: OutgoingMessage, largest: int) -> bytes:
+    """Return what ``make(body, with_extras)`` makes of the longest body that fits."""
+    made = b""
+    for longest, extras in STEPS:
+        made = make(cut(message.content.body, longest), extras)
+        if len(made) <= largest:
+            break
+    return made
 
 
 def cut(text: str, longest: int) -> str:
     """Return a text of at most so many bytes, cut at a character."""
     encoded = text.encode()
-    return text if len(encoded) <= longest else encoded[: longest - 3].decode(errors="ignore") + "…"
+    if len(encoded) <= longest:
+        return text
+    return encoded[: max(longest - 3, 0)].decode(errors="ignore") + "…" if longest else ""
 
 
 def short(url: str | None) -> str | None:

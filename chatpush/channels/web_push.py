@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from py_vapid import Vapid02
 from pywebpush import WebPusher
 
-from chatpush.channels.fitting import LONGEST_BODY, LONGEST_TITLE, actions, cut, hidden_key, short, urgency
+from chatpush.channels.fitting import LONGEST_TITLE, actions, cut, fitted, hidden_key, short, urgency
 from chatpush.channels.outgoing import Outgoing, checked_url, retry_after_seconds
 from chatpush.domain import OutgoingMessage
 from chatpush.errors import InvalidInput, NotFound, Unavailable
@@ -28,6 +28,8 @@ from chatpush.plugins.contracts import Sent
 NAME = "webpush"
 LONGEST_TTL = 2_419_200
 TOKEN_SECONDS = 12 * 3600
+LARGEST_PAYLOAD = 3900
+"""A push of 4096 bytes, without what encryption adds (RFC 8291)."""
 GONE = (404, 410)
 BUSY = (408, 425, 429)
 
@@ -37,6 +39,7 @@ class WebPush:
 
     name = NAME
     concurrency = 64
+    carries_silent = True
 
     def __init__(self, key_file: Path, contact: str, outgoing: Outgoing) -> None:
         self._vapid = _vapid(key_file)
@@ -124,12 +127,16 @@ def checked_subscription(address: str, *, allow_private: bool = False) -> dict[s
 
 def payload(message: OutgoingMessage) -> bytes:
     """Return what the service worker gets; short enough for every push service (4096 bytes)."""
+    return fitted(lambda body, extras: _payload(message, body, extras), message, LARGEST_PAYLOAD)
+
+
+def _payload(message: OutgoingMessage, body: str, extras: bool) -> bytes:
     content = message.content
-    words = {
+    words: dict[str, Any] = {
         "delivery": message.delivery,
         "message": message.message,
         "title": cut(content.title, LONGEST_TITLE),
-        "body": cut(content.body, LONGEST_BODY),
+        "body": body,
         "url": short(content.url),
         "image": short(content.image),
         "tag": message.collapse_key or message.delivery,
@@ -139,6 +146,8 @@ def payload(message: OutgoingMessage) -> bytes:
         "badge": message.badge,
         "display_seconds": message.display_seconds,
     }
+    if extras:
+        words["data"] = content.data
     return json.dumps(words, ensure_ascii=False).encode()
 
 

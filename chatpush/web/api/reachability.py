@@ -4,10 +4,10 @@ import structlog
 from aiohttp import web
 from pydantic import BaseModel, Field
 
-from chatpush.channels.built_in import BuiltInChannels
+from chatpush.channels.built_in import Addressable, BuiltInChannels
 from chatpush.channels.unsubscribing import Unsubscribing
 from chatpush.channels.web_push import NAME, checked_subscription, subscription_text
-from chatpush.errors import NotFound
+from chatpush.errors import InvalidInput, NotFound
 from chatpush.notify.endpoints import Endpoints
 from chatpush.notify.users import Users
 from chatpush.settings import Settings
@@ -43,6 +43,19 @@ class SubscriptionIn(Body):
     expires: float | None = Field(None, alias="expirationTime")
 
 
+class EndpointIn(Body):
+    """Where I can be reached when I am away."""
+
+    channel: str = Field(max_length=64, description="fcm or apns, as far as they are switched on.")
+    address: str = Field(min_length=1, max_length=4096, description="The device's token.")
+
+
+class EndpointCounts(BaseModel):
+    """How many addresses there are, by channel."""
+
+    endpoints: dict[str, int]
+
+
 class Unsubscribed(BaseModel):
     """The category that is not sent any more."""
 
@@ -73,6 +86,27 @@ async def remove_subscription(call: Call, body: SubscriptionIn) -> None:
     await call.need(Endpoints).remove(call.identity.tenant, call.identity.user, NAME, text)
 
 
+@routes.get("/v1/me/endpoints", door=USERS)
+async def list_endpoints(call: Call) -> EndpointCounts:
+    """Say on which channels I can be reached; the addresses themselves stay sealed."""
+    found = await call.need(Endpoints).channels_of(call.identity.tenant, call.identity.user)
+    return EndpointCounts(endpoints=found)
+
+
+@routes.post("/v1/me/endpoints", door=USERS, status=204)
+async def add_endpoint(call: Call, body: EndpointIn) -> None:
+    """Reach me on this device when I am away."""
+    _channel(call, body.channel).check(body.address)
+    await call.need(Users).ensure(call.identity.tenant, [call.identity.user])
+    await call.need(Endpoints).add(call.identity.tenant, call.identity.user, body.channel, body.address)
+
+
+@routes.post("/v1/me/endpoints/remove", door=USERS, status=204)
+async def remove_endpoint(call: Call, body: EndpointIn) -> None:
+    """Don't reach me on this device any more."""
+    await call.need(Endpoints).remove(call.identity.tenant, call.identity.user, body.channel, body.address)
+
+
 @routes.get("/v1/unsubscribe/{token}", door=Door(anyone=True))
 async def ask_unsubscribe(call: Call) -> web.Response:
     """Show a page that asks; mail scanners that open links change nothing."""
@@ -85,6 +119,14 @@ async def ask_unsubscribe(call: Call) -> web.Response:
 async def unsubscribe(call: Call) -> Unsubscribed:
     """Withdraw the consent the link speaks of, with one click (RFC 8058)."""
     return Unsubscribed(unsubscribed=await call.need(Unsubscribing).follow(call.path["token"]))
+
+
+def _channel(call: Call, name: str) -> Addressable:
+    known = call.need(BuiltInChannels).open_to_users()
+    if name not in known:
+        choices = ", ".join(sorted(known)) or "none is switched on"
+        raise InvalidInput(f"no channel {name!r} takes addresses from users; {choices}", param="channel")
+    return known[name]
 
 
 def _text(call: Call, body: SubscriptionIn) -> str:
