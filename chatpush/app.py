@@ -37,6 +37,7 @@ from chatpush.web.idempotency import Replies
 from chatpush.web.identify import Identifier
 from chatpush.web.metrics import Metrics
 from chatpush.web.realtime_metrics import readings_of
+from chatpush.web.widget_files import add_widget
 
 log = structlog.get_logger(__name__)
 BACKLOG = 4096
@@ -157,6 +158,7 @@ class Chatpush(Rooms):
         self.hot = HotRequests(self.hub, api, client)
         add_console(app)
         add_health(app)
+        add_widget(app)
         self.metrics.add(app)
         return app
 

@@ -10,6 +10,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 NEEDED = [
     "chatpush/web/static/widget.js",
+    "chatpush/web/static/widget/main-",
+    "chatpush/web/static/widget/chatpush-sw.js",
+    "chatpush/web/static/widget/manifest.json",
     "chatpush/web/console/templates/frame.html",
     "chatpush/web/console/texts/zh-CN.json",
     "chatpush/web/console/static/vendor/",

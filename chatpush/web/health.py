@@ -1,11 +1,8 @@
-"""Say whether the process lives, whether it can serve, and hand out the widget.
+"""Say whether the process lives and whether it can serve.
 
 ``/healthz`` answers while the loop turns. ``/readyz`` also asks the database,
 and turns 503 as soon as draining begins, so that a balancer looks elsewhere.
 """
-
-import hashlib
-from pathlib import Path
 
 from aiohttp import web
 
@@ -13,8 +10,6 @@ from chatpush import __version__
 from chatpush.errors import ChatpushError
 from chatpush.store.database import Database
 from chatpush.web.operations import SERVICES
-
-WIDGET = Path(__file__).parent / "static" / "widget.js"
 
 
 class Readiness:
@@ -25,10 +20,9 @@ class Readiness:
 
 
 def add_health(app: web.Application) -> None:
-    """Add the probes and the widget's one file."""
+    """Add the probes."""
     app.router.add_get("/healthz", _alive)
     app.router.add_get("/readyz", _ready)
-    app.router.add_get("/widget.js", _widget)
 
 
 async def _alive(_request: web.Request) -> web.Response:
@@ -45,20 +39,3 @@ async def _ready(request: web.Request) -> web.Response:
     except (ChatpushError, OSError) as error:
         return web.json_response({"status": "database", "detail": str(error)}, status=503)
     return web.json_response({"status": "ok"})
-
-
-async def _widget(request: web.Request) -> web.Response:
-    """Serve the widget with an ETag, so that pages ask often and load seldom."""
-    content = WIDGET.read_bytes()
-    etag = hashlib.sha256(content).hexdigest()[:16]
-    headers = {
-        "Cache-Control": "public, max-age=300",
-        "Access-Control-Allow-Origin": "*",
-        "Cross-Origin-Resource-Policy": "cross-origin",
-    }
-    if request.headers.get("If-None-Match") == f'"{etag}"':
-        return web.Response(status=304, headers=headers)
-    response = web.Response(body=content, content_type="text/javascript", charset="utf-8", headers=headers)
-    response.etag = etag
-    response.enable_compression()
-    return response

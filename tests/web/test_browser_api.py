@@ -1,5 +1,6 @@
 """What pages get before anybody signs in."""
 
+import re
 from pathlib import Path
 
 from chatpush.domain import VISITOR_PREFIX
@@ -39,6 +40,25 @@ async def test_the_widget_takes_its_looks_from_the_settings(tmp_path: Path) -> N
             served.url + "/widget.js", headers={"If-None-Match": widget.headers["ETag"]}
         )
         assert again.status == 304
+
+
+async def test_what_the_loader_fetches_may_be_kept_for_ever(tmp_path: Path) -> None:
+    """Every built file is served to any page: small, by its own name, and once."""
+    async with serving(tmp_path) as served:
+        loader = await (await served.http.get(served.url + "/widget.js")).text()
+        [main] = re.findall(r"main-[0-9a-f]{12}\.js", loader)
+        found = await served.http.get(f"{served.url}/widget/{main}", headers={"Accept-Encoding": "gzip"})
+        assert found.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert found.headers["Access-Control-Allow-Origin"] == "*"
+        assert (found.headers["Content-Encoding"], found.content_length <= 45 * 1024) == ("gzip", True)
+        names = re.findall(r'"([\w-]+-[0-9a-f]{12}\.(?:js|json))"', await found.text())
+        assert {name.rsplit("-", 1)[0] for name in names} >= {"preferences", "zh-CN"}
+        for name in names:
+            assert (await served.http.get(f"{served.url}/widget/{name}")).status == 200
+        worker = await served.http.get(served.url + "/chatpush-sw.js")
+        assert worker.headers["Service-Worker-Allowed"] == "/"
+        assert (await served.http.get(served.url + "/widget/manifest.json")).status == 404
+        assert (await served.http.get(served.url + "/widget/..%2fhealth.py")).status == 404
 
 
 async def test_a_page_reports_only_what_a_page_can_see(tmp_path: Path) -> None:

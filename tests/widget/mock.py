@@ -23,7 +23,8 @@ from aiohttp import WSMsgType, web
 from tests.widget.pages import plain_page, product_picture, shop_page
 
 Json = dict[str, Any]
-WIDGET = Path(__file__).parents[2] / "chatpush" / "web" / "static" / "widget.js"
+STATIC = Path(__file__).parents[2] / "chatpush" / "web" / "static"
+ANYWHERE = {"Access-Control-Allow-Origin": "*"}
 EPOCH = "mock"
 
 
@@ -195,7 +196,9 @@ class MockServer:
             [
                 web.get("/", self._shop),
                 web.get("/plain", self._plain),
-                web.get("/widget.js", self._widget),
+                web.get("/widget.js", self._loader),
+                web.get("/widget/{name}", self._file),
+                web.get("/chatpush-sw.js", self._worker),
                 web.get("/img/{name}", self._picture),
                 web.get("/favicon.ico", self._nothing),
                 web.get("/v1/widget/config", self._config),
@@ -248,8 +251,14 @@ class MockServer:
     async def _plain(self, request: web.Request) -> web.Response:
         return plain_page(request)
 
-    async def _widget(self, _: web.Request) -> web.StreamResponse:
-        return web.Response(text=WIDGET.read_text("utf-8"), content_type="text/javascript", charset="utf-8")
+    async def _loader(self, _: web.Request) -> web.StreamResponse:
+        return web.FileResponse(STATIC / "widget.js")
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(STATIC / "widget" / request.match_info["name"], headers=ANYWHERE)
+
+    async def _worker(self, _: web.Request) -> web.StreamResponse:
+        return web.FileResponse(STATIC / "widget" / "chatpush-sw.js")
 
     async def _picture(self, request: web.Request) -> web.Response:
         return product_picture(request.match_info["name"])

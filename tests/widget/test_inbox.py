@@ -220,7 +220,7 @@ async def test_preferences_are_saved_as_they_are_changed(tab: Tab, server: MockS
     await until(lambda: server.preferences["quiet_hours"] == {"start": "23:30", "end": "08:00"})
     await tab.find("[data-locale='zh-CN']").click()
     await until(lambda: server.preferences["locale"] == "zh-CN")
-    await expect(tab.find(".prefs h2")).to_have_text("偏好设置")
+    await expect(tab.find(".pane h2")).to_have_text("偏好设置")
     await tab.page.keyboard.press("Escape")
     await expect(tab.find("#tab-inbox")).to_have_text("消息")
     assert server.preferences["timezone"] == "Europe/London"

@@ -1,26 +1,28 @@
-"""Tell whether the committed widget.js was built from the source beside this file.
+"""Tell whether the committed files of the widget were built from the source beside this file.
 
-Needs no Node: the build writes two hashes into the first lines of the built
-file, one of everything that goes into it and one of the code itself. A source
-changed without a rebuild, or a built file edited by hand, shows as a mismatch.
-`npm run check` goes further and compares with a full rebuild.
+Needs no Node: the build leaves a manifest with one hash of everything that goes
+into it and one of every file that comes out. A source changed without a
+rebuild, a built file edited by hand, a missing or a forgotten one, and one that
+grew beyond what pages may be asked to load all show. ``npm run check`` goes
+further and compares with a full rebuild.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
-import re
+import json
 import sys
 from pathlib import Path
 
 WIDGET = Path(__file__).parent
-BUILT = WIDGET.parent / "static" / "widget.js"
-# build.mjs computes the same: keep the two alike.
+STATIC = WIDGET.parent / "static"
+# build.mjs computes the same, and holds to the same bounds: keep the two alike.
 SOURCES = ("build.mjs", "package.json", "package-lock.json", "tsconfig.json", "locales", "src")
-BANNER = re.compile(
-    r"\A/\*!.*?source sha256 (?P<source>[0-9a-f]{64})\n \* code sha256 (?P<code>[0-9a-f]{64}) \*/\n",
-    re.DOTALL,
-)
+MANIFEST = "widget/manifest.json"
+MOST_LOADER = 5 * 1024
+MOST_WIDGET = 45 * 1024
+REBUILD = "run `npm ci && npm run build` in chatpush/web/widget"
 
 
 def source_hash(widget: Path = WIDGET) -> str:
@@ -37,20 +39,44 @@ def source_hash(widget: Path = WIDGET) -> str:
     return digest.hexdigest()
 
 
-def problems(built: Path = BUILT, widget: Path = WIDGET) -> list[str]:
-    """Return what is wrong with the built file, in words; nothing when it matches."""
-    if not built.is_file():
-        return [f"{built.name} is missing: run `npm ci && npm run build` in chatpush/web/widget"]
-    text = built.read_bytes().decode("utf-8")
-    banner = BANNER.match(text)
-    if banner is None:
-        return [f"{built.name} has no build banner: run `npm run build` in chatpush/web/widget"]
+def sizes(static: Path = STATIC) -> dict[str, int]:
+    """Return what each built file weighs on the wire: bytes after gzip -9, by name."""
+    return {name: len(gzip.compress((static / name).read_bytes(), 9)) for name in _listed(static)}
+
+
+def problems(static: Path = STATIC, widget: Path = WIDGET) -> list[str]:
+    """Return what is wrong with the built files, in words; nothing when they match."""
+    if not (static / MANIFEST).is_file():
+        return [f"{MANIFEST} is missing: {REBUILD}"]
+    manifest = json.loads((static / MANIFEST).read_text("utf-8"))
     found: list[str] = []
-    if banner["source"] != source_hash(widget):
-        found.append(f"{built.name} is older than its source: run `npm run build` in chatpush/web/widget")
-    if banner["code"] != hashlib.sha256(text[banner.end() :].encode("utf-8")).hexdigest():
-        found.append(f"{built.name} was edited after it was built: change the source and run `npm run build`")
-    return found
+    if manifest["source"] != source_hash(widget):
+        found.append(f"the built files are older than their source: {REBUILD}")
+    for name, digest in manifest["files"].items():
+        path = static / name
+        if not path.is_file():
+            found.append(f"{name} is missing: {REBUILD}")
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            found.append(f"{name} was edited after it was built: change the source and run `npm run build`")
+    there = {path.relative_to(static).as_posix() for path in (static / "widget").iterdir()}
+    stale = sorted(there - {*manifest["files"], MANIFEST})
+    found += [f"{name} is not built any more: {REBUILD}" for name in stale]
+    return found or _too_big(static)
+
+
+def _too_big(static: Path) -> list[str]:
+    bounds = {"widget.js": MOST_LOADER, "widget/main-": MOST_WIDGET}
+    return [
+        f"{name} is {size} bytes after gzip; pages may be asked for {most}"
+        for name, size in sizes(static).items()
+        for start, most in bounds.items()
+        if name.startswith(start) and size > most
+    ]
+
+
+def _listed(static: Path) -> list[str]:
+    manifest: dict[str, dict[str, str]] = json.loads((static / MANIFEST).read_text("utf-8"))
+    return list(manifest["files"])
 
 
 def main() -> int:

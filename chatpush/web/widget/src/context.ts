@@ -5,6 +5,7 @@ import type { Chat } from './chat';
 import type { Emitter } from './emitter';
 import type { Words } from './i18n';
 import type { Inbox } from './inbox';
+import type { MakePane } from './pane';
 import type { About, Events, Tab, WidgetConfig } from './types';
 
 export interface Context {
@@ -18,7 +19,9 @@ export interface Context {
   base: string;
   show(tab: Tab): void;
   ask(about: About): void;
-  setLocale(locale: string): void;
+  setLocale(locale: string): Promise<void>;
+  // Show a part as a pane over the panel.
+  pane(make: () => Promise<MakePane>): void;
   say(text: string): void;
 }
 

@@ -7,7 +7,11 @@ export class Emitter<E extends object> {
     const set = this.listeners.get(event) ?? new Set();
     this.listeners.set(event, set);
     set.add(listener as (value: never) => void);
-    return () => void set.delete(listener as (value: never) => void);
+    return () => this.off(event, listener);
+  }
+
+  off<K extends keyof E>(event: K, listener: (value: E[K]) => void): void {
+    this.listeners.get(event)?.delete(listener as (value: never) => void);
   }
 
   emit<K extends keyof E>(event: K, value: E[K]): void {

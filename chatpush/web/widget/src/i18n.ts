@@ -1,13 +1,17 @@
 // The widget's own words. Texts of messages and answers come from the server in the user's language.
 
 import en from '../locales/en.json';
-import zhCN from '../locales/zh-CN.json';
+import { page } from './page';
 
 export type TextKey = keyof typeof en;
-type Texts = Record<TextKey, string>;
+type Texts = Partial<Record<TextKey, string>>;
 
-const bundled: Record<string, Texts> = { en, 'zh-CN': zhCN };
-export const LOCALES = Object.keys(bundled);
+export const LOCALES = ['en', ...Object.keys(__LOCALES__)];
+// Written from right to left.
+const RTL = ['ar', 'fa', 'he', 'ur'];
+const PATIENCE_MS = 4_000;
+
+const known: Record<string, Texts> = { en };
 
 // 'zh-Hans', 'zh_TW' and 'zh' all read Chinese; whatever we have no words for reads English.
 export function nearest(wanted: string | null | undefined): string | null {
@@ -21,13 +25,29 @@ export function nearest(wanted: string | null | undefined): string | null {
 
 export class Words {
   locale = 'en';
+  private asked = 0;
 
-  use(...wanted: (string | null | undefined)[]): void {
-    this.locale = wanted.map(nearest).find((name) => name !== null) ?? 'en';
+  get direction(): 'ltr' | 'rtl' {
+    return RTL.includes(this.locale.split('-')[0]) ? 'rtl' : 'ltr';
+  }
+
+  // Take the first language there is a file for. Until it has come, and if it never does,
+  // the words stay those of the language before.
+  async use(...wanted: (string | null | undefined)[]): Promise<boolean> {
+    const asked = ++this.asked;
+    const locale = wanted.map(nearest).find((name) => name !== null) ?? 'en';
+    try {
+      known[locale] ??= await fetchTexts(locale);
+    } catch {
+      return false;
+    }
+    if (asked !== this.asked) return false;
+    this.locale = locale;
+    return true;
   }
 
   t = (key: TextKey, values: Record<string, string | number> = {}): string => {
-    const text = (bundled[this.locale] ?? en)[key] ?? en[key];
+    const text = known[this.locale]?.[key] ?? en[key];
     return text.replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ''));
   };
 
@@ -39,4 +59,12 @@ export class Words {
     const mine = Object.keys(table).find((name) => nearest(name) === this.locale);
     return table[mine ?? 'en'] ?? Object.values(table)[0] ?? null;
   }
+}
+
+async function fetchTexts(locale: string): Promise<Texts> {
+  const [file, integrity] = __LOCALES__[locale];
+  const signal = AbortSignal.timeout?.(PATIENCE_MS);
+  const answer = await fetch(`${page.chatpush?.tag?.host ?? ''}/widget/${file}`, { integrity, credentials: 'omit', signal });
+  if (!answer.ok) throw new Error(`no words of ${locale}`);
+  return (await answer.json()) as Texts;
 }

@@ -1,34 +1,24 @@
 // What the page sees: one global function, which also holds what was called before we loaded.
 //
-//   <script src="https://host/widget.js" data-key="pk_…" async></script>
-//   window.chatpush = window.chatpush || function () { (chatpush.q = chatpush.q || []).push(arguments) };
-//   chatpush('boot', { token });
+//   chatpush('boot', { token });      or      chatpush.boot({ token })
 //
 // Nothing here throws into the page, whatever it is called with.
 
 import { Emitter } from './emitter';
+import { kit } from './kit';
+import { type Global, type Method, METHODS, page } from './page';
 import type { About, BootOptions, Events, Tab } from './types';
 import { Widget } from './widget';
 
-type Call = ArrayLike<unknown>;
-
-interface Global {
-  (method: string, ...args: unknown[]): unknown;
-  q?: Call[];
-  version?: string;
-  [method: string]: unknown;
-}
-
-const page = window as unknown as { chatpush?: Global };
-const script = document.currentScript as HTMLScriptElement | null;
+const tag = page.chatpush?.tag;
 const events = new Emitter<Events>();
 let widget: Widget | null = null;
 let options: BootOptions = {};
 let early: [string, unknown[]][] = [];
 
-const methods: Record<string, (...args: never[]) => unknown> = {
+const methods: Record<Method, (...args: never[]) => unknown> = {
   boot(given: BootOptions = {}) {
-    const next = { ...fromScript(), ...given };
+    const next = { ...fromTag(), ...given };
     // Booted twice for the same user: a page that runs its script again on each route.
     if (widget && sameKind(next, options) && widget.update(next)) options = next;
     else restart(next, true);
@@ -51,21 +41,22 @@ const methods: Record<string, (...args: never[]) => unknown> = {
   setLocale: (locale: string) => widget?.setLocale(String(locale)),
   track: (type: string, properties: Record<string, unknown> = {}) => widget?.track(String(type), properties),
   on: (event: keyof Events, listener: (value: never) => void) => events.on(event, listener as never),
+  off: (event: keyof Events, listener: (value: never) => void) => events.off(event, listener as never),
 };
-const NEEDS_NO_WIDGET = ['boot', 'update', 'shutdown', 'on'];
+const NEEDS_NO_WIDGET = ['boot', 'update', 'shutdown', 'on', 'off'];
+const MOST_EARLY = 100;
 
 function call(method: string, args: unknown[]): unknown {
   try {
-    const known = Object.prototype.hasOwnProperty.call(methods, method) ? methods[method] : null;
-    if (!known) {
+    if (!METHODS.includes(method as Method)) {
       console.error(`chatpush: there is no method ${JSON.stringify(method)}`);
       return undefined;
     }
-    if (!widget && !NEEDS_NO_WIDGET.includes(method)) {
-      early.push([method, args]);
+    if (!widget?.drawn && !NEEDS_NO_WIDGET.includes(method)) {
+      if (early.length < MOST_EARLY) early.push([method, args]);
       return undefined;
     }
-    return known(...(args as never[]));
+    return methods[method as Method](...(args as never[]));
   } catch (error) {
     console.error('chatpush:', error);
     return undefined;
@@ -84,20 +75,20 @@ function restart(next: BootOptions, forget: boolean): void {
   options = next;
   const start = () => {
     if (options !== next) return;
-    widget = new Widget(next, events, () => restart({ ...options }, false));
-    widget.start();
-    for (const [method, args] of early.splice(0)) call(method, args);
+    const made = (widget = new Widget(next, events, () => restart({ ...options }, false)));
+    void made.start().then(() => {
+      if (widget === made) for (const [method, args] of early.splice(0)) call(method, args);
+    });
   };
   widget = null;
   if (document.body) start();
   else document.addEventListener('DOMContentLoaded', start, { once: true });
 }
 
-function fromScript(): BootOptions {
-  const data = script?.dataset ?? {};
-  const found: BootOptions = { key: '', host: location.origin };
-  if (script?.src) found.host = new URL('.', script.src).href.replace(/\/$/, '');
-  for (const name of ['key', 'host', 'token', 'locale', 'theme', 'position', 'accent'] as const) {
+function fromTag(): BootOptions {
+  const data = tag?.data ?? {};
+  const found: BootOptions = { key: '', host: tag?.host ?? location.origin };
+  for (const name of ['key', 'host', 'token', 'locale', 'theme', 'position', 'accent', 'serviceWorker'] as const) {
     if (data[name]) (found as Record<string, string>)[name] = data[name] as string;
   }
   return found;
@@ -105,7 +96,7 @@ function fromScript(): BootOptions {
 
 // With a key or token in the tag there is nothing more to say, unless the page boots by itself.
 function bootFromTag(): void {
-  const data = script?.dataset ?? {};
+  const data = tag?.data ?? {};
   if (widget || data.boot === 'manual' || (data.key === undefined && data.token === undefined)) return;
   call('boot', []);
 }
@@ -113,8 +104,8 @@ function bootFromTag(): void {
 function install(): void {
   const queued = page.chatpush?.q ?? [];
   const api = ((method: string, ...args: unknown[]) => call(method, args)) as Global;
-  for (const method of Object.keys(methods)) api[method] = (...args: unknown[]) => call(method, args);
-  api.version = __VERSION__;
+  for (const method of METHODS) api[method] = (...args: unknown[]) => call(method, args);
+  Object.assign(api, { version: __VERSION__, tag, kit, parts: {} });
   page.chatpush = api;
   for (const entry of Array.from(queued)) {
     const [method, ...args] = Array.from(entry);
@@ -125,10 +116,8 @@ function install(): void {
   else setTimeout(bootFromTag, 0);
 }
 
-if (!page.chatpush?.version) {
-  try {
-    install();
-  } catch (error) {
-    console.error('chatpush:', error);
-  }
+try {
+  if (!page.chatpush?.kit) install();
+} catch (error) {
+  console.error('chatpush:', error);
 }

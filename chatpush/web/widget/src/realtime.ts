@@ -5,10 +5,10 @@
 // fetches that state again over HTTP. A transport is replaced without losing anything
 // because taking up the new one is such a moment for every channel.
 
-import { CentrifugeTransport } from './centrifuge';
 import { Emitter } from './emitter';
 import { PollTransport } from './poll';
 import type { Session } from './session';
+import { StreamTransport } from './stream-transport';
 import { type ChannelTokens, LADDER, type Rung, type Transport } from './transport';
 
 export interface RealtimeEvents {
@@ -77,7 +77,7 @@ export class Realtime {
 
   private rung(name: Rung): Transport {
     if (name === 'poll') return new PollTransport(this.session, this.tokens);
-    return new CentrifugeTransport(this.session, this.tokens, name);
+    return new StreamTransport(this.session, this.tokens, name);
   }
 
   private use(transport: Transport): void {

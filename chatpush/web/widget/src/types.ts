@@ -120,6 +120,10 @@ export interface BootOptions {
   theme?: ThemeMode;
   position?: Position | 'bottom-left' | 'bottom-right';
   accent?: string;
+  // Where the page serves the service worker, when chatpush is on another origin.
+  serviceWorker?: string;
+  // false: what a visitor said stays the visitor's when the user signs in.
+  join?: boolean;
 }
 
 export interface Events {

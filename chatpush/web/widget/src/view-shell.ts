@@ -6,11 +6,12 @@
 import type { Context } from './context';
 import { assign, fill, h } from './dom';
 import { icon } from './icons';
+import type { MakePane, Pane } from './pane';
+import { part } from './parts';
 import css from './styles.css';
 import type { Position, Tab, ThemeMode } from './types';
 import { ChatView } from './view-chat';
 import { InboxView } from './view-inbox';
-import { PreferencesView } from './view-preferences';
 import { ToastView } from './view-toast';
 import { initial } from './view-turn';
 
@@ -23,7 +24,6 @@ export class Shell {
   readonly inbox: InboxView;
   readonly chat: ChatView;
   readonly toast: ToastView;
-  readonly prefs: PreferencesView;
   isOpen = false;
   tab: Tab = 'inbox';
   onToggle: (open: boolean) => void = () => undefined;
@@ -36,7 +36,11 @@ export class Shell {
   private tabs = h('div', { class: 'tabs', role: 'tablist' });
   private net = h('div', { class: 'net', role: 'status', hidden: true });
   private snack = h('div', { class: 'snack', role: 'alert', hidden: true });
-  private inPrefs = false;
+  private pane: Pane | null = null;
+  private paneSlot = h('div', { class: 'pane-slot', hidden: true });
+  // The pane that is being fetched; another one, or going back, makes it void.
+  private paneAsked = 0;
+  private beforePane: HTMLElement | null = null;
   private cameFrom: HTMLElement | null = null;
   private snackTimer = 0;
   private theme: ThemeMode = 'auto';
@@ -47,7 +51,6 @@ export class Shell {
     this.inbox = new InboxView(context);
     this.chat = new ChatView(context);
     this.toast = new ToastView(context);
-    this.prefs = new PreferencesView(context, () => this.showPrefs(false));
     this.launcher = h(
       'button',
       { class: 'launcher', type: 'button', 'aria-expanded': 'false', 'aria-haspopup': 'dialog', onclick: () => this.onLaunch() },
@@ -82,7 +85,7 @@ export class Shell {
     document.removeEventListener('visibilitychange', this.settle);
     this.inbox.destroy();
     this.toast.destroy();
-    this.prefs.forget();
+    this.pane?.forget();
     this.host.remove();
   }
 
@@ -98,7 +101,7 @@ export class Shell {
     const was = this.isOpen;
     this.isOpen = true;
     if (tab) this.tab = tab;
-    if (tab && this.inPrefs) this.inPrefs = false;
+    if (tab) this.dropPane();
     if (!was) {
       this.cameFrom = document.activeElement instanceof HTMLElement ? document.activeElement : null;
       this.toast.clear();
@@ -113,7 +116,7 @@ export class Shell {
   close(): void {
     if (!this.isOpen) return;
     this.isOpen = false;
-    this.inPrefs = false;
+    this.dropPane();
     const focused = this.host.shadowRoot?.activeElement;
     const inside = focused !== null && focused !== undefined && focused !== this.launcher;
     this.draw();
@@ -149,7 +152,7 @@ export class Shell {
   redraw(): void {
     this.inbox.redraw();
     this.chat.redraw();
-    this.prefs.draw();
+    this.pane?.draw();
     this.draw();
   }
 
@@ -158,6 +161,7 @@ export class Shell {
     const { words, inbox, chat } = this.context;
     this.host.lang = words.locale;
     this.root.lang = words.locale;
+    this.root.dir = words.direction;
     this.root.toggleAttribute('data-open', this.isOpen);
     this.launcher.setAttribute('aria-expanded', String(this.isOpen));
     assign(this.panel, {
@@ -168,15 +172,16 @@ export class Shell {
     this.setBadge(inbox.unread + chat.unread);
     this.drawHead();
     this.drawTabs();
-    this.prefs.element.hidden = !this.inPrefs;
-    this.head.hidden = this.inPrefs;
-    this.inbox.element.hidden = this.inPrefs || this.tab !== 'inbox';
-    this.chat.element.hidden = this.inPrefs || this.tab !== 'chat';
+    const covered = this.pane !== null;
+    this.paneSlot.hidden = !covered;
+    this.head.hidden = covered;
+    this.inbox.element.hidden = covered || this.tab !== 'inbox';
+    this.chat.element.hidden = covered || this.tab !== 'chat';
     this.settle();
   }
 
   private settle = (): void => {
-    const shown = this.isOpen && !this.inPrefs;
+    const shown = this.isOpen && !this.pane;
     this.inbox.setShowing(shown && this.tab === 'inbox');
     this.chat.setShowing(shown && this.tab === 'chat');
     if (shown && this.tab === 'chat') void this.context.chat.show();
@@ -207,7 +212,7 @@ export class Shell {
       this.net,
       this.inbox.element,
       this.chat.element,
-      this.prefs.element,
+      this.paneSlot,
       this.snack,
     );
   }
@@ -233,7 +238,7 @@ export class Shell {
             type: 'button',
             'aria-label': words.t('panel.preferences'),
             title: words.t('panel.preferences'),
-            onclick: () => this.showPrefs(true),
+            onclick: () => this.context.pane(() => part('preferences').then(({ make }) => make)),
           },
           icon('sliders', 20),
         ),
@@ -273,17 +278,46 @@ export class Shell {
     this.tabs.querySelector<HTMLElement>('[aria-selected=true]')?.focus();
   }
 
-  private showPrefs(shown: boolean): void {
-    this.inPrefs = shown;
+  async showPane(fetch: () => Promise<MakePane>): Promise<void> {
+    const asked = ++this.paneAsked;
+    const { activeElement } = this.host.shadowRoot ?? {};
+    try {
+      const make = await fetch();
+      if (asked !== this.paneAsked) return;
+      const pane = make(this.context, () => this.leavePane());
+      if (!this.pane) this.beforePane = activeElement instanceof HTMLElement ? activeElement : null;
+      this.pane?.forget();
+      this.pane = pane;
+    } catch {
+      this.say(this.context.words.t('part.failed'));
+      return;
+    }
+    fill(this.paneSlot, this.pane.element);
+    this.isOpen ? this.draw() : this.open();
+    this.pane.draw();
+    this.pane.back.focus();
+    void this.pane.show();
+  }
+
+  // Back to where one was, or to the head of the panel.
+  leavePane(): void {
+    const target = this.beforePane;
+    this.dropPane();
     this.draw();
-    if (shown) void this.prefs.show();
-    else this.head.querySelector<HTMLElement>('.icon-button')?.focus();
+    (target?.isConnected ? target : this.head.querySelector<HTMLElement>('.icon-button'))?.focus();
+  }
+
+  private dropPane(): void {
+    this.paneAsked += 1;
+    this.pane?.forget();
+    this.pane = this.beforePane = null;
+    fill(this.paneSlot);
   }
 
   private key(event: KeyboardEvent): void {
     if (event.key !== 'Escape' || event.isComposing || !this.isOpen) return;
     event.stopPropagation();
-    if (this.inPrefs) this.showPrefs(false);
+    if (this.pane) this.leavePane();
     else this.close();
   }
 

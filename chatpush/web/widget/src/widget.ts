@@ -49,7 +49,6 @@ export class Widget {
     onAnother: () => void,
   ) {
     const { key = '', host = '', token, getToken } = options;
-    this.words.use(options.locale, recall<string>('localStorage', 'locale'), navigator.language);
     this.session = new Session({ key, host, token, getToken }, onAnother);
     this.api = new Api(this.session);
     this.receipts = new Receipts(this.api);
@@ -60,7 +59,14 @@ export class Widget {
     this.shell = new Shell(this.context);
   }
 
-  start(): void {
+  // Whether it is there to be opened: a language may have to be fetched first.
+  drawn = false;
+
+  async start(): Promise<void> {
+    const own = recall<string>('localStorage', 'locale');
+    await this.words.use(this.options.locale, own, navigator.language);
+    if (this.stopped) return;
+    this.drawn = true;
     this.wire();
     this.shell.mount();
     this.applyLook({});
@@ -92,7 +98,7 @@ export class Widget {
     this.options = { ...this.options, ...options };
     if (options.token || options.getToken) this.realtime.revive();
     this.applyLook(options);
-    if (options.locale) this.setLocale(options.locale);
+    if (options.locale) void this.setLocale(options.locale);
     return true;
   }
 
@@ -114,9 +120,10 @@ export class Widget {
     void this.chat.start(about);
   }
 
-  setLocale(locale: string): void {
-    this.words.use(locale);
-    this.shell.redraw();
+  async setLocale(locale: string): Promise<void> {
+    if (!(await this.words.use(locale))) {
+      this.events.emit('error', { code: 'no_words', message: `the words of ${locale} cannot be fetched` });
+    } else if (!this.stopped) this.shell.redraw();
   }
 
   track(type: string, properties: Record<string, unknown>): void {
@@ -141,8 +148,9 @@ export class Widget {
       ask: (about) => this.openConversation(about),
       setLocale: (locale) => {
         remember('localStorage', 'locale', locale);
-        this.setLocale(locale);
+        return this.setLocale(locale);
       },
+      pane: (make) => void this.shell.showPane(make),
       say: (text) => this.shell.say(text),
     };
   }

@@ -1,40 +1,27 @@
 // What the user wants to be told, when, and in which language. Every change is saved at once.
 
-import type { Context } from './context';
-import { fill, h } from './dom';
-import { LOCALES, type TextKey } from './i18n';
-import { icon } from './icons';
-import type { Preferences, TurnPromise } from './types';
-import { promise } from './view-turn';
+import { fill, h } from '../dom';
+import { LOCALES, type TextKey } from '../i18n';
+import { type MakePane, Pane } from '../pane';
+import type { Preferences, TurnPromise } from '../types';
+import { promise } from '../view-turn';
 
 const SAVE_AFTER_MS = 350;
 const QUIET_DEFAULT = { start: '22:00', end: '08:00' };
-const LANGUAGE_NAMES: Record<string, string> = { en: 'English', 'zh-CN': '简体中文' };
 const CATEGORIES = ['marketing', 'alert'];
 
-export class PreferencesView {
-  readonly element = h('section', { class: 'view prefs', hidden: true });
-  private body = h('div', { class: 'prefs-body' });
-  private status = h('span', { class: 'prefs-status', role: 'status' });
-  private title = h('h2');
-  private back = h('button', { class: 'icon-button', type: 'button', onclick: () => this.onBack() }, icon('back', 20));
+export const make: MakePane = (context, onBack) => new PreferencesPane(context, 'prefs.title', onBack);
+
+class PreferencesPane extends Pane {
   private preferences: Preferences | null = null;
   private promises: TurnPromise[] = [];
   private failed = false;
   private timer = 0;
 
-  constructor(
-    private context: Context,
-    private onBack: () => void,
-  ) {
-    this.element.append(h('div', { class: 'prefs-head' }, this.back, this.title, this.status), this.body);
-  }
-
   async show(): Promise<void> {
     this.status.textContent = '';
     this.failed = false;
     this.draw();
-    this.back.focus();
     try {
       this.preferences = await this.context.api.preferences();
     } catch {
@@ -49,22 +36,14 @@ export class PreferencesView {
     }
   }
 
-  forget(): void {
+  override forget(): void {
     clearTimeout(this.timer);
-    this.preferences = null;
-    this.promises = [];
+    super.forget();
   }
 
-  draw(): void {
-    const { words } = this.context;
-    this.title.textContent = words.t('prefs.title');
-    this.back.setAttribute('aria-label', words.t('panel.back'));
-    if (this.failed) {
-      fill(
-        this.body,
-        h('div', { class: 'empty' }, h('h3', null, words.t('prefs.load.failed')), h('button', { class: 'primary', type: 'button', onclick: () => void this.show() }, words.t('retry'))),
-      );
-    } else if (!this.preferences) fill(this.body, h('div', { class: 'skeleton' }, h('i'), h('i'), h('i')));
+  protected fill(): void {
+    if (this.failed) this.drawFailed(this.context.words.t('prefs.load.failed'), () => void this.show());
+    else if (!this.preferences) this.drawLoading();
     else fill(this.body, this.form(this.preferences));
   }
 
@@ -72,7 +51,6 @@ export class PreferencesView {
     const { words } = this.context;
     const categories = preferences.categories ?? {};
     const shown = CATEGORIES.filter((name) => name === 'marketing' || name in categories);
-    const language = this.language(preferences);
     return [
       group(
         words.t('prefs.messages'),
@@ -85,7 +63,7 @@ export class PreferencesView {
         this.toggle('prefs.personalized', preferences.personalized ?? true, (on) => this.change({ personalized: on })),
       ),
       group(words.t('prefs.timing'), this.quiet(preferences)),
-      group(words.t('prefs.language'), language),
+      group(words.t('prefs.language'), this.language()),
       ...(this.promises.length
         ? [group(words.t('prefs.promises'), this.promises.map((made) => h('div', { class: 'setting' }, promise(this.context, made, () => this.draw()))))]
         : []),
@@ -124,15 +102,15 @@ export class PreferencesView {
     return rows;
   }
 
-  private language(preferences: Preferences): HTMLElement {
+  private language(): HTMLElement {
     const { words } = this.context;
     const choose = (locale: string) => {
       this.change({ locale });
-      this.context.setLocale(locale);
-      this.draw();
-      this.body.querySelector<HTMLElement>(`[data-locale="${locale}"]`)?.focus();
+      void this.context.setLocale(locale).then(() => {
+        this.draw();
+        this.body.querySelector<HTMLElement>(`[data-locale="${locale}"]`)?.focus();
+      });
     };
-    void preferences;
     return h(
       'div',
       { class: 'setting languages', role: 'group', 'aria-label': words.t('prefs.language') },
@@ -147,7 +125,7 @@ export class PreferencesView {
             'aria-pressed': String(locale === words.locale),
             onclick: () => choose(locale),
           },
-          LANGUAGE_NAMES[locale] ?? locale,
+          languageName(locale),
         ),
       ),
     );
@@ -197,4 +175,13 @@ export class PreferencesView {
 
 function group(title: string, ...children: (HTMLElement | HTMLElement[])[]): HTMLElement {
   return h('div', { class: 'group', role: 'group', 'aria-label': title }, h('h3', null, title), h('div', { class: 'group-box' }, children.flat()));
+}
+
+function languageName(locale: string): string {
+  const script = locale === 'zh-CN' ? 'zh-Hans' : locale;
+  try {
+    return new Intl.DisplayNames([script], { type: 'language' }).of(script) ?? locale;
+  } catch {
+    return locale;
+  }
 }

@@ -1,0 +1,35 @@
+// Fetch what is rarely used when it is first used.
+
+import { inject, page } from './page';
+
+export interface Parts {
+  preferences: typeof import('./parts/preferences');
+}
+
+const coming = new Map<string, Promise<unknown>>();
+
+// A part that could not be fetched can be asked for again.
+export function part<K extends keyof Parts>(name: K): Promise<Parts[K]> {
+  let found = coming.get(name) as Promise<Parts[K]> | undefined;
+  if (!found) {
+    found = fetchPart(name) as Promise<Parts[K]>;
+    coming.set(name, found);
+    found.catch(() => coming.delete(name));
+  }
+  return found;
+}
+
+function fetchPart(name: string): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const script = inject(...__PARTS__[name]);
+    script.onload = () => {
+      const made = page.chatpush?.parts?.[name];
+      if (made) resolve(made);
+      else reject(new Error(`the part ${name} did not load`));
+    };
+    script.onerror = () => {
+      script.remove();
+      reject(new Error(`the part ${name} cannot be fetched`));
+    };
+  });
+}
