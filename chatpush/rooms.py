@@ -58,7 +58,9 @@ from chatpush.recommend.feedback import Feedback
 from chatpush.recommend.learning import Learning
 from chatpush.recommend.models import Models
 from chatpush.recommend.occasions import Occasions
+from chatpush.recommend.outlook import Outlooks
 from chatpush.recommend.recommender import Recommender
+from chatpush.recommend.restraint import Restraint
 from chatpush.recommend.timing import Timing
 from chatpush.schedule.alarm import Alarm
 from chatpush.schedule.campaigns import Campaigns
@@ -207,7 +209,12 @@ class Rooms:
         self.occasions = Occasions(
             database, self.behaviour, self.catalogue, self.recommender.again, self.recommender.training, clock
         )
-        self.timing = Timing(database, self.users.get_many, clock)
+        self.timing = Timing(
+            database, self.users.get_many, clock, exploration=settings.exploration,
+            quiet_hours=bridges.rules_of(self.settings.notify).default_quiet_hours,
+        )  # fmt: skip
+        self.restraint = Restraint(database, clock)
+        self.outlooks = Outlooks(database, self.timing, self.restraint, clock)
         self.users.also_erase(self.behaviour.erase)
         self.receipts.listen(Feedback(self.behaviour, self.inbox).on_reception)
 

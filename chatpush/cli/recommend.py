@@ -14,7 +14,7 @@ from rich.table import Table
 
 from chatpush.app import Chatpush
 from chatpush.configuration import load
-from chatpush.domain import DEFAULT_TENANT, TenantId, UserId
+from chatpush.domain import DEFAULT_TENANT, TenantId, User, UserId
 from chatpush.errors import InvalidInput
 from chatpush.recommend.counterfactual import from_log
 from chatpush.recommend.evaluation import Evaluation, evaluate, picture
@@ -97,6 +97,33 @@ def picks_for(config: Path, tenant: str, user: str, limit: int) -> None:
             table.add_row(pick.item.id, pick.item.title, f"{pick.score:.3f}", pick.reason.text)
         Console().print(table)
         click.echo(f"source: {found.source}")
+
+    _run(config, job)
+
+
+@recommend.command()
+@TENANT
+@click.argument("user")
+@click.pass_obj
+def when(config: Path, tenant: str, user: str) -> None:
+    """Say when a user is best written to, how likely they open it, and whether they buy again."""
+
+    async def job(chatpush: Chatpush, _: Tell) -> None:
+        name = UserId(user)
+        known = await chatpush.users.find(TenantId(tenant), name) or User(TenantId(tenant), name)
+        found = await chatpush.outlooks.of(TenantId(tenant), known)
+        click.echo(f"opens the next message: {found.opens:.0%}")
+        click.echo(f"best moment: {found.best_at:%Y-%m-%d %H:%M} UTC ({known.timezone})")
+        for day, chances in zip(("weekdays", "weekends"), found.chances, strict=True):
+            best = sorted(range(24), key=lambda hour: -chances[hour])[:3]
+            hours = ", ".join(f"{hour}:00 {chances[hour]:.0%}" for hour in best)
+            click.echo(f"  {day}: {hours}")
+        if found.buying is not None:
+            click.echo(
+                f"next purchase: {found.buying.next_at:%Y-%m-%d}; gone for good: {found.buying.churn:.0%}"
+            )
+        if found.spare:
+            click.echo("leave alone: advertising does users of this kind no good")
 
     _run(config, job)
 

@@ -60,6 +60,9 @@ def test_train_judge_ask_explain_and_roll_back(config: Path, tmp_path: Path) -> 
     assert "source: personal" in run(config, "recommend", "for", "u1", "--limit", "3").output
     assert "likeminded: place" in run(config, "recommend", "explain", "u1", _unseen(config)).output
     assert "not on the shelf" in run(config, "recommend", "explain", "u1", "nothing").output
+    when = run(config, "recommend", "when", "u1").output
+    assert "best moment: " in when
+    assert "next purchase: " in when
     picture = tmp_path / "quality.svg"
     judged = run(config, "recommend", "evaluate", "--picture", str(picture)).output
     assert "item-kNN" in judged

@@ -9,7 +9,7 @@ from chatpush.plugins.host import Plugins
 from chatpush.recommend.behaviour import Behaviour, event
 from chatpush.recommend.catalogue import Catalogue
 from chatpush.recommend.recommender import Recommender
-from chatpush.store.database import Database
+from chatpush.store.database import Database, Row
 from chatpush.store.vault import Vault
 from tests.clocks import StillClock
 
@@ -19,6 +19,7 @@ class World:
 
     def __init__(self, database: Database, vault: Vault, clock: StillClock, tenant: TenantId, **options: Any):
         self.tenant = tenant
+        self.database = database
         self.clock = clock
         self.users: dict[str, User] = {}
         self.catalogue = Catalogue(database, clock)
@@ -61,3 +62,18 @@ class World:
 
 
 PRICE = Decimal("9.95")
+
+
+def delivery(
+    tenant: TenantId, user: UserId, name: str, at: int, seen_at: int | None = None, **columns: Any
+) -> Row:
+    """Return a message that reached a user at a time, in milliseconds."""
+    row: Row = {
+        "tenant": tenant, "id": f"dlv_{name}", "message": f"msg_{name}", "user_id": user, "category": "marketing",
+        "campaign": "", "collapse_key": "", "state": "sent", "reason": "", "pending": 0, "priority_rank": 1,
+        "due_at": at, "expires_at": None, "attempts": 1, "claimed_by": "", "shown_as": "", "stage": 0,
+        "left_channels": "", "topic": "", "variant": "", "digest_key": "", "data_sealed": None, "created_at": at,
+        "settled_at": at, "published_at": at, "sent_at": at, "delivered_at": seen_at, "seen_at": seen_at,
+        "clicked_at": None, "dismissed_at": None,
+    }  # fmt: skip
+    return row | columns

@@ -1,15 +1,20 @@
-"""Ask for picks: for a user, for nobody, or for oneself."""
+"""Ask for picks: for a user, for nobody, or for oneself; and what to expect of a user."""
+
+from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from chatpush.domain import Role, UserId
-from chatpush.notify.users import checked_locale, checked_user
+from chatpush.domain import Role, User, UserId
+from chatpush.notify.users import Users, checked_locale, checked_user
+from chatpush.recommend.outlook import Outlook, Outlooks
 from chatpush.recommend.recommender import Picked, Recommender
+from chatpush.recommend.restraint import Restraint
 from chatpush.web.api.items import ItemOut, item_out
 from chatpush.web.doors import Door
 from chatpush.web.operations import Call, Operations, Query
 
 routes = Operations("recommendations")
+READERS = Door(scope="recommend:read", role=Role.VIEWER)
 
 
 class PicksQuery(Query):
@@ -47,7 +52,80 @@ class PicksOut(BaseModel):
     source: str
 
 
-@routes.get("/v1/recommendations", door=Door(scope="recommend:read", role=Role.VIEWER))
+class OutlookQuery(Query):
+    """Of whom."""
+
+    user: str = Field(min_length=1, max_length=128)
+
+
+class BuyingOut(BaseModel):
+    """A habit of buying."""
+
+    every_days: float
+    next_at: datetime
+    churn: float = Field(description="Chance that the user is gone for good.")
+
+
+class OutlookOut(BaseModel):
+    """What to expect of a user."""
+
+    opens: float = Field(description="Chance that the next message is opened at all.")
+    best_at: datetime = Field(description="Best moment of the next 24 hours, outside quiet hours.")
+    messages: float = Field(description="How many messages the chances stand on; old ones count less.")
+    weekday: list[float] = Field(description="Chance of opening soon by local hour, 0 to 23.")
+    weekend: list[float]
+    buying: BuyingOut | None = Field(description="null: never bought anything.")
+    spare: str = Field(description="`no_gain`: advertising does users of this kind no good; else empty.")
+
+
+class GroupOut(BaseModel):
+    """Users alike: what writing to them is worth, in purchases within a week."""
+
+    opens: str = Field(description="How much of it they open: cool, mild or keen.")
+    load: str = Field(description="How much they got in a week: few, several or many.")
+    written: int
+    written_bought: int
+    held_out: int
+    held_out_bought: int
+    gain: float = Field(description="By how much writing raises the share of buyers; 95 % from low to high.")
+    low: float
+    high: float
+    spared: bool = Field(
+        description="Surely no better off: campaigns of category marketing leave them alone."
+    )
+
+
+class Gains(BaseModel):
+    """What writing is worth by kind of user; empty until a campaign has a holdout."""
+
+    data: list[GroupOut]
+
+
+@routes.get("/v1/recommendations/outlook", door=READERS)
+async def outlook(call: Call, query: OutlookQuery) -> OutlookOut:
+    """Say whether and when a user opens messages, when they buy next, and whether they are leaving."""
+    tenant, name = call.identity.tenant, checked_user(query.user)
+    user = await call.need(Users).find(tenant, name) or User(tenant, name)
+    return _outlook_out(await call.need(Outlooks).of(tenant, user))
+
+
+@routes.get("/v1/recommendations/gains", door=READERS)
+async def gains(call: Call) -> Gains:
+    """Say what advertising is worth to which kind of user, by random hold-outs of campaigns."""
+    groups = await call.need(Restraint).groups(call.identity.tenant)
+    return Gains(
+        data=[
+            GroupOut(
+                opens=one.kind[0], load=one.kind[1], written=one.written[0], written_bought=one.written[1],
+                held_out=one.held_out[0], held_out_bought=one.held_out[1], gain=one.gain, low=one.low,
+                high=one.high, spared=one.spared,
+            )
+            for one in groups
+        ]
+    )  # fmt: skip
+
+
+@routes.get("/v1/recommendations", door=READERS)
 async def recommend(call: Call, query: UserPicksQuery) -> PicksOut:
     """Pick items for a user, or for nobody in particular, each with its reason."""
     user = checked_user(query.user) if query.user else None
@@ -75,3 +153,21 @@ def _out(picked: Picked) -> PicksOut:
         for pick in picked.picks
     ]
     return PicksOut(picks=picks, source=picked.source)
+
+
+def _outlook_out(found: Outlook) -> OutlookOut:
+    buying = found.buying
+    weekday, weekend = (
+        [round(float(chance), 4) for chance in found.chances[kind]] for kind in range(len(found.chances))
+    )
+    return OutlookOut(
+        opens=round(found.opens, 4),
+        best_at=found.best_at,
+        messages=round(found.messages, 1),
+        weekday=weekday,
+        weekend=weekend,
+        buying=BuyingOut(every_days=buying.every.days, next_at=buying.next_at, churn=round(buying.churn, 4))
+        if buying
+        else None,
+        spare=found.spare,
+    )
