@@ -72,7 +72,7 @@ from chatpush.schedule.triggered import EventCampaigns
 from chatpush.settings import Settings
 from chatpush.store.database import Database
 from chatpush.store.opening import open_database
-from chatpush.store.vault import Vault, read_master_key
+from chatpush.store.vault import Vault, derived_key, read_master_key
 from chatpush.support.assistant import Assistant
 from chatpush.support.budget import Budget
 from chatpush.support.candidates import Candidates
@@ -119,7 +119,8 @@ class Rooms:
     def _build_account(self) -> None:
         settings, clock = self.settings, self.clock
         self.database: Database = open_database(settings)
-        self.vault = Vault(self.database, read_master_key(settings.path(settings.store.master_key_file)))
+        self._master_key = read_master_key(settings.path(settings.store.master_key_file))
+        self.vault = Vault(self.database, self._master_key)
         self.audit = Audit(self.database, clock)
         self.tenants = Tenants(self.database, self.vault, clock, settings, self.audit)
         self.keys = Keys(self.database, clock, self.audit)
@@ -143,7 +144,8 @@ class Rooms:
             synchronous=settings.store.synchronous,
             write_queue=settings.store.write_queue,
         )
-        self.hub = Hub(settings, self.log, namespaces, self.tokens, self.plugins, clock)
+        secret = derived_key(self._master_key, "realtime")
+        self.hub = Hub(settings, self.log, namespaces, self.tokens, self.plugins, clock, secret=secret)
 
     def _build_notify(self) -> None:
         database, vault, clock, rules = self.database, self.vault, self.clock, self.settings.notify

@@ -52,7 +52,7 @@ async def connect(node: Node, connection: Connection, request: frames.ConnectReq
         ping=max(1, round(node.settings.ping_interval_seconds)),
         pong=not connection.one_way,
         session=connection.session_id,
-        node=node.name,
+        node=node.known_as,
     )
     if claims.expires_at is not None:
         result.expires, result.ttl = True, _live_until(node, connection, claims.expires_at.timestamp())

@@ -9,6 +9,7 @@ import asyncio
 import secrets
 
 from chatpush.errors import NotFound, TooMany
+from chatpush.realtime.neighbours import Neighbours
 from chatpush.realtime.session import Session
 
 MOST_WAITING = 32
@@ -17,8 +18,10 @@ MOST_WAITING = 32
 class Emulation:
     """The sessions of this node that are commanded from outside."""
 
-    def __init__(self, node: str) -> None:
-        self._node = node
+    def __init__(self, node: str, neighbours: Neighbours) -> None:
+        # As the connect reply names it.
+        self.node = node
+        self._neighbours = neighbours
         self._sessions: dict[str, tuple[Session, asyncio.Lock]] = {}
         self._waiting: dict[str, int] = {}
 
@@ -35,15 +38,19 @@ class Emulation:
         self._sessions.pop(name, None)
         self._waiting.pop(name, None)
 
+    def elsewhere(self, node: str) -> str:
+        """Return the address of another node; nothing if it is this one, or has none, or is none of ours."""
+        return "" if node == self.node else self._neighbours.address(node)
+
     async def command(self, node: str, name: str, data: bytes) -> None:
         """Hand a frame to a session; one that is gone takes nothing, and its stream says so itself.
 
         Raises:
-            NotFound: the session was on another node, or on this one before a restart.
+            NotFound: the session was on this node before a restart, or on one that has no address.
             TooMany: too many commands of this session wait already.
         """
-        if node != self._node:
-            raise NotFound("this node does not know the session; connect again")
+        if node != self.node:
+            raise NotFound("no node here knows the session; connect again")
         found = self._sessions.get(name)
         if found is None:
             return

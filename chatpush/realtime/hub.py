@@ -33,6 +33,7 @@ from chatpush.realtime.limits import Bucket, UserRates
 from chatpush.realtime.listening import Wire
 from chatpush.realtime.moves import Chosen, Moves
 from chatpush.realtime.namespaces import Namespaces
+from chatpush.realtime.neighbours import Neighbours
 from chatpush.realtime.node import Node
 from chatpush.realtime.polling import Polling
 from chatpush.realtime.positions import Positions
@@ -43,6 +44,7 @@ from chatpush.realtime.tokens import Tokens
 from chatpush.realtime.traffic import Traffic
 from chatpush.realtime.wires import OneWayWire, ProtobufWire
 from chatpush.settings import Settings
+from chatpush.store.vault import derived_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,11 @@ class HubCounts:
 
 
 class Hub:
-    """Publishes, looks back, sees who is there, and moves connections. Single node."""
+    """Publishes, looks back, sees who is there, and moves connections of this node.
+
+    ``secret`` signs what any node may be shown again: poll grants and names of
+    nodes; those that share it take each other's. Without one it is random.
+    """
 
     def __init__(
         self,
@@ -71,7 +77,9 @@ class Hub:
         plugins: Plugins,
         clock: Clock,
         rpc: Rpc | None = None,
+        secret: bytes = b"",
     ) -> None:
+        secret = secret or secrets.token_bytes(32)
         self._settings = settings.client
         server = settings.server
         self._leaving_seconds = min(server.drain_spread_seconds, server.drain_seconds / 2)
@@ -83,14 +91,16 @@ class Hub:
         self._registry.on_disconnect.append(self._rates.forget)
         self._heartbeat = Heartbeat(settings.client, clock, self._expired, self._registry.sweep)
         self.rpc = rpc or Rpc(plugins)
+        neighbours, name = Neighbours(derived_key(secret, "nodes")), new_id("node")
+        known_as = neighbours.name(name, server.node_url)
         self._node = Node(
-            new_id("node"), settings.client, clock, source, namespaces, self._channels, self._registry,
+            name, known_as, settings.client, clock, source, namespaces, self._channels, self._registry,
             self._heartbeat, tokens, plugins, self.rpc, self.traffic, self._rates,
         )  # fmt: skip
-        self.polling = Polling(self._node)
+        self.polling = Polling(self._node, derived_key(secret, "poll grants"))
         self.moves = Moves(self._node)
         self.blocks = tokens.blocks
-        self.emulation = Emulation(self._node.name)
+        self.emulation = Emulation(known_as, neighbours)
         self.positions = Positions(self._channels, source, settings.channel.position_check_seconds)
         self.accepting = True
         self._began = clock.monotonic()

@@ -21,6 +21,8 @@ class Node:
     """The parts of one realtime node."""
 
     name: str
+    # Its name with its address, for the connect reply.
+    known_as: str
     settings: Client
     clock: Clock
     log: Log

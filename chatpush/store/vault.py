@@ -64,6 +64,14 @@ def read_master_key(path: Path) -> bytes:
     return key
 
 
+def derived_key(secret: bytes, purpose: str) -> bytes:
+    """Return 32 bytes for one purpose from a secret that is a key already (HKDF-Expand, RFC 5869 §2.3).
+
+    For signing what comes back soon; data is sealed by random keys alone.
+    """
+    return hmac.new(secret, purpose.encode() + b"\x01", hashlib.sha256).digest()
+
+
 class _Key:
     """An unwrapped key with its id."""
 

@@ -2,7 +2,8 @@
 
 The first commands come with the request itself (the body of ``http_stream``,
 ``cf_connect`` of ``sse``), all others as ``POST /emulation`` with the session
-and node of the connect reply. ``http_stream`` speaks JSON or, by its content
+and node of the connect reply; they find the session on whichever node holds it,
+if that has a ``server.node_url``. ``http_stream`` speaks JSON or, by its content
 type, Protobuf; ``sse`` JSON.
 """
 
@@ -17,6 +18,7 @@ from chatpush.realtime.codec import BadFrame, Frame
 from chatpush.realtime.hub import Hub
 from chatpush.realtime.session import Session
 from chatpush.settings import Client
+from chatpush.web.forwarding import MARK, Forwarding
 from chatpush.web.origins import check_origin
 from chatpush.web.server import cors_headers
 from chatpush.web.stream_wire import Send, StreamWire
@@ -39,6 +41,7 @@ def add_routes(app: web.Application, hub: Hub, settings: Client, tenant_of: Tena
     app.router.add_get(SSE, streams.sse)
     app.router.add_post(SSE, streams.sse)
     app.router.add_post(EMULATION, streams.emulate)
+    app.on_cleanup.append(streams.close)
 
 
 class Streams:
@@ -48,6 +51,11 @@ class Streams:
         self._hub = hub
         self._settings = settings
         self._tenant_of = tenant_of
+        self._forwarding = Forwarding()
+
+    async def close(self, app: web.Application) -> None:
+        """Let go of the ways to other nodes."""
+        await self._forwarding.close(app)
 
     async def http_stream(self, request: web.Request) -> web.StreamResponse:
         """Serve one stream of lines, or of Protobuf messages."""
@@ -67,6 +75,9 @@ class Streams:
             asked = codec.decode_emulation(body, binary=request.content_type == BINARY_TYPE)
         except BadFrame as error:
             raise InvalidInput(f"this is no emulation request: {error}") from error
+        there = self._hub.emulation.elsewhere(asked.node)
+        if there and MARK not in request.headers:
+            return await self._forwarding.post(there, request, body)
         await self._hub.emulation.command(asked.node, asked.session, bytes(asked.data))
         return web.Response(status=204)
 

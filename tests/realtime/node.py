@@ -155,11 +155,16 @@ async def realtime_node(
     plugins: Plugins | None = None,
     tails_kept: int = 1000,
     spaces: list[dict[str, Any]] = NAMESPACES,
+    node_url: str = "",
     **client: Any,
 ) -> AsyncIterator[RealtimeNode]:
-    """Run a node; ``client`` are settings below ``client``."""
+    """Run a node; ``client`` are settings below ``client``. All nodes of a test share one secret."""
     settings = Settings.model_validate(
-        {"client": {"insecure": True, **client}, "channel": {"namespaces": spaces}}
+        {
+            "client": {"insecure": True, **client},
+            "channel": {"namespaces": spaces},
+            "server": {"node_url": node_url},
+        }
     )
     namespaces = Namespaces(settings.channel)
     log = EmbeddedLog(
@@ -173,7 +178,7 @@ async def realtime_node(
     await log.start()
     tokens = Tokens(settings.client.token, secret_of, clock)
     plugins = plugins or Plugins()
-    hub = Hub(settings, log, namespaces, tokens, plugins, clock)
+    hub = Hub(settings, log, namespaces, tokens, plugins, clock, secret=SECRET.encode())
     await hub.start()
     try:
         yield RealtimeNode(hub, log, tokens, settings, clock, plugins)
@@ -183,8 +188,8 @@ async def realtime_node(
 
 
 @asynccontextmanager
-async def serving(node: RealtimeNode) -> AsyncIterator[str]:
-    """Serve a node on a free loopback port; yields ``host:port``."""
+async def serving(node: RealtimeNode, port: int = 0) -> AsyncIterator[str]:
+    """Serve a node on a free loopback port, or a certain one; yields ``host:port``."""
 
     async def tenant_of(request: web.Request) -> TenantId:
         key = request.query.get("key") or request.headers.get("X-Chatpush-Key", "")
@@ -207,7 +212,7 @@ async def serving(node: RealtimeNode) -> AsyncIterator[str]:
     server_api.add_routes(app, node.hub, API_KEY, identify_key, DEFAULT_TENANT, "test")
     runner = web.AppRunner(app, shutdown_timeout=2)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, backlog=4096)
+    site = web.TCPSite(runner, "127.0.0.1", port, backlog=4096)
     await site.start()
     host, port = runner.addresses[0][:2]
     try:
