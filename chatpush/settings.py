@@ -28,22 +28,11 @@ class HttpServer(Section):
         description="Address at which other nodes with the same master key reach this one, such as "
         "http://10.0.0.5:8000; needed where a balancer does not keep a client on its node.",
     )
-    node_url: str = Field(
-        "",
-        description="Address at which other nodes with the same master key reach this one, such as "
-        "http://10.0.0.5:8000; needed where a balancer does not keep a client on its node.",
-    )
     requests_per_minute: int = Field(
         12_000, ge=0, description="API requests of one key or user a minute; 0: no limit."
     )
     max_body_bytes: int = Field(2_097_152, ge=1024, description="Largest HTTP request body.")
     drain_seconds: float = Field(10.0, ge=0, description="Longest wait for clients to leave on shutdown.")
-    drain_spread_seconds: float = Field(
-        5.0,
-        ge=0,
-        description="Clients are sent away at random moments within this time, at most half of drain_seconds, so "
-        "that they do not come back at once; up to 500 a second need less of it.",
-    )
     drain_spread_seconds: float = Field(
         5.0,
         ge=0,
