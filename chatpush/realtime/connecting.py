@@ -36,7 +36,7 @@ async def connect(node: Node, connection: Connection, request: frames.ConnectReq
     """
     if connection.connected:
         raise Disconnected(BAD_FRAME)
-    claims = await _claims(node, connection, request.token)
+    claims = await _claims(node, connection, request.token or _bearer(request.headers))
     limit = node.settings.max_connections_per_user
     if claims.user and node.registry.count(connection.tenant, claims.user) >= limit:
         raise Disconnected(CONNECTION_LIMIT)
@@ -102,6 +102,12 @@ def server_side_channels(claims: ConnectionClaims) -> dict[str, Terms]:
     for channel in found:
         check_reserved(channel, claims.user)
     return found
+
+
+def _bearer(headers: dict[str, str]) -> str:
+    """Return the token of emulated headers: browsers can't set real ones on a WebSocket."""
+    given = next((value for name, value in headers.items() if name.lower() == "authorization"), "")
+    return given[len("Bearer ") :].strip() if given.lower().startswith("bearer ") else ""
 
 
 async def _claims(node: Node, connection: Connection, token: str) -> ConnectionClaims:

@@ -55,6 +55,25 @@ async def test_without_a_token_only_where_it_is_allowed(tmp_path: Path, still_cl
         assert await closed(client) == 3500
 
 
+async def test_a_token_may_stand_in_emulated_headers(tmp_path: Path, still_clock: StillClock) -> None:
+    async with realtime_node(tmp_path, still_clock, insecure=False) as node:
+        emma, lin = await node.token("emma"), await node.token("lin")
+        client = node.raw_client()
+        reply = await client.ask(connect={"headers": {"authorization": f"Bearer {emma}"}})
+        assert "user:emma" in reply["connect"]["subs"]
+        both = node.raw_client()
+        reply = await both.ask(connect={"token": lin, "headers": {"Authorization": f"Bearer {emma}"}})
+        assert "user:lin" in reply["connect"]["subs"]
+        for headers in (
+            {"Authorization": "Bearer nonsense"},
+            {"Authorization": f"Basic {emma}"},
+            {"X": emma},
+        ):
+            other = node.raw_client()
+            await other.ask(connect={"headers": headers})
+            assert await closed(other) == 3500
+
+
 @pytest.mark.parametrize("token", ["nonsense", "a.b.c", "x" * 10_000, "é.è.ê"])
 async def test_a_bad_token_closes(node: RealtimeNode, token: str) -> None:
     client = node.raw_client()
