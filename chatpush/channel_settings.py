@@ -48,6 +48,17 @@ class Apns(Section):
     )
 
 
+class Apprise(Section):
+    """Any service that apprise knows, by its URL; needs the ``apprise`` extra."""
+
+    enabled: bool = Field(False, description="Switch the channel on.")
+    workers: int = Field(2, ge=1, le=16, description="Processes that send, each of some 60 MB.")
+    seconds: float = Field(15.0, gt=0, le=18, description="Longest time of one send.")
+    from_users: bool = Field(
+        False, description="Users may bring URLs of their own (/v1/me/endpoints), not only the app."
+    )
+
+
 class ChannelLimit(Section):
     """What one channel's provider stands."""
 
@@ -72,4 +83,5 @@ class Channels(Section):
     email: Email = Field(default_factory=Email, description="Email.")
     web_push: WebPush = Field(default_factory=WebPush, description="Web Push.")
     fcm: Fcm = Field(default_factory=Fcm, description="Firebase Cloud Messaging.")
+    apprise: Apprise = Field(default_factory=Apprise, description="Apprise's services.")
     apns: Apns = Field(default_factory=Apns, description="Apple Push Notification service.")

@@ -48,6 +48,7 @@ ROOMS = {
     "cryptography": {"channels/web_push", "store/vault"},
     "jwt": {"realtime/tokens", "realtime/public_keys", "channels/provider_tokens"},
     "httpx2": {"channels/apns"},
+    "apprise": {"channels/apprise_worker"},
     "argon2": {"account/people"},
     "sqlite_utils": {"store/database", "log"},
     "psycopg": {"store/postgres"},

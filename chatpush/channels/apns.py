@@ -69,7 +69,7 @@ class Apns:
                 'channels.apns.key_file: `pip install "chatpush[apns]"` brings HTTP/2'
             ) from error
 
-    def check(self, address: str) -> None:
+    async def check(self, address: str) -> None:
         """Look at an address before it is kept.
 
         Raises:
@@ -86,7 +86,7 @@ class Apns:
             InvalidInput: Apple refused the message.
             Unavailable: Apple can't be reached now, or wants us to come back.
         """
-        self.check(address)
+        await self.check(address)
         token = self._key.token()
         answer = await self._post(message, address, token)
         reason = _reason(answer)

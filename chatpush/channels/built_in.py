@@ -5,6 +5,7 @@ from typing import Protocol
 
 from chatpush import channel_settings
 from chatpush.channels.apns import Apns
+from chatpush.channels.apprise_channel import AppriseChannel
 from chatpush.channels.email import Email, UnsubscribeLink
 from chatpush.channels.fcm import Fcm
 from chatpush.channels.outgoing import Outgoing
@@ -30,7 +31,7 @@ class Addressable(Protocol):
 
     name: str
 
-    def check(self, address: str) -> None:
+    async def check(self, address: str) -> None:
         """Look at an address.
 
         Raises:
@@ -59,21 +60,25 @@ class BuiltInChannels:
             self.email = Email(channels.email, clock, unsubscribe)
         self.fcm = _fcm(settings, outgoing, clock) if channels.fcm.credentials_file else None
         self.apns = _apns(settings, clock) if channels.apns.key_file else None
+        self.apprise = _apprise(channels) if channels.apprise.enabled else None
+        self._apprise_from_users = channels.apprise.from_users
 
     @hook
     def register_channels(self) -> list[Channel]:
         """Return those that are switched on."""
-        every = (self.web_push, self.email, self.fcm, self.apns)
+        every = (self.web_push, self.email, self.fcm, self.apns, self.apprise)
         return [one for one in every if one is not None]
 
     def open_to_users(self) -> dict[str, "Addressable"]:
         """Return the channels whose addresses users bring themselves; each ``check``s them."""
-        return {one.name: one for one in (self.fcm, self.apns) if one is not None}
+        theirs = (self.fcm, self.apns, self.apprise if self._apprise_from_users else None)
+        return {one.name: one for one in theirs if one is not None}
 
     async def close(self) -> None:
         """Close what is open."""
-        if self.apns is not None:
-            await self.apns.close()
+        for one in (self.apns, self.apprise):
+            if one is not None:
+                await one.close()
 
 
 def _fcm(settings: Settings, outgoing: Outgoing, clock: Clock) -> Fcm:
@@ -93,6 +98,11 @@ def _apns(settings: Settings, clock: Clock) -> Apns:
             raise InvalidSettings(f"channels.apns.{name}: missing; Apple's developer pages show it")
     key = AppleKey(settings.path(given.key_file), given.key_id, given.team_id, clock)
     return Apns(key, given.topic, given.endpoint, clock)
+
+
+def _apprise(channels: channel_settings.Channels) -> AppriseChannel:
+    given = channels.apprise
+    return AppriseChannel(workers=given.workers, seconds=given.seconds, allow_private=channels.allow_private)
 
 
 def _checked_endpoint(endpoint: str, setting: str, channels: channel_settings.Channels) -> None:

@@ -41,7 +41,7 @@ class Fcm:
         self._outgoing = outgoing
         self._clock = clock
 
-    def check(self, address: str) -> None:
+    async def check(self, address: str) -> None:
         """Look at an address before it is kept.
 
         Raises:
@@ -58,7 +58,7 @@ class Fcm:
             InvalidInput: FCM refused the message.
             Unavailable: FCM can't be reached now, or wants us to come back.
         """
-        self.check(address)
+        await self.check(address)
         body = fitted(
             lambda text, extras: self._body(message, address, text, extras),
             message,

@@ -7,63 +7,20 @@ text it was at: the rest of the batch goes on in a fresh one.
 
 import asyncio
 import json
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
 
 from chatpush.errors import InvalidTemplate
-from chatpush.notify.sandbox import HEADER, frame
+from chatpush.notify.pipes import WorkerProcess
 
 log = structlog.get_logger(__name__)
 
+WORKER = "chatpush.notify.sandbox"
 GRACE_SECONDS = 1.0
-START_SECONDS = 20.0
-LARGEST_FRAME = 64 * 1024 * 1024
 
 Texts = dict[str, str]
-
-
-class _Worker:
-    """One process and its pipes."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.fresh = True
-
-    async def answer(self, seconds: float) -> Any:
-        """Return the next reply.
-
-        Raises:
-            TimeoutError: it hangs.
-            EOFError: it died.
-        """
-        allowance = seconds + GRACE_SECONDS + (START_SECONDS if self.fresh else 0)
-        assert self.process.stdout is not None
-        try:
-            async with asyncio.timeout(allowance):
-                header = await self.process.stdout.readexactly(HEADER.size)
-                size = HEADER.unpack(header)[0]
-                if size > LARGEST_FRAME:
-                    raise EOFError
-                body = await self.process.stdout.readexactly(size)
-        except asyncio.IncompleteReadError as error:
-            raise EOFError from error
-        self.fresh = False
-        return json.loads(body)
-
-    def ask(self, request: Mapping[str, Any]) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(frame(request))
-
-    async def kill(self) -> None:
-        if self.process.returncode is None:
-            self.process.kill()
-        await self.process.wait()
-        if self.process.stdin is not None:
-            self.process.stdin.close()
 
 
 class Renderers:
@@ -76,10 +33,10 @@ class Renderers:
     def __init__(self, *, seconds: float = 2.0, max_bytes: int = 65_536, workers: int = 1) -> None:
         self._seconds = seconds
         self._max_bytes = max_bytes
-        self._free: asyncio.Queue[_Worker | None] = asyncio.Queue()
+        self._free: asyncio.Queue[WorkerProcess | None] = asyncio.Queue()
         for _ in range(workers):
             self._free.put_nowait(None)
-        self._workers: set[_Worker] = set()
+        self._workers: set[WorkerProcess] = set()
 
     async def stop(self) -> None:
         """End every worker; a later call starts new ones."""
@@ -143,12 +100,12 @@ class Renderers:
         }
 
     async def _collect(
-        self, worker: _Worker, expected: int, answers: list[Texts | InvalidTemplate]
+        self, worker: WorkerProcess, expected: int, answers: list[Texts | InvalidTemplate]
     ) -> tuple[bool, str]:
         """Append replies; return (all came, what went wrong)."""
         try:
             for _ in range(expected):
-                reply = await worker.answer(self._seconds)
+                reply = await worker.answer(self._seconds + GRACE_SECONDS)
                 if "error" in reply:
                     answers.append(InvalidTemplate(reply["error"], param=reply["param"]))
                 else:
@@ -159,18 +116,12 @@ class Renderers:
             return False, "rendering crashed; does it need too much memory?"
         return True, ""
 
-    async def _start(self) -> _Worker:
-        environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PYTHONUTF8": "1"}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "chatpush.notify.sandbox",
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-            env=environment, limit=LARGEST_FRAME,
-        )  # fmt: skip
-        worker = _Worker(process)
+    async def _start(self) -> WorkerProcess:
+        worker = await WorkerProcess.start(WORKER)
         self._workers.add(worker)
         return worker
 
-    async def _discard(self, worker: _Worker) -> None:
+    async def _discard(self, worker: WorkerProcess) -> None:
         log.warning("rendering worker discarded", pid=worker.process.pid)
         self._workers.discard(worker)
         await worker.kill()

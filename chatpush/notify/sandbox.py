@@ -12,14 +12,11 @@ HTML must escape it (the widget does). A name that is not in the data is an
 error (StrictUndefined), and ``order.items`` means the data's key before any
 method of that name.
 
-Frames on stdin and stdout: four bytes of length, then JSON; one reply per
-context, as soon as it is ready.
+One reply per context goes back, as soon as it is ready.
 """
 
-import json
 import resource
 import signal
-import struct
 import sys
 import traceback
 from collections import OrderedDict
@@ -35,12 +32,12 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from chatpush.errors import InvalidTemplate
 from chatpush.notify import formats
+from chatpush.notify.pipes import frame, read_frame
 
 MEMORY_BYTES = 512 * 1024 * 1024
 LONGEST_REPEAT = 100_000
 LARGEST_BITS = 4096
 CACHED_SOURCES = 256
-HEADER = struct.Struct(">I")
 
 
 class TimeIsUp(Exception):
@@ -176,20 +173,6 @@ def _problem(where: str, part: str, line: int | None, words: str) -> InvalidTemp
 
 
 # -- the worker ----------------------------------------------------------------
-
-
-def read_frame(stream: BinaryIO) -> Any | None:
-    """Return the next frame, or None at the end."""
-    header = stream.read(HEADER.size)
-    if len(header) < HEADER.size:
-        return None
-    return json.loads(stream.read(HEADER.unpack(header)[0]))
-
-
-def frame(value: Any) -> bytes:
-    """Return a value as it goes over the pipe."""
-    data = json.dumps(value, ensure_ascii=False).encode()
-    return HEADER.pack(len(data)) + data
 
 
 @contextmanager

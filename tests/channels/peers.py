@@ -64,6 +64,21 @@ async def receiving() -> AsyncIterator[Receiver]:
         yield receiver
 
 
+@asynccontextmanager
+async def hanging() -> AsyncIterator[int]:
+    """Yield the port of a server that takes connections and never says a word."""
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
 class MailServer:
     """Keeps letters; refuses as told."""
 

@@ -154,7 +154,7 @@ async def test_long_texts_fit(channel: Fcm, google: Google, body: str) -> None:
 async def test_what_can_be_no_token_is_refused(channel: Fcm) -> None:
     for wrong in ("", "a\nb", "x" * 5000, "ü"):
         with pytest.raises(InvalidInput):
-            channel.check(wrong)
+            await channel.check(wrong)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"project_id": 7}'])

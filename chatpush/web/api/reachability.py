@@ -46,8 +46,8 @@ class SubscriptionIn(Body):
 class EndpointIn(Body):
     """Where I can be reached when I am away."""
 
-    channel: str = Field(max_length=64, description="fcm or apns, as far as they are switched on.")
-    address: str = Field(min_length=1, max_length=4096, description="The device's token.")
+    channel: str = Field(max_length=64, description="fcm, apns or apprise, as far as they are switched on.")
+    address: str = Field(min_length=1, max_length=4096, description="The device's token, or an apprise URL.")
 
 
 class EndpointCounts(BaseModel):
@@ -96,7 +96,7 @@ async def list_endpoints(call: Call) -> EndpointCounts:
 @routes.post("/v1/me/endpoints", door=USERS, status=204)
 async def add_endpoint(call: Call, body: EndpointIn) -> None:
     """Reach me on this device when I am away."""
-    _channel(call, body.channel).check(body.address)
+    await _channel(call, body.channel).check(body.address)
     await call.need(Users).ensure(call.identity.tenant, [call.identity.user])
     await call.need(Endpoints).add(call.identity.tenant, call.identity.user, body.channel, body.address)
 
