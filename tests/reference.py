@@ -7,6 +7,7 @@ reference can't go stale.
 import inspect
 import json
 import re
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -14,6 +15,7 @@ from typing import Any, get_type_hints
 import click
 
 from chatpush import errors
+from chatpush.app import Chatpush
 from chatpush.cli.main import cli
 from chatpush.configuration import PREFIX, table
 from chatpush.plugins import hooks
@@ -21,10 +23,11 @@ from chatpush.plugins.acceptance import SPECIFIED
 from chatpush.realtime import codes
 from chatpush.realtime.grants import GrantExpired
 from chatpush.settings import ChannelOptions
-from chatpush.web import openapi, routes
+from chatpush.web import openapi, realtime_metrics, routes
 from chatpush.web.doors import Door
 from chatpush.web.operations import Operation
 from chatpush.web.problems import status_of
+from tests.serving import settings_for
 
 DIRECTORY = Path(__file__).parent.parent / "docs" / "reference"
 GENERATED = "<!-- Made by `python -m tests.reference`; changes go into the program. -->"
@@ -340,7 +343,25 @@ def _shown(default: object) -> str:
     return str(default)
 
 
+def metrics_page() -> str:
+    """Return docs/reference/metrics.md."""
+    with tempfile.TemporaryDirectory() as directory:
+        described = Chatpush(settings_for(Path(directory))).metrics.described()
+    rows = [
+        (f"`{name}{'_total' * (kind == 'counter')}`", kind, ", ".join(f"`{one}`" for one in labels), text)
+        for name, kind, labels, text in described
+    ]
+    return _page(
+        "Metrics",
+        "What `/metrics` shows, in Prometheus' text format. "
+        + _markdown(realtime_metrics.__doc__).split("\n\n", 1)[1].replace("\n", " "),
+        "",
+        *_table(("name", "kind", "labels", "meaning"), rows),
+    )
+
+
 PAGES = {
+    "metrics.md": metrics_page,
     "settings.md": settings_page,
     "cli.md": cli_page,
     "api.md": api_page,

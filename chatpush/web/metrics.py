@@ -70,6 +70,12 @@ class _OnDemand(Collector):
         return map(_family, self._read())
 
 
+def _kind(reading: Reading) -> str:
+    if isinstance(reading, Histogram):
+        return "histogram"
+    return "counter" if isinstance(reading, Total) else "gauge"
+
+
 def _family(reading: Reading) -> Metric:
     name = f"chatpush_{reading.name}"
     if isinstance(reading, Histogram):
@@ -88,6 +94,7 @@ class Metrics:
 
     def __init__(self, *sources: Readings) -> None:
         self._registry = CollectorRegistry()
+        self._sources = sources
         for source in sources:
             self._registry.register(_OnDemand(source))
         self.requests = Counter(
@@ -103,6 +110,17 @@ class Metrics:
             registry=self._registry,
         )
         self._watching: asyncio.Task[None] | None = None
+
+    def described(self) -> list[tuple[str, str, tuple[str, ...], str]]:
+        """Return each number's name, kind, labels and meaning, in order of names."""
+        found = [
+            (f"chatpush_{one.name}", _kind(one), () if isinstance(one, Histogram) else one.labels, one.help)
+            for source in self._sources
+            for one in source()
+        ]
+        found.append(("chatpush_http_requests", "counter", ("method", "status"), "HTTP requests"))
+        found.append(("chatpush_loop_lag_seconds", "histogram", (), "How late the event loop wakes"))
+        return sorted(found)
 
     async def start(self) -> None:
         """Begin to measure the loop's lag."""
