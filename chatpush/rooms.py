@@ -67,6 +67,7 @@ from chatpush.schedule.campaigns import Campaigns
 from chatpush.schedule.drafting import Drafting
 from chatpush.schedule.dry_run import DryRuns
 from chatpush.schedule.reactor import Reactor
+from chatpush.schedule.results import CampaignResults
 from chatpush.schedule.runs import Runs
 from chatpush.schedule.triggered import EventCampaigns
 from chatpush.settings import Settings
@@ -261,12 +262,13 @@ class Rooms:
 
     def _build_schedule(self) -> None:
         database, vault, clock = self.database, self.vault, self.clock
-        self.campaigns = Campaigns(database, vault, self.templates, self.audience, clock)
+        self.campaigns = Campaigns(database, vault, self.messages, clock)
         drafting = Drafting(self.users, self.recommender, self.timing, Copywriter())
         self.runs = Runs(
             database, vault, self.campaigns, self.audience, self.messages, self.templates, drafting, clock
         )
         self.dry_runs = DryRuns(self.campaigns, self.audience, self.templates, drafting)
+        self.results = CampaignResults(database, self.campaigns, clock)
         self.alarm = Alarm(self.campaigns, self.runs, clock)
         kept = timedelta(days=self.settings.recommend.retention_days)
         self.alarm.every("forget events", DAY_SECONDS, lambda: self.behaviour.forget(kept))

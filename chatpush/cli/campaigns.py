@@ -28,7 +28,27 @@ def list_campaigns(limit: int, url: str, key: str) -> None:
     rows = table("id", "name", "state", "when", "next firing (UTC)")
     for one in page["data"]:
         rows.add_row(one["id"], one["name"], one["state"], _when(one["trigger"]), one["next_at"] or "")
-    _print(rows, page, "no campaigns yet; `chatpush campaigns create FILE` makes one")
+    _print(rows, page, "no campaigns yet; `chatpush campaigns create FILE` or `preset NAME` makes one")
+
+
+@campaigns.command("show")
+@click.argument("campaign")
+@remote_options
+def show_campaign(campaign: str, url: str, key: str) -> None:
+    """Show a campaign: what was written, its next firings, its newest runs."""
+    with Remote(url, key) as remote:
+        found = remote.get(f"/v1/campaigns/{campaign}")
+        firings = remote.get(f"/v1/campaigns/{campaign}/preview", count=3)["data"]
+        newest = remote.get(f"/v1/campaigns/{campaign}/runs", limit=3)["data"]
+    own = ("id", "state", "next_at", "created_at", "updated_at")
+    click.echo(_state(found))
+    click.echo(
+        json.dumps({name: found[name] for name in found if name not in own}, ensure_ascii=False, indent=2)
+    )
+    for one in firings:
+        click.echo(f"fires {one['at']} ({one['local']} there)")
+    for one in newest:
+        click.echo(f"{one['id']} {one['state']}: {one['accepted']} messages to {one['users']} users")
 
 
 @campaigns.command()
@@ -36,8 +56,32 @@ def list_campaigns(limit: int, url: str, key: str) -> None:
 @remote_options
 def create(file: Path, url: str, key: str) -> None:
     """Make a campaign from a JSON FILE (or - for standard input), as POST /v1/campaigns takes it."""
-    made = _post(url, key, "/v1/campaigns", _json(file))
-    click.echo(f"{made['id']} {made['name']}: {made['state']}, next firing {made['next_at'] or 'none'}")
+    click.echo(_state(_post(url, key, "/v1/campaigns", _json(file))))
+
+
+@campaigns.command()
+@click.argument("name", required=False)
+@click.option("--timezone", default="", help="The zone of its clock, such as Europe/London.")
+@remote_options
+def preset(name: str | None, timezone: str, url: str, key: str) -> None:
+    """Make a campaign that is ready to be made, with its template; without NAME, list them."""
+    with Remote(url, key) as remote:
+        ready = {one["name"]: one for one in remote.get("/v1/campaigns/presets")["data"]}
+        if name is None:
+            rows = table("name", "what it does")
+            for one in ready.values():
+                rows.add_row(one["name"], one["about"])
+            show(rows)
+            return
+        if name not in ready:
+            raise InvalidInput(f"no preset {name!r}; there are {', '.join(ready)}")
+        spec = ready[name]["campaign"]
+        if timezone:
+            spec["trigger"] = {**spec["trigger"], "timezone": timezone}
+        words = {"locales": ready[name]["locales"], "category": spec.get("category", "marketing")}
+        saved = remote.put(f"/v1/templates/{spec['template']}", words)
+        click.echo(f"template {saved['name']}@{saved['version']}")
+        click.echo(_state(remote.post("/v1/campaigns", spec)))
 
 
 @campaigns.command()
@@ -84,18 +128,68 @@ def run(campaign: str, url: str, key: str) -> None:
 
 @campaigns.command()
 @click.argument("campaign")
+@click.option("--run", "run_id", default="", help="Hold only this run; the campaign goes on firing.")
 @remote_options
-def pause(campaign: str, url: str, key: str) -> None:
+def pause(campaign: str, run_id: str, url: str, key: str) -> None:
     """Stop firing; a run under way waits."""
-    click.echo(_state(_post(url, key, f"/v1/campaigns/{campaign}/pause")))
+    _turn(url, key, campaign, run_id, "pause")
 
 
 @campaigns.command()
 @click.argument("campaign")
+@click.option("--run", "run_id", default="", help="Let only this run go on.")
 @remote_options
-def resume(campaign: str, url: str, key: str) -> None:
+def resume(campaign: str, run_id: str, url: str, key: str) -> None:
     """Fire again, from the next slot on."""
-    click.echo(_state(_post(url, key, f"/v1/campaigns/{campaign}/resume")))
+    _turn(url, key, campaign, run_id, "resume")
+
+
+@campaigns.command()
+@click.argument("campaign")
+@click.option("--run", "run_id", default="", help="The run; default: the newest.")
+@remote_options
+def cancel(campaign: str, run_id: str, url: str, key: str) -> None:
+    """End a run, and stop those of its messages that have not reached their users."""
+    with Remote(url, key) as remote:
+        if not run_id:
+            newest = remote.get(f"/v1/campaigns/{campaign}/runs", limit=1)["data"]
+            if not newest:
+                raise InvalidInput("this campaign has no run to cancel")
+            run_id = newest[0]["id"]
+        ended = remote.post(f"/v1/campaigns/{campaign}/runs/{run_id}/cancel")
+    click.echo(
+        f"{ended['id']}: cancelled after {ended['users']} users, {ended['cancelled']} messages stopped"
+    )
+
+
+@campaigns.command()
+@click.argument("campaign")
+@click.option("--conversion", default="purchase", show_default=True, help="The event that counts as success.")
+@click.option(
+    "--window-hours", type=click.IntRange(1, 2160), default=168, show_default=True, help="For so long."
+)
+@remote_options
+def results(campaign: str, conversion: str, window_hours: int, url: str, key: str) -> None:
+    """Say how far its messages came, what users did then, and how its variants compare."""
+    found = _get(
+        url, key, f"/v1/campaigns/{campaign}/results", conversion=conversion, window_hours=window_hours
+    )
+    rows = table(
+        "", "users", "sent", "delivered", "seen", "clicked", "converted", "p clicks", "p conversions"
+    )
+    for one in [{**found["total"], "name": "all"}, *found["variants"]]:
+        numbers = [str(one[name]) for name in ("users", "sent", "delivered", "seen", "clicked", "converted")]
+        chances = [_chance(one.get(name)) for name in ("click_p_value", "conversion_p_value")]
+        rows.add_row(one["name"], *numbers, *chances)
+    show(rows)
+    if (holdout := found["holdout"]) is not None:
+        lift = f"{holdout['lift']:+.1%}" if holdout["lift"] is not None else "unknown"
+        click.echo(
+            f"held out: {holdout['held']['users']} users, {holdout['held']['converted']} converted;"
+            f" lift {lift}, p {_chance(holdout['p_value'])}"
+        )
+    for reason, count in found["suppressed"].items():
+        click.echo(f"not sent, {reason}: {count}")
 
 
 @campaigns.command()
@@ -120,6 +214,18 @@ def _get(url: str, key: str, path: str, **query: Any) -> Any:
 def _post(url: str, key: str, path: str, body: Any = None) -> Any:
     with Remote(url, key) as remote:
         return remote.post(path, body)
+
+
+def _turn(url: str, key: str, campaign: str, run_id: str, act: str) -> None:
+    if not run_id:
+        click.echo(_state(_post(url, key, f"/v1/campaigns/{campaign}/{act}")))
+        return
+    held = _post(url, key, f"/v1/campaigns/{campaign}/runs/{run_id}/{act}")
+    click.echo(f"{held['id']}: {held['state']} after {held['users']} users")
+
+
+def _chance(p: float | None) -> str:
+    return "" if p is None else f"{p:.3f}"
 
 
 def _print(rows: Table, page: Any, empty: str) -> None:

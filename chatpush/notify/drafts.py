@@ -32,13 +32,14 @@ class Priority(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One of: a user (with data of their own), a topic, a segment, everyone."""
+    """One of: a user (with data and maybe a moment of their own), a topic, a segment, everyone."""
 
     user: UserId | None = None
     topic: str | None = None
     segment: str | None = None
     everyone: bool = False
     data: Mapping[str, Any] = field(default_factory=dict)
+    send_at: datetime | None = None
 
     def __post_init__(self) -> None:
         chosen = [self.user is not None, self.topic is not None, self.segment is not None, self.everyone]
@@ -130,6 +131,8 @@ class Accepted:
         known = asdict(self)
         known["send_at"] = iso(self.send_at) if self.send_at else None
         known["send_local"] = self.send_local.isoformat() if self.send_local else None
+        for one in known["to"]:
+            one["send_at"] = iso(one["send_at"]) if one["send_at"] else None
         return known
 
 
@@ -150,7 +153,7 @@ def accepted_of(stored: Mapping[str, Any]) -> Accepted:
         send_local=datetime.fromisoformat(stored["send_local"]) if stored["send_local"] else None,
         quiet_rule=QuietRule(stored["quiet_rule"]),
         campaign=stored["campaign"],
-        to=tuple(Recipient(**one) for one in stored["to"]),
+        to=tuple(_recipient_of(one) for one in stored["to"]),
         escalate_after=stored.get("escalate_after"),
         score=stored.get("score", 0.0),
         variants=tuple(Variant(**one) for one in stored.get("variants", ())),
@@ -158,6 +161,11 @@ def accepted_of(stored: Mapping[str, Any]) -> Accepted:
         topic=stored.get("topic", ""),
         digest=Digest(**stored["digest"]) if stored.get("digest") else None,
     )
+
+
+def _recipient_of(stored: Mapping[str, Any]) -> Recipient:
+    moment = stored.get("send_at")
+    return Recipient(**{**stored, "send_at": datetime.fromisoformat(moment) if moment else None})
 
 
 def accept(draft: MessageDraft, template: str, category: Category) -> Accepted:

@@ -84,6 +84,23 @@ def p_value(first: tuple[int, int], other: tuple[int, int]) -> float | None:
     return math.erfc(abs(hits / tries - other_hits / other_tries) / spread / math.sqrt(2))
 
 
+def interval(first: tuple[int, int], other: tuple[int, int]) -> tuple[float, float] | None:
+    """Return the bounds of (rate of other - rate of first) with a probability of 95 % (Agresti–Caffo).
+
+    Agresti and Caffo, "Simple and effective confidence intervals for proportions", 2000: one success
+    and one failure more on each side keep it honest for small numbers.
+    """
+    if not first[1] or not other[1]:
+        return None
+    rates, spread = [], 0.0
+    for hits, tries in (first, other):
+        rate = (hits + 1) / (tries + 2)
+        rates.append(rate)
+        spread += rate * (1 - rate) / (tries + 2)
+    middle, reach = rates[1] - rates[0], 1.959964 * math.sqrt(spread)
+    return middle - reach, middle + reach
+
+
 class Experiments:
     """The results of every tenant's experiments."""
 

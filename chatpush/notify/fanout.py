@@ -105,6 +105,7 @@ class FanOut:
             at = dict.fromkeys(users, due)
         else:
             at = await self._due(tenant, accepted, users, now)
+            at |= {one.user: one.send_at for one in accepted.to if one.user in at and one.send_at}
         made = [self._row(tenant, message, accepted, user, at[user], now, own.get(user)) for user in users]
         if accepted.digest is not None:
             await self._vault.ready_many(tenant, list(users))

@@ -33,10 +33,13 @@ from chatpush.store.vault import Vault
 HTTP_KEYS_KEPT = timedelta(hours=24)
 HTTP_KEY = "http:"
 CANCEL_PAGE = 5000
+CANCEL_MESSAGES = 50
 
 
 Allow = Callable[[TenantId, int], Awaitable[object]]
 """Asked before a message is taken on, with how many users it names."""
+Along = Callable[[Transaction], None]
+"""What a caller writes in the transaction that takes its message on; raising takes nothing on."""
 
 
 class Messages:
@@ -60,10 +63,21 @@ class Messages:
         self._channels = known_channels | INBOX_NAMES
         self._max_recipients = max_recipients
 
-    async def accept(self, tenant: TenantId, draft: MessageDraft, idempotency_key: str = "") -> MessageId:
+    async def check(self, tenant: TenantId, draft: MessageDraft) -> Accepted:
+        """Return what a message would be accepted as; nothing is written.
+
+        Raises:
+            InvalidInput: a part of the draft can't be used; ``param`` names it.
+        """
+        return await self._check(tenant, draft)
+
+    async def accept(
+        self, tenant: TenantId, draft: MessageDraft, idempotency_key: str = "", along: Along | None = None
+    ) -> MessageId:
         """Take a message on; it is durable when this returns.
 
-        The same ``idempotency_key`` again returns the first message's id.
+        The same ``idempotency_key`` again returns the first message's id. ``along``
+        is for messages to named users; it happens with the message or not at all.
 
         Raises:
             InvalidInput: a part of the draft can't be used; ``param`` names it.
@@ -87,6 +101,8 @@ class Messages:
         row["fanned_at"] = row["accepted_at"] if inline else None
 
         def write(tx: Transaction) -> MessageId:
+            if along is not None:
+                along(tx)
             if idempotency_key and (first := _first(tx, row)):
                 return first
             tx.insert("message", row)
@@ -128,7 +144,7 @@ class Messages:
             "tenant": tenant, "id": message, "state": "accepted", "template": kept.template,
             "category": kept.category.value, "campaign": kept.campaign or "",
             "cancel_key": draft.cancel_key, "collapse_key": draft.collapse_key,
-            "idempotency_key": key or None, "fingerprint": _fingerprint(draft), "owner": owner,
+            "idempotency_key": key or None, "fingerprint": _fingerprint(draft) if key else "", "owner": owner,
             "draft_sealed": seal(self._vault, tenant, owner, message, kept), "fan_out": fan_out,
             "fan_cursor": "", "recalling": 0, "recall_cursor": "", "accepted_at": to_ms(self._clock.now()),
         }  # fmt: skip
@@ -149,8 +165,11 @@ class Messages:
         now = to_ms(self._clock.now())
 
         def mark(tx: Transaction) -> list[str]:
+            # By key also those cancelled before: a kill may have come between them and their deliveries.
             condition, value = (
-                ("id = :x", message) if message else ("cancel_key = :x AND state = 'accepted'", cancel_key)
+                ("id = :x", message)
+                if message
+                else ("cancel_key = :x AND state IN ('accepted', 'cancelled')", cancel_key)
             )
             found = tx.query(
                 "UPDATE message SET state = 'cancelled', cancelled_at = COALESCE(cancelled_at, :now),"
@@ -162,7 +181,12 @@ class Messages:
         ids = await self._database.write(mark)
         if message and not ids:
             raise NotFound(f"no message {message!r}", param="id")
-        return sum([await self._cancel_deliveries(tenant, one) for one in ids])
+        return sum(
+            [
+                await self._cancel_deliveries(tenant, ids[start : start + CANCEL_MESSAGES])
+                for start in range(0, len(ids), CANCEL_MESSAGES)
+            ]
+        )
 
     async def cancel_one(self, tenant: TenantId, message: MessageId, users: Sequence[UserId]) -> int:
         """Cancel one message, for some users or for all."""
@@ -292,16 +316,17 @@ class Messages:
         except NotFound as error:
             raise InvalidInput(error.message, param=param) from error
 
-    async def _cancel_deliveries(self, tenant: TenantId, message: str) -> int:
-        """Cancel a message's waiting deliveries, some thousand in a transaction."""
+    async def _cancel_deliveries(self, tenant: TenantId, messages: Sequence[str]) -> int:
+        """Cancel the waiting deliveries of messages, some thousand in a transaction."""
+        ids, params = among(messages)
 
         def cancel(tx: Transaction) -> int:
             return tx.execute(
                 "UPDATE delivery SET state = CASE WHEN settled_at IS NULL THEN 'cancelled' ELSE state END,"
                 " reason = 'cancelled', pending = 0"
-                " WHERE tenant = :t AND id IN (SELECT id FROM delivery WHERE tenant = :t AND message = :m"
+                f" WHERE tenant = :t AND id IN (SELECT id FROM delivery WHERE tenant = :t AND message IN {ids}"
                 " AND pending = 1 AND (settled_at IS NULL OR stage > 0) LIMIT :n)",
-                t=tenant, m=message, n=CANCEL_PAGE,
+                t=tenant, n=CANCEL_PAGE, **params,
             )  # fmt: skip
 
         total = 0

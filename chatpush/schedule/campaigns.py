@@ -6,25 +6,27 @@ is paused are not made up for.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from chatpush.clock import Clock
-from chatpush.domain import CampaignId, TenantId, from_ms, new_id, to_ms
-from chatpush.errors import Conflict, InvalidInput, NotFound
-from chatpush.notify.audience import Audience
+from chatpush.domain import CampaignId, TenantId, User, UserId, from_ms, new_id, to_ms
+from chatpush.errors import Conflict, NotFound
 from chatpush.notify.listing import Listed, Window
-from chatpush.notify.templates import Templates
+from chatpush.notify.messages import Messages
 from chatpush.schedule import definition as definitions
 from chatpush.schedule import triggers
 from chatpush.schedule.definition import Definition
+from chatpush.schedule.drafting import Addressed, draft
 from chatpush.schedule.triggers import DateTrigger, EventTrigger, Slot
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
 
 LONGEST_PREVIEW = 50
+ANY_CAMPAIGN, ANY_USER = CampaignId("any"), UserId("anybody")
+"""Stand for whom a campaign will reach while its message is only checked."""
 
 
 class CampaignState(StrEnum):
@@ -52,13 +54,10 @@ class Campaign:
 class Campaigns:
     """The campaigns of every tenant. ``on_change`` is called whenever a next firing may have moved."""
 
-    def __init__(
-        self, database: Database, vault: Vault, templates: Templates, audience: Audience, clock: Clock
-    ) -> None:
+    def __init__(self, database: Database, vault: Vault, messages: Messages, clock: Clock) -> None:
         self._database = database
         self._vault = vault
-        self._templates = templates
-        self._audience = audience
+        self._messages = messages
         self._clock = clock
         self._by_event: dict[tuple[TenantId, str], tuple[float, list[Campaign]]] = {}
         self.on_change: Callable[[], None] = lambda: None
@@ -207,18 +206,24 @@ class Campaigns:
             updated_at=from_ms(row["updated_at"]),
         )
 
+    async def checked(
+        self, tenant: TenantId, spec: Mapping[str, Any], created_at: datetime | None = None
+    ) -> Definition:
+        """Return the definition of a specification whose every part can be used.
+
+        Raises:
+            InvalidInput: a part can't; ``param`` names it.
+        """
+        definition = definitions.parse(spec, created_at or self._clock.now())
+        message = draft(definition, ANY_CAMPAIGN, [Addressed(User(tenant, ANY_USER), {})])
+        await self._messages.check(tenant, replace(message, to=definition.to or message.to))
+        return definition
+
     async def _checked(
         self, tenant: TenantId, spec: Mapping[str, Any], now: datetime, created_at: datetime | None = None
     ) -> Definition:
-        definition = definitions.parse(spec, created_at or now)
+        definition = await self.checked(tenant, spec, created_at or now)
         triggers.check(definition.trigger, now)
-        if definition.to:
-            await self._audience.check(tenant, definition.to)
-        if definition.template is not None:
-            try:
-                await self._templates.get(tenant, definition.template)
-            except NotFound as error:
-                raise InvalidInput(error.message, param="template") from error
         return definition
 
     def _columns(self, tenant: TenantId, campaign: CampaignId, definition: Definition, now: datetime) -> Row:

@@ -7,16 +7,19 @@ previewed is what is sent.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
-from chatpush.domain import DEFAULT_LOCALE, CampaignId, Pick, TenantId, User, UserId
+from chatpush.domain import DEFAULT_LOCALE, CampaignId, Category, Pick, TenantId, User, UserId
 from chatpush.notify.drafts import MessageDraft, Recipient
 from chatpush.notify.users import Users
 from chatpush.recommend.catalogue import card
 from chatpush.recommend.copywriter import Copywriter
 from chatpush.recommend.recommender import Recommender
+from chatpush.recommend.restraint import Restraint
 from chatpush.recommend.timing import Timing
 from chatpush.schedule.definition import Definition
+from chatpush.schedule.moments import at_wall
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +34,25 @@ class Drafting:
     """Turns a definition and users into drafts."""
 
     def __init__(
-        self, users: Users, recommender: Recommender, timing: Timing, copywriter: Copywriter
-    ) -> None:
+        self, users: Users, recommender: Recommender, timing: Timing, copywriter: Copywriter,
+        restraint: Restraint | None = None,
+    ) -> None:  # fmt: skip
         self._users = users
         self._recommender = recommender
         self._timing = timing
         self._copywriter = copywriter
+        self._restraint = restraint
 
     async def address(
         self, tenant: TenantId, definition: Definition, users: Sequence[UserId]
     ) -> list[Addressed]:
-        """Return each user's data; who gets no pick of a recommending campaign gets no message."""
+        """Return each user's data.
+
+        No message gets who has no pick of a recommending campaign, and whom advertising does no good.
+        """
+        if self._restraint is not None and definition.category is Category.MARKETING:
+            spared = await self._restraint.spared(tenant, users)
+            users = [user for user in users if user not in spared]
         known = await self._users.get_many(tenant, users)
         people = [known.get(name) or User(tenant, name) for name in users]
         own = {one.user: one.data for one in definition.to if one.user is not None}
@@ -61,11 +72,15 @@ class Drafting:
                 addressed.append(Addressed(person, {**own.get(person.id, {}), **words, **pick_data(found)}))
         return addressed
 
-    async def hours(
-        self, tenant: TenantId, people: Sequence[User], after: datetime
-    ) -> dict[UserId, datetime]:
-        """Return each user's best moment after ``after``."""
-        return await self._timing.best_many(tenant, people, after)
+    async def moments(
+        self, tenant: TenantId, definition: Definition, people: Sequence[User], after: datetime
+    ) -> Mapping[UserId, datetime]:
+        """Return when each user is to get it, ``after`` at the earliest; empty: as soon as it is there."""
+        if definition.best_hour:
+            return await self._timing.best_many(tenant, people, after)
+        if definition.send_at is not None:
+            return at_wall(people, definition.send_at, definition.zone, after)
+        return {}
 
     async def _words(
         self, tenant: TenantId, definition: Definition, person: User, picks: Sequence[Pick]
@@ -89,10 +104,15 @@ def draft(
     *,
     data: Mapping[str, Any] | None = None,
     send_at: datetime | None = None,
+    moments: Mapping[UserId, datetime] = MappingProxyType({}),
+    cancel_key: str = "",
 ) -> MessageDraft:
-    """Return the message to these users."""
+    """Return the message to these users, each at their moment if they have one."""
     return MessageDraft(
-        to=tuple(Recipient(user=one.user.id, data=dict(one.data)) for one in addressed),
+        to=tuple(
+            Recipient(user=one.user.id, data=dict(one.data), send_at=moments.get(one.user.id))
+            for one in addressed
+        ),
         template=definition.template,
         content=definition.content,
         data={**definition.data, **(data or {})},
@@ -102,7 +122,13 @@ def draft(
         priority=definition.priority,
         ttl_seconds=definition.ttl_seconds,
         collapse_key=definition.collapse_key,
+        cancel_key=cancel_key,
         send_at=send_at,
         quiet_hours=definition.quiet_hours,
         campaign=campaign,
+        escalate_after=definition.escalate_after,
+        score=definition.score,
+        variants=definition.variants,
+        holdout=definition.holdout,
+        digest=definition.digest,
     )

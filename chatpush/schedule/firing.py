@@ -53,10 +53,7 @@ class Firing:
         ``columns`` move the campaign on in the same transaction.
         """
         run, now = RunId(new_id("run")), to_ms(self._clock.now())
-        spec = dict(campaign.definition.spec)
-        if campaign.definition.template is not None:
-            template = await self._templates.get(campaign.tenant, campaign.definition.template)
-            spec["template"] = template.pinned
+        spec = await self._pinned(campaign)
         row: Row = {
             "tenant": campaign.tenant, "id": run, "campaign": campaign.id, "slot": slot.key,
             "state": RUNNING, "due_at": to_ms(slot.at), "started_at": now,
@@ -88,6 +85,18 @@ class Firing:
 
         return await self._database.write(fire)
 
+    async def _pinned(self, campaign: Campaign) -> dict[str, Any]:
+        """Return the campaign with the versions its templates have now."""
+        spec = dict(campaign.definition.spec)
+        if campaign.definition.template is not None:
+            spec["template"] = (await self._templates.get(campaign.tenant, spec["template"])).pinned
+        if campaign.definition.variants:
+            spec["variants"] = [
+                {**one, "template": (await self._templates.get(campaign.tenant, one["template"])).pinned}
+                for one in spec["variants"]
+            ]
+        return spec
+
 
 def _set_campaign(tx: Transaction, campaign: Campaign, columns: dict[str, Any]) -> int:
     """Move a campaign on, unless somebody paused or changed it meanwhile."""
@@ -102,7 +111,7 @@ def _set_campaign(tx: Transaction, campaign: Campaign, columns: dict[str, Any]) 
 def _is_running(tx: Transaction, campaign: Campaign) -> bool:
     return bool(
         tx.query(
-            "SELECT 1 FROM run WHERE tenant = :t AND campaign = :c AND state = 'running' LIMIT 1",
+            "SELECT 1 FROM run WHERE tenant = :t AND campaign = :c AND state IN ('running', 'paused') LIMIT 1",
             t=campaign.tenant, c=campaign.id,
         )
     )  # fmt: skip

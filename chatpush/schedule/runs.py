@@ -1,13 +1,12 @@
 """Carry the runs of campaigns through, each user at most once.
 
-A run goes through its audience page by page. Before a page is sent, its end is written
-down; its message carries the run and the page's beginning as idempotency key.
-So a process killed anywhere does the same page again, gets the same message
-back, and goes on behind it.
+A run goes through its audience page by page. A page's message and the run's
+progress are one transaction: a process killed anywhere has done a page or has
+not, and goes on behind what it did. The same holds for who pauses or cancels a
+run: the page under way is either whole or not there.
 """
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,17 +15,18 @@ import structlog
 
 from chatpush.clock import Clock
 from chatpush.domain import CampaignId, RunId, TenantId, UserId, from_ms, new_id, to_ms
-from chatpush.errors import ChatpushError, Conflict, KeyReused, NotFound, Unavailable
+from chatpush.errors import ChatpushError, Conflict, NotFound, Unavailable
 from chatpush.notify.audience import Audience
 from chatpush.notify.listing import Listed, Window
 from chatpush.notify.messages import Messages
 from chatpush.notify.templates import Templates
 from chatpush.rounds import Rounds
 from chatpush.schedule import definition as definitions
+from chatpush.schedule import moments
 from chatpush.schedule.campaigns import Campaigns, CampaignState
 from chatpush.schedule.definition import Definition
 from chatpush.schedule.drafting import Addressed, Drafting, draft
-from chatpush.schedule.firing import Firing
+from chatpush.schedule.firing import RUNNING, Firing
 from chatpush.schedule.triggers import EventTrigger, Slot
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
@@ -37,9 +37,16 @@ PAGE_SIZE = 250
 LEASE = timedelta(seconds=30)
 MOST_ATTEMPTS = 8
 FIRST_BACKOFF = timedelta(seconds=1)
-BEFORE_ALL = " "
-"""Sorts before every user id: the end of a page without users."""
-FINISHED, FAILED = "finished", "failed"
+LONGEST_WAIT = timedelta(minutes=10)
+"""No run waits longer on purpose: further ahead than this means that the clock was set back."""
+AHEAD = timedelta(milliseconds=250)
+"""A throttled run makes its next page this long before the present one is through."""
+DEFINITIONS_KNOWN = 64
+FINISHED, FAILED, PAUSED, CANCELLED = "finished", "failed", "paused", "cancelled"
+
+
+class _MovedOn(Exception):
+    """Somebody else carried the run on, paused or cancelled it; this page is not sent by us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,7 @@ class Runs:
         self._clock = clock
         self._node = node
         self._page_size = page_size
+        self._definitions: dict[str, Definition] = {}
         self._rounds = Rounds("schedule.runs", self.turn)
 
     async def start(self) -> None:
@@ -151,6 +159,62 @@ class Runs:
         )
         return window.page(rows, _run)
 
+    async def pause(self, tenant: TenantId, campaign: str, run: str) -> Run:
+        """Hold one run behind its present page; what it handed over goes out.
+
+        Raises:
+            NotFound: there is none of this id. Conflict: it is not under way.
+        """
+        return await self._turn_to(tenant, campaign, run, PAUSED, (RUNNING,))
+
+    async def resume(self, tenant: TenantId, campaign: str, run: str) -> Run:
+        """Let a paused run go on where it stopped.
+
+        Raises:
+            NotFound: there is none of this id. Conflict: it is not paused.
+        """
+        return await self._turn_to(tenant, campaign, run, RUNNING, (PAUSED,))
+
+    async def cancel(self, tenant: TenantId, campaign: str, run: str) -> tuple[Run, int]:
+        """End a run and stop what has not reached its users; return how many deliveries that was.
+
+        Cancelling again is harmless and stops whatever a kill in between left.
+
+        Raises:
+            NotFound: there is none of this id. Conflict: it is over already.
+        """
+        ended = await self._turn_to(tenant, campaign, run, CANCELLED, (RUNNING, PAUSED, CANCELLED))
+        return ended, await self._messages.cancel(tenant, cancel_key=run)
+
+    async def _turn_to(
+        self, tenant: TenantId, campaign: str, run: str, state: str, allowed: tuple[str, ...]
+    ) -> Run:
+        now = to_ms(self._clock.now())
+        changed: dict[str, Any] = {"state": state, "leased_until": 0}
+        if state == CANCELLED:
+            changed["finished_at"] = now
+        assignments = ", ".join(f"{name} = :{name}" for name in changed)
+        among = ", ".join(f"'{one}'" for one in allowed)
+
+        def turn(tx: Transaction) -> list[Row]:
+            who = {"t": tenant, "c": campaign, "r": run}
+            tx.execute(
+                f"UPDATE run SET {assignments} WHERE tenant = :t AND campaign = :c AND id = :r"
+                f" AND state IN ({among})",
+                **who, **changed,
+            )  # fmt: skip
+            return tx.query("SELECT * FROM run WHERE tenant = :t AND campaign = :c AND id = :r", **who)
+
+        rows = await self._database.write(turn)
+        if not rows:
+            raise NotFound(f"no run {run[:64]!r} of this campaign", param="run")
+        if rows[0]["state"] != state:
+            raise Conflict(
+                f"this run is {rows[0]['state']}; only one that is {' or '.join(allowed)} can be {state}"
+            )
+        self._rounds.ring()
+        return _run(rows[0])
+
     async def forget(self, keep: timedelta) -> int:
         """Delete runs that ended longer ago than that, and their slots; return how many.
 
@@ -172,6 +236,8 @@ class Runs:
         try:
             await self._vault.ready(row["tenant"])
             await self._page(row)
+        except _MovedOn:
+            log.info("run was carried on, paused or cancelled meanwhile", run=row["id"])
         except (Unavailable, TimeoutError, OSError) as error:
             await self._later(row, str(error))
         except ChatpushError as error:
@@ -185,12 +251,13 @@ class Runs:
         """Take the run that waits longest; it is ours until the lease ends."""
         now = to_ms(self._clock.now())
         rows = tx.query(
-            f"""SELECT * FROM run WHERE state = 'running' AND leased_until <= :now AND NOT EXISTS (
+            f"""SELECT * FROM run WHERE state = 'running' AND (leased_until <= :now OR leased_until > :absurd)
+                AND NOT EXISTS (
                     SELECT 1 FROM campaign WHERE campaign.tenant = run.tenant
                     AND campaign.id = run.campaign AND campaign.state = 'paused')
                 ORDER BY leased_until, id LIMIT 1 {tx.lock}""",
-            now=now,
-        )
+            now=now, absurd=now + LONGEST_WAIT // timedelta(milliseconds=1),
+        )  # fmt: skip
         if not rows:
             return None
         until = now + int(LEASE.total_seconds() * 1000)
@@ -199,90 +266,60 @@ class Runs:
 
     async def _pause(self) -> float | None:
         """Return the seconds until a run that is to go on later goes on."""
-        rows = await self._database.read("SELECT MIN(leased_until) AS at FROM run WHERE state = 'running'")
         now = to_ms(self._clock.now())
-        if rows[0]["at"] is None or rows[0]["at"] <= now:
-            return None  # none, or one whose campaign is paused
-        return float((rows[0]["at"] - now) / 1000)
+        # What is due now was not claimed: its campaign is paused.
+        rows = await self._database.read(
+            "SELECT MIN(leased_until) AS at FROM run WHERE state = 'running' AND leased_until > :now", now=now
+        )
+        return None if rows[0]["at"] is None else float((rows[0]["at"] - now) / 1000)
 
     async def _page(self, row: Row) -> None:
-        """Send one page and move behind it."""
+        """Send one page and move behind it, in one transaction."""
         tenant, definition = TenantId(row["tenant"]), self._definition(row)
-        users, end, last = await self._users(row, definition)
-        if not row["page_end"]:
-            await self._database.write(
-                lambda tx: _set_run(tx, row, {"page_end": end, "page_last": int(last)})
-            )
-        addressed = await self._drafting.address(tenant, definition, users) if users else []
-        await self._send(row, definition, addressed)
-        done = {
-            "checkpoint": end,
-            "page_end": "",
-            "page_last": 0,
-            "users": row["users"] + len(users),
+        size = moments.page_size(definition.throttle, self._page_size)
+        page = await self._audience.page(tenant, definition.to, UserId(row["checkpoint"]), size)
+        addressed = await self._drafting.address(tenant, definition, page.users) if page.users else []
+        now = self._clock.now()
+        due, paced_until = await self._moments(row, definition, addressed, now)
+        done: dict[str, Any] = {
+            "checkpoint": row["checkpoint"] if page.cursor is None else page.cursor,
+            "users": row["users"] + len(page.users),
             "accepted": row["accepted"] + len(addressed),
-            "skipped": row["skipped"] + len(users) - len(addressed),
+            "skipped": row["skipped"] + len(page.users) - len(addressed),
             "attempts": 0,
-            "leased_until": to_ms(self._clock.now()),  # runs take turns, page by page
+            "paced_until": paced_until,
+            # Runs take turns, page by page; a throttled one waits until its users are nearly through.
+            "leased_until": max(to_ms(now), paced_until - AHEAD // timedelta(milliseconds=1)),
         }
-        if last:
-            done |= {"state": FINISHED, "finished_at": to_ms(self._clock.now())}
-        await self._database.write(lambda tx: _set_run(tx, row, done))
+        if page.cursor is None:
+            done |= {"state": FINISHED, "finished_at": to_ms(now)}
+        await self._send(row, definition, addressed, due, done)
 
-    async def _users(self, row: Row, definition: Definition) -> tuple[list[UserId], str, bool]:
-        """Return the page's users, its end, and whether it is the last.
+    async def _moments(
+        self, row: Row, definition: Definition, addressed: list[Addressed], now: datetime
+    ) -> tuple[Mapping[UserId, datetime], int]:
+        """Return when each user is due, and until when a throttled run's users are spread."""
+        people = [one.user for one in addressed]
+        if definition.throttle is not None:
+            return moments.paced(people, definition.throttle, row["paced_until"], now)
+        after = max(from_ms(row["due_at"]), now)
+        return await self._drafting.moments(TenantId(row["tenant"]), definition, people, after), 0
 
-        A page begun before (``page_end`` is known) is exactly that one again: users who
-        joined since between its bounds were never sent to under another key.
-        """
-        tenant, start = TenantId(row["tenant"]), UserId(row["checkpoint"])
-        if not row["page_end"]:
-            page = await self._audience.page(tenant, definition.to, start, self._page_size)
-            if page.cursor is not None:
-                return page.users, page.cursor, False
-            return page.users, page.users[-1] if page.users else start or BEFORE_ALL, True
-        users: list[UserId] = []
-        cursor: UserId | None = start
-        while cursor is not None and cursor < row["page_end"]:
-            page = await self._audience.page(tenant, definition.to, cursor, self._page_size)
-            users += [user for user in page.users if user <= row["page_end"]]
-            cursor = page.cursor
-        return users, row["page_end"], bool(row["page_last"])
-
-    async def _send(self, row: Row, definition: Definition, addressed: Sequence[Addressed]) -> None:
-        """Hand the page to notify: one message, or one each where everybody has their own hour."""
-        tenant, campaign = TenantId(row["tenant"]), CampaignId(row["campaign"])
-        if not definition.best_hour:
-            if addressed:
-                key = f"run:{row['id']}:after:{row['checkpoint']}"
-                await self._accept(tenant, definition, campaign, addressed, key, None)
-            return
-        after = max(from_ms(row["due_at"]), self._clock.now())
-        hours = await self._drafting.hours(tenant, [one.user for one in addressed], after)
-        # Side by side, so that they share commits; each is idempotent, so a failing one leaves no harm.
-        outcomes = await asyncio.gather(
-            *(
-                self._accept(
-                    tenant, definition, campaign, [one], f"run:{row['id']}:user:{one.user.id}",
-                    hours[one.user.id],
-                )
-                for one in addressed
-            ),
-            return_exceptions=True,
-        )  # fmt: skip
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
-
-    async def _accept(
-        self, tenant: TenantId, definition: Definition, campaign: CampaignId, to: Sequence[Addressed],
-        key: str, send_at: datetime | None,
+    async def _send(
+        self, row: Row, definition: Definition, addressed: list[Addressed], due: Mapping[UserId, datetime],
+        done: dict[str, Any],
     ) -> None:  # fmt: skip
-        try:
-            await self._messages.accept(tenant, draft(definition, campaign, to, send_at=send_at), key)
-        except KeyReused:
-            # Sent before the process was killed; picks or hours have moved on since.
-            log.info("page was sent before", campaign=campaign, key=key)
+        tenant = TenantId(row["tenant"])
+
+        def move(tx: Transaction) -> None:
+            if not _move_in(tx, row, done):
+                raise _MovedOn
+
+        if not addressed:
+            await self._database.write(move)
+            return
+        message = draft(definition, CampaignId(row["campaign"]), addressed, moments=due, cancel_key=row["id"])
+        await self._messages.accept(tenant, message, along=move)
 
     async def _later(self, row: Row, error: str) -> None:
         """Try the page again after a while; give up when it never works."""
@@ -303,16 +340,33 @@ class Runs:
         log.error("run failed", run=row["id"], campaign=row["campaign"], error=error)
 
     def _definition(self, row: Row) -> Definition:
-        tenant = TenantId(row["tenant"])
-        spec = self._vault.open_json(tenant, "", "run", "definition", row["id"], row["definition_sealed"])
-        return definitions.parse(spec, from_ms(row["started_at"]))
+        """Return what the run does; it never changes, so it is opened once."""
+        known = self._definitions.get(row["id"])
+        if known is None:
+            tenant = TenantId(row["tenant"])
+            spec = self._vault.open_json(tenant, "", "run", "definition", row["id"], row["definition_sealed"])
+            if len(self._definitions) >= DEFINITIONS_KNOWN:
+                self._definitions.clear()
+            known = self._definitions[row["id"]] = definitions.parse(spec, from_ms(row["started_at"]))
+        return known
+
+
+def _move_in(tx: Transaction, row: Row, columns: dict[str, Any]) -> int:
+    """Move a run on from where it was read, unless it is there no more."""
+    assignments = ", ".join(f"{name} = :{name}" for name in columns)
+    return tx.execute(
+        f"UPDATE run SET {assignments} WHERE tenant = :t AND id = :r AND state = 'running' AND checkpoint = :seen"
+        " AND users = :before",
+        t=row["tenant"], r=row["id"], seen=row["checkpoint"], before=row["users"], **columns,
+    )  # fmt: skip
 
 
 def _set_run(tx: Transaction, row: Row, columns: dict[str, Any]) -> int:
     assignments = ", ".join(f"{name} = :{name}" for name in columns)
     return tx.execute(
-        f"UPDATE run SET {assignments} WHERE tenant = :t AND id = :r", t=row["tenant"], r=row["id"], **columns
-    )
+        f"UPDATE run SET {assignments} WHERE tenant = :t AND id = :r AND state = 'running'",
+        t=row["tenant"], r=row["id"], **columns,
+    )  # fmt: skip
 
 
 def _run(row: Row) -> Run:

@@ -53,9 +53,10 @@ class EventCampaigns:
         data = await self._data(event)
         now = self._clock.now()
         send_at = event.at + trigger.delay if event.at + trigger.delay > now else None
-        if definition.best_hour:
-            hours = await self._drafting.hours(event.tenant, [addressed[0].user], send_at or now)
-            send_at = hours[event.user]
+        moments = await self._drafting.moments(
+            event.tenant, definition, [addressed[0].user], max(send_at or now, now)
+        )
+        send_at = moments.get(event.user, send_at)
         message = draft(definition, campaign.id, addressed, data=data, send_at=send_at)
         try:
             await self._messages.accept(event.tenant, message, f"{campaign.id}:{event.id}")

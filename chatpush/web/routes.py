@@ -2,6 +2,8 @@
 
 from chatpush.web.api import (
     browser,
+    campaign_results,
+    campaign_runs,
     campaigns,
     candidates,
     conversations,
@@ -42,6 +44,8 @@ ALL: list[Operations] = [
     items.routes,
     recommendations.routes,
     campaigns.routes,
+    campaign_runs.routes,
+    campaign_results.routes,
     conversations.routes,
     knowledge.routes,
     candidates.routes,

@@ -122,6 +122,8 @@ async def test_campaigns_from_the_command_line(served: Served, tmp_path: Path) -
         ("runs", campaign): "run_",
         ("pause", campaign): "paused",
         ("resume", campaign): "active",
+        ("show", campaign): '"cron": "0 9 * * 1"',
+        ("results", campaign): "converted",
     }
     for arguments, expected in shown.items():
         answer = await call(served, campaigns, *arguments)
@@ -129,3 +131,33 @@ async def test_campaigns_from_the_command_line(served: Served, tmp_path: Path) -
         assert expected in answer.output
     refused = await call(served, campaigns, "create", "-", text=json.dumps({**plan, "name": ""}))
     assert "needs a name" in str(refused.exception)
+
+
+async def test_a_preset_is_one_command_and_a_run_can_be_ended(served: Served) -> None:
+    listed = await call(served, campaigns, "preset")
+    assert "abandoned_cart" in listed.output
+    made = await call(served, campaigns, "preset", "weekly_picks", "--timezone", "Asia/Shanghai")
+    assert made.exit_code == 0, made.exception
+    template, line = made.output.splitlines()
+    assert template == "template preset_weekly_picks@1"
+    campaign = line.split()[0]
+    assert '"timezone": "Asia/Shanghai"' in (await call(served, campaigns, "show", campaign)).output
+    nothing = await call(served, campaigns, "cancel", campaign)
+    assert "no run to cancel" in str(nothing.exception)
+    unknown = await call(served, campaigns, "preset", "monthly_pigs")
+    assert "no preset 'monthly_pigs'; there are weekly_picks, abandoned_cart" in str(unknown.exception)
+
+    await served.told("PUT", "/v1/topics/many/members", {"users": [f"u{n}" for n in range(100)]})
+    slow = {
+        "name": "Slow", "to": [{"topic": "many"}], "content": {"title": "x"}, "throttle": 1,
+        "trigger": {"kind": "cron", "cron": "0 9 * * 1"}, "category": "alert",
+    }  # fmt: skip
+    campaign = (await call(served, campaigns, "create", "-", text=json.dumps(slow))).output.split()[0]
+    run = (await call(served, campaigns, "run", campaign)).output.split(":")[0]
+    assert "paused after" in (await call(served, campaigns, "pause", campaign, "--run", run)).output
+    assert "running after" in (await call(served, campaigns, "resume", campaign, "--run", run)).output
+    ended = await call(served, campaigns, "cancel", campaign)
+    assert ended.output.startswith(f"{run}: cancelled after")
+    assert "is cancelled; only one" in str(
+        (await call(served, campaigns, "pause", campaign, "--run", run)).exception
+    )

@@ -129,7 +129,7 @@ async def build_whole(database: Database, vault: Vault, clock: StillClock, node:
     drafting = Drafting(
         room.users, world.recommender, Timing(database, room.users.get_many, clock), Copywriter()
     )
-    campaigns = Campaigns(database, vault, room.templates, room.audience, clock)
+    campaigns = Campaigns(database, vault, room.messages, clock)
     runs = Runs(database, vault, campaigns, room.audience, room.messages, room.templates, drafting, clock)
     services: dict[type, object] = {
         **room.services(),

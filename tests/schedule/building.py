@@ -17,6 +17,7 @@ from chatpush.schedule.campaigns import Campaigns
 from chatpush.schedule.drafting import Drafting
 from chatpush.schedule.dry_run import DryRuns
 from chatpush.schedule.reactor import Reactor
+from chatpush.schedule.results import CampaignResults
 from chatpush.schedule.runs import Runs
 from chatpush.schedule.triggered import EventCampaigns
 from chatpush.store.database import Database
@@ -36,6 +37,7 @@ class Office:
     campaigns: Campaigns
     runs: Runs
     dry_runs: DryRuns
+    results: CampaignResults
     event_campaigns: EventCampaigns
     reactor: Reactor
 
@@ -77,7 +79,7 @@ def build_office(
     )
     timing = Timing(database, room.users.get_many, clock)
     drafting = Drafting(room.users, recommender, timing, Copywriter())
-    campaigns = Campaigns(database, vault, room.templates, room.audience, clock)
+    campaigns = Campaigns(database, vault, room.messages, clock)
     runs = Runs(
         database, vault, campaigns, room.audience, room.messages, room.templates, drafting, clock,
         page_size=page_size,
@@ -85,8 +87,19 @@ def build_office(
     event_campaigns = EventCampaigns(campaigns, room.messages, drafting, catalogue, clock)
     reactor = Reactor(database, behaviour, [event_campaigns.on_event], clock)
     dry_runs = DryRuns(campaigns, room.audience, room.templates, drafting)
+    results = CampaignResults(database, campaigns, clock)
     return Office(
-        room, tenant, catalogue, behaviour, recommender, campaigns, runs, dry_runs, event_campaigns, reactor
+        room,
+        tenant,
+        catalogue,
+        behaviour,
+        recommender,
+        campaigns,
+        runs,
+        dry_runs,
+        results,
+        event_campaigns,
+        reactor,
     )
 
 

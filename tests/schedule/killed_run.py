@@ -10,6 +10,7 @@ from pathlib import Path
 from chatpush.clock import SystemClock
 from chatpush.domain import DEFAULT_TENANT, MessageId, TenantId
 from chatpush.notify.drafts import MessageDraft
+from chatpush.notify.messages import Along
 from chatpush.store.database import SqliteDatabase
 from chatpush.store.migrate import migrate
 from chatpush.store.vault import Vault
@@ -34,9 +35,11 @@ async def carry_on(path: Path) -> None:
     database, office = await open_office(path)
     accept = office.room.messages.accept
 
-    async def telling(tenant: TenantId, draft: MessageDraft, idempotency_key: str = "") -> MessageId:
+    async def telling(
+        tenant: TenantId, draft: MessageDraft, idempotency_key: str = "", along: Along | None = None
+    ) -> MessageId:
         print("before", flush=True)
-        message = await accept(tenant, draft, idempotency_key)
+        message = await accept(tenant, draft, idempotency_key, along)
         print("after", flush=True)
         return message
 

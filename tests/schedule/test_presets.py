@@ -7,7 +7,7 @@ import pytest
 from chatpush.schedule import presets
 from chatpush.schedule.definition import parse
 from chatpush.schedule.presets import Preset
-from chatpush.web.api.campaigns import CampaignIn
+from chatpush.web.api.campaign_bodies import CampaignIn
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 

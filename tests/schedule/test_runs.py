@@ -8,6 +8,7 @@ from chatpush.domain import Item, ItemId, MessageId, TenantId, UserId
 from chatpush.errors import Conflict, NotFound, Unavailable
 from chatpush.notify.drafts import MessageDraft
 from chatpush.notify.listing import Window
+from chatpush.notify.messages import Along
 from chatpush.recommend.behaviour import event
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
@@ -112,6 +113,48 @@ async def test_a_run_under_way_lets_the_next_slot_pass(office: Office, still_clo
     assert await runs_of(office, campaign) == ["skipped", "running"]
 
 
+async def test_a_run_that_is_held_is_under_way_and_one_that_was_cancelled_is_not(
+    office: Office, still_clock: StillClock, tenant: TenantId
+) -> None:
+    campaign = await made(office)
+    still_clock.set(NINE)
+    (run,) = await office.runs.tick()
+    await office.runs.pause(tenant, campaign, run)
+    still_clock.forward(timedelta(days=1))
+    await office.runs.tick()
+    assert await runs_of(office, campaign) == ["skipped", "paused"]
+    await office.runs.cancel(tenant, campaign, run)
+    still_clock.forward(timedelta(days=1))
+    await office.runs.tick()
+    await office.settle()
+    assert await runs_of(office, campaign) == ["finished", "skipped", "cancelled"]
+
+
+async def test_who_allows_overlap_has_both_runs(office: Office, still_clock: StillClock) -> None:
+    campaign = await made(office, overlap="allow")
+    still_clock.set(NINE)
+    await office.runs.tick()
+    still_clock.forward(timedelta(days=1))
+    await office.runs.tick()
+    assert await runs_of(office, campaign) == ["running", "running"]
+    await office.settle()
+    assert await runs_of(office, campaign) == ["finished", "finished"]
+    assert len(office.got("ann")) == 2
+
+
+async def test_a_clock_set_back_by_hours_does_not_hold_a_run(
+    office: Office, still_clock: StillClock, tenant: TenantId
+) -> None:
+    run = await office.runs.run_now(tenant, await made(office))
+    await office.runs.turn()
+    still_clock.set(still_clock.now() - timedelta(hours=3))
+    await office.settle()
+    assert (await office.runs.get(tenant, run.id)).state == "finished"
+    still_clock.forward(timedelta(hours=4))  # the deliveries of the first page were due then
+    await office.settle()
+    assert [len(office.got(user)) for user in ("ann", "bob", "cat")] == [1, 1, 1]
+
+
 async def test_run_now_is_out_of_turn(office: Office, tenant: TenantId) -> None:
     campaign = await made(office)
     run = await office.runs.run_now(tenant, campaign)
@@ -145,8 +188,10 @@ async def test_a_page_done_twice_is_sent_once_even_if_users_joined_meanwhile(
     run = await office.runs.run_now(tenant, await made(office))
     accept = office.room.messages.accept
 
-    async def accept_then_die(tenant: TenantId, draft: MessageDraft, idempotency_key: str = "") -> MessageId:
-        await accept(tenant, draft, idempotency_key)
+    async def accept_then_die(
+        tenant: TenantId, draft: MessageDraft, idempotency_key: str = "", along: Along | None = None
+    ) -> MessageId:
+        await accept(tenant, draft, idempotency_key, along)
         raise Unavailable("killed behind the commit")
 
     office.room.messages.accept = accept_then_die  # type: ignore[method-assign]
@@ -164,7 +209,9 @@ async def test_a_page_that_fails_is_tried_again_later_and_given_up_in_the_end(
 ) -> None:
     run = await office.runs.run_now(tenant, await made(office))
 
-    async def refuse(tenant: TenantId, draft: MessageDraft, idempotency_key: str = "") -> MessageId:
+    async def refuse(
+        tenant: TenantId, draft: MessageDraft, idempotency_key: str = "", along: Along | None = None
+    ) -> MessageId:
         raise Unavailable("the disk is full")
 
     office.room.messages.accept = refuse  # type: ignore[method-assign]

@@ -1,6 +1,7 @@
 """Campaigns over HTTP, from the first draft to the runs."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -66,6 +67,68 @@ async def test_a_campaigns_life(served: tuple[Client, Office]) -> None:
     assert await problem(await client.get(place), 404) == ("not_found", "id")
 
 
+async def test_nothing_that_was_not_written_is_shown(served: tuple[Client, Office]) -> None:
+    client, _ = served
+    made = await make(client, data={"code": None})
+    own = {"id", "state", "next_at", "created_at", "updated_at"}
+    assert {name: made[name] for name in set(made) - own} == spec(data={"code": None})
+
+
+EVERYTHING = {
+    "template": None,
+    "variants": [{"name": "a", "template": "hello", "weight": 3}, {"name": "b", "template": "other@1"}],
+    "holdout": 0.1,
+    "channels": ["ws", "webpush"],
+    "escalate_after": 600,
+    "priority": "high",
+    "score": 2.5,
+    "ttl": 3600,
+    "collapse_key": "morning",
+    "quiet_hours": "skip",
+    "send_at": "09:00",
+    "tz": "recipient",
+}
+
+
+async def test_a_campaign_carries_all_that_a_message_can(served: tuple[Client, Office]) -> None:
+    client, office = served
+    await office.template("other", "Good morning {{ user.name }}")
+    await office.people(*(f"user-{n:03}" for n in range(60)), attributes={"name": "you"})
+    office.room.messages._channels |= {"webpush"}
+    written = {name: value for name, value in spec(**EVERYTHING).items() if value is not None}
+    made = await make(client, **EVERYTHING)
+    assert {name: made[name] for name in written} == written
+    await client.post(f"/v1/campaigns/{made['id']}/run")
+    await office.settle()
+    rows = await office.room.database.read("SELECT * FROM delivery WHERE campaign = :c", c=made["id"])
+    assert {row["variant"] for row in rows} == {"a", "b", "holdout"}
+    waiting = [row for row in rows if row["variant"] != "holdout"]
+    assert {(row["state"], row["due_at"] % 86_400_000, row["collapse_key"]) for row in waiting} == {
+        ("scheduled", 9 * 3_600_000, "morning")
+    }
+    assert {row["expires_at"] - row["due_at"] for row in waiting} == {3_600_000}
+    (message,) = await office.room.database.read(
+        "SELECT * FROM message WHERE campaign = :c LIMIT 1", c=made["id"]
+    )
+    accepted = await office.room.messages._accepted.of_row(message)
+    assert (accepted.escalate_after, accepted.score, accepted.priority) == (600, 2.5, "high")
+    assert [one.template for one in accepted.variants] == ["hello@1", "other@1"]
+
+
+async def test_a_campaign_feeds_a_digest(served: tuple[Client, Office], still_clock: StillClock) -> None:
+    client, office = served
+    await office.template("hello", "{{ digest.count }} things")
+    made = await make(client, digest={"key": "news", "window": 600}, overlap="allow")
+    for _ in range(3):
+        await client.post(f"/v1/campaigns/{made['id']}/run")
+        await office.settle()
+        still_clock.forward(timedelta(minutes=1))
+    assert office.got("ann") == []
+    still_clock.forward(timedelta(minutes=10))
+    await office.settle()
+    assert [message["body"] for message in office.got("ann")] == ["3 things"]
+
+
 async def test_what_was_written_comes_back_and_can_be_put_again(served: tuple[Client, Office]) -> None:
     client, _ = served
     written = spec(
@@ -94,6 +157,21 @@ async def test_what_was_written_comes_back_and_can_be_put_again(served: tuple[Cl
         ({"template": "none"}, "template"),
         ({"category": "spam"}, "category"),
         ({"colour": "red"}, "colour"),
+        ({"channels": ["pigeon"]}, "channels"),
+        ({"variants": [{"name": "a", "template": "hello"}]}, "template"),
+        ({"template": None, "variants": [{"name": "a", "template": "none"}]}, "variants"),
+        ({"template": None, "variants": [{"name": "holdout", "template": "hello"}]}, "variants"),
+        ({"holdout": 1}, "holdout"),
+        ({"escalate_after": 0}, "escalate_after"),
+        ({"digest": {"key": "k", "window": 0}}, "digest.window"),
+        ({"ttl": 10**9}, "ttl"),
+        ({"send_at": "9 am"}, "send_at"),
+        ({"send_at": "09:00", "tz": "Mars"}, "timezone"),
+        ({"tz": "recipient"}, "tz"),
+        ({"send_at": "09:00", "send_hour": "best"}, "send_at"),
+        ({"throttle": 0}, "throttle"),
+        ({"throttle": 5, "send_hour": "best"}, "throttle"),
+        ({"trigger": {"kind": "event", "type": "x"}, "to": [], "throttle": 5}, "throttle"),
     ],
 )
 async def test_bad_ones_name_the_field(

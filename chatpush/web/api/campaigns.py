@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field, TypeAdapter, model_serializer
 
 from chatpush.domain import Role, iso
 from chatpush.notify.listing import Window
@@ -13,94 +13,18 @@ from chatpush.notify.users import checked_user
 from chatpush.schedule import presets
 from chatpush.schedule.campaigns import Campaign, Campaigns
 from chatpush.schedule.dry_run import MOST_SAMPLES, DryRuns
-from chatpush.schedule.runs import Run, Runs
+from chatpush.schedule.runs import Runs
+from chatpush.web.api.campaign_bodies import CampaignIn
+from chatpush.web.api.campaign_runs import RunOut, run_out
 from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations, PageQuery, Query
+from chatpush.web.operations import Call, Operations, PageQuery, Query
 
 routes = Operations("campaigns")
 READERS = Door(scope="campaigns:write", role=Role.VIEWER)
 WRITERS = Door(scope="campaigns:write", role=Role.EDITOR)
-
-
-class TriggerIn(Body):
-    """When it fires. Times without an offset are wall-clock times of ``timezone``."""
-
-    kind: Literal["cron", "interval", "date", "event"]
-    timezone: str = Field("UTC", max_length=64, description="An IANA name, such as Europe/London.")
-    cron: str | None = Field(None, max_length=200, description="minute hour day-of-month month day-of-week")
-    every: int | None = Field(None, description="An interval's length …")
-    unit: Literal["minutes", "hours", "days", "weeks"] | None = Field(None, description="… and its unit.")
-    start_at: str | None = Field(None, max_length=40, description="An interval's beginning; default: now.")
-    at: str | None = Field(None, max_length=40, description="A date's moment: 2026-12-01T09:00.")
-    type: str | None = Field(None, max_length=64, description="An event's type, such as order.paid.")
-    match: dict[str, JsonValue] | None = Field(None, description="What the event's properties must be.")
-    delay_seconds: float | None = Field(None, description="How long after the event.")
-
-
-class AudienceIn(Body):
-    """One of user, topic, segment, all."""
-
-    user: str | None = Field(None, max_length=128)
-    topic: str | None = Field(None, max_length=64)
-    segment: str | None = Field(None, max_length=64)
-    all: Literal[True] | None = None
-    data: dict[str, JsonValue] | None = Field(None, description="A named user's own data.")
-
-
-class CampaignContentIn(Body):
-    """Literal text, the same for all."""
-
-    title: str = Field("", max_length=500)
-    body: str = Field("", max_length=20_000)
-    url: str | None = Field(None, max_length=2048)
-    image: str | None = Field(None, max_length=2048)
-    format: str | None = Field(None, max_length=64)
-
-
-class RecommendIn(Body):
-    """Picks of each user's own, as ``items`` in the template."""
-
-    limit: int = 3
-    kind: str | None = Field(
-        None, description="for_you (the default), trending (what many want now) or new (arrivals)."
-    )
-
-
-class SlotIn(Body):
-    """Words that a model may write; ``text`` is what is sent without one."""
-
-    text: dict[str, str] = Field(description="By locale; may name {title}, {price}, {currency}, {count}.")
-    max_chars: int = Field(120, ge=10, le=1000)
-    about: str = Field("", max_length=500, description="What the model should write about.")
-
-
-class CampaignIn(Body):
-    """A campaign: whom, what, when."""
-
-    name: str = Field(max_length=200)
-    trigger: TriggerIn
-    to: list[AudienceIn] = Field(
-        default_factory=list, max_length=1000, description="Who gets it; left out for event triggers."
-    )
-    template: str | None = Field(None, max_length=80)
-    content: CampaignContentIn | None = None
-    data: dict[str, JsonValue] | None = None
-    recommend: RecommendIn | None = None
-    slots: dict[str, SlotIn] | None = None
-    locale: str | None = Field(None, max_length=35)
-    channels: list[str] | None = Field(None, max_length=10)
-    category: str | None = Field(None, description="Default: the template's.")
-    priority: str | None = None
-    ttl: int | None = Field(None, ge=1)
-    collapse_key: str | None = Field(None, max_length=128)
-    quiet_hours: str | None = Field(None, description="defer, skip or ignore.")
-    send_hour: str | None = Field(None, description="best: each user at their own hour.")
-    misfire: str | None = Field(None, description="catch_up (default): make up for the latest missed slot.")
-    overlap: str | None = Field(None, description="skip (default) a slot while a run is under way, or allow.")
-
-    def spec(self) -> dict[str, Any]:
-        """Return what was given, and only that."""
-        return self.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+OWN = ("id", "state", "next_at", "created_at", "updated_at")
+"""What a campaign has beside what was written."""
+WRITTEN = TypeAdapter(CampaignIn)
 
 
 class CampaignOut(CampaignIn):
@@ -111,6 +35,14 @@ class CampaignOut(CampaignIn):
     next_at: str | None
     created_at: str
     updated_at: str
+
+    @model_serializer
+    def as_written(self) -> dict[str, Any]:
+        """Leave out what was not written."""
+        written = WRITTEN.dump_python(
+            self, mode="json", include=set(CampaignIn.model_fields), exclude_unset=True, exclude_none=True
+        )
+        return {**written, **{name: getattr(self, name) for name in OWN}}
 
 
 class CampaignPage(BaseModel):
@@ -163,29 +95,6 @@ class DryRunOut(BaseModel):
 
     users: int
     samples: list[SampleOut]
-
-
-class RunOut(BaseModel):
-    """A run: how far it is and how many users it reached."""
-
-    id: str
-    campaign: str
-    slot: str
-    state: str
-    due_at: str
-    started_at: str
-    finished_at: str | None
-    users: int
-    accepted: int
-    skipped: int
-    error: str
-
-
-class RunPage(BaseModel):
-    """A page of runs."""
-
-    data: list[RunOut]
-    has_more: bool
 
 
 class PresetOut(BaseModel):
@@ -261,7 +170,7 @@ async def resume_campaign(call: Call) -> CampaignOut:
 @routes.post("/v1/campaigns/{id}/run", door=WRITERS, status=202, idempotent=True)
 async def run_campaign(call: Call) -> RunOut:
     """Run a campaign now, out of turn."""
-    return _run(await call.need(Runs).run_now(call.identity.tenant, call.path["id"]))
+    return run_out(await call.need(Runs).run_now(call.identity.tenant, call.path["id"]))
 
 
 @routes.post("/v1/campaigns/{id}/dry-run", door=READERS)
@@ -296,14 +205,6 @@ async def preview_campaign(call: Call, query: PreviewQuery) -> PreviewOut:
     )
 
 
-@routes.get("/v1/campaigns/{id}/runs", door=READERS)
-async def list_runs(call: Call, query: PageQuery) -> RunPage:
-    """List a campaign's runs, newest first."""
-    window = Window(query.limit, query.starting_after, query.ending_before)
-    page = await call.need(Runs).of_campaign(call.identity.tenant, call.path["id"], window)
-    return RunPage(data=[_run(one) for one in page.data], has_more=page.has_more)
-
-
 def _campaign(campaign: Campaign) -> CampaignOut:
     return CampaignOut(
         **campaign.definition.spec,
@@ -313,14 +214,6 @@ def _campaign(campaign: Campaign) -> CampaignOut:
         created_at=iso(campaign.created_at),
         updated_at=iso(campaign.updated_at),
     )
-
-
-def _run(run: Run) -> RunOut:
-    return RunOut(
-        id=run.id, campaign=run.campaign, slot=run.slot, state=run.state, due_at=iso(run.due_at),
-        started_at=iso(run.started_at), finished_at=_time(run.finished_at), users=run.users,
-        accepted=run.accepted, skipped=run.skipped, error=run.error,
-    )  # fmt: skip
 
 
 def _time(moment: datetime | None) -> str | None:
