@@ -44,6 +44,7 @@ from chatpush.notify.trace import Trace
 from chatpush.notify.users import Users
 from chatpush.plugins import loader
 from chatpush.plugins.host import Plugins
+from chatpush.plugins.reloading import Reloading
 from chatpush.realtime.blocks import Blocks
 from chatpush.realtime.hub import Hub
 from chatpush.realtime.namespaces import Namespaces
@@ -114,6 +115,7 @@ class Rooms:
         self._build_realtime()
         self._build_notify()
         self._build_recommend()
+        self.reloading = Reloading(self.plugins, settings)
         self._build_support()
         self._build_schedule()
 

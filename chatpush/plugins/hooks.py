@@ -15,10 +15,11 @@ import pluggy
 from chatpush.domain import Event, OutgoingMessage, Receipt
 from chatpush.plugins.contracts import Channel, Drop, Ranker, RpcMethod, Tool
 from chatpush.plugins.exchange import Exchange
+from chatpush.plugins.marking import HookMarker
 
 PROJECT = "chatpush"
 spec = pluggy.HookspecMarker(PROJECT)
-hook = pluggy.HookimplMarker(PROJECT)
+hook = HookMarker(PROJECT)
 
 
 @spec

@@ -14,8 +14,11 @@ import importlib.metadata
 import importlib.util
 import inspect
 import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from chatpush.clock import Clock
 from chatpush.errors import PluginFailed
@@ -30,21 +33,52 @@ FIRST_PARTY = INSTALLED if INSTALLED.is_dir() else DEVELOPMENT
 NOT_PLUGINS = ("test_", "_")
 
 
-def load(settings: Settings, clock: Clock | None = None) -> Plugins:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A plugin that the configuration names, not loaded yet."""
+
+    name: str
+    load: Callable[[], object]
+
+
+class _FreshSource(SourceFileLoader):
+    """Runs the file as it is now: cached bytecode may be of a version of the same second and size."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        code: CodeType = self.source_to_code(self.get_data(path), path)
+        return code
+
+
+def found(settings: Settings) -> list[Found]:
     """Return the app's plugins: installed ones, then first-party ones, then the directory's.
+
+    Raises:
+        PluginFailed: one is named that isn't there.
+    """
+    entries = sorted(importlib.metadata.entry_points(group=GROUP), key=lambda entry: entry.name)
+    result = [Found(entry.name, _loading_entry(entry)) for entry in entries]
+    paths = [first_party(name) for name in settings.plugins.enabled]
+    if settings.plugins.directory:
+        paths += files(settings.path(settings.plugins.directory))
+    return [*result, *map(found_in, paths)]
+
+
+def found_in(path: Path) -> Found:
+    """Return a file as a plugin, not loaded yet."""
+    return Found(path.stem, lambda: load_file(path))
+
+
+def load(settings: Settings, clock: Clock | None = None) -> Plugins:
+    """Return the app's plugins, loaded.
 
     Raises:
         PluginFailed: one is missing, broken, or breaks its contract.
     """
     plugins = Plugins(settings=settings.plugins, clock=clock)
-    for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
-        plugins.add(entry.name, load_entry(entry))
-    for name in settings.plugins.enabled:
-        plugins.add(name, load_file(first_party(name)))
-    if settings.plugins.directory:
-        for path in files(settings.path(settings.plugins.directory)):
-            plugins.add(path.stem, load_file(path))
-    _know_all_settings(plugins, settings)
+    for one in found(settings):
+        plugins.add(one.name, one.load())
+    know_all_settings({state.name for state in plugins.states()}, settings)
     return plugins
 
 
@@ -79,12 +113,14 @@ def load_file(path: Path) -> ModuleType:
     Raises:
         PluginFailed: it can't be read or run; the message names file, line and remedy.
     """
-    spec = importlib.util.spec_from_file_location(f"chatpush_plugin_{path.stem}", path)
-    if spec is None or spec.loader is None:
+    name = f"chatpush_plugin_{path.stem}"
+    source = _FreshSource(name, str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=source)
+    if spec is None or path.suffix != ".py":
         raise PluginFailed(f"{path}: not a Python file; its name must end with .py")
     module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        source.exec_module(module)
     except SyntaxError as error:
         where = error.filename or path
         raise PluginFailed(f"{where}:{error.lineno}: {error.msg}; correct this line") from error
@@ -118,14 +154,28 @@ def load_entry(entry: importlib.metadata.EntryPoint) -> object:
         ) from error
 
 
-def _know_all_settings(plugins: Plugins, settings: Settings) -> None:
-    """Refuse settings of a plugin nobody knows; ones of a first-party plugin that is off may stay."""
-    known = {state.name for state in plugins.states()} | {path.stem for path in files(FIRST_PARTY)}
-    for name in settings.plugins.settings:
+def know_all_settings(loaded: set[str], settings: Settings) -> None:
+    """Check that settings and budgets belong to somebody; a first-party plugin that is off may keep its own.
+
+    Raises:
+        PluginFailed: nobody has this name.
+    """
+    known = loaded | {path.stem for path in files(FIRST_PARTY)}
+    named = [(f"[plugins.settings.{name}]", name) for name in settings.plugins.settings]
+    named += [
+        (f"[plugins.budgets] {name}", name.partition(".")[0])
+        for name in settings.plugins.budgets
+        if "." in name
+    ]
+    for where, name in named:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
-            raise PluginFailed(f"[plugins.settings.{name}]: no plugin of this name is loaded{hint}")
+            raise PluginFailed(f"{where}: no plugin of this name is loaded{hint}")
+
+
+def _loading_entry(entry: importlib.metadata.EntryPoint) -> Callable[[], object]:
+    return lambda: load_entry(entry)
 
 
 def _line(error: BaseException, path: Path) -> int:

@@ -15,6 +15,11 @@ Its settings, with their defaults:
 
     [plugins.settings.{name}]
     words = ["secret"]
+
+What it does, as ``chatpush plugins check`` makes sure:
+
+>>> run(plugins.filter_message(message(body="This is SECRET")))
+Drop(reason="contains 'secret'")
 """
 
 from dataclasses import replace

@@ -1,5 +1,6 @@
 """``chatpush plugins``: a new plugin works at once, a broken one is told in a line."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from chatpush.cli.main import main
 from chatpush.cli.plugins import plugins
 from chatpush.errors import ChatpushError, Conflict, InvalidInput, InvalidSettings, PluginFailed
 from chatpush.plugins import skeleton
@@ -47,7 +49,8 @@ def test_a_new_plugin_works_and_its_test_passes(config: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 passed" in done.stdout
     assert run(config, "check").output.splitlines() == [
-        "ok content_filter: filter_message, filter_publication, filter_answer", "ok word_watch: filter_message",
+        "ok content_filter: filter_message, filter_publication, filter_answer",
+        "ok word_watch: filter_message (examples: 1)",
     ]  # fmt: skip
     listed = run(config, "list").output
     assert "Word watch: say what it does" in listed
@@ -96,8 +99,49 @@ def test_check_tells_a_broken_files_line(config: Path) -> None:
     assert isinstance(raised(run(config, "check", str(broken))), PluginFailed)
     good = config.parent / "good.py"
     good.write_text(skeleton.PLUGIN.format(name="good", title="Good"), encoding="utf-8")
-    assert run(config, "check", str(good)).output == "ok good: filter_message\n"
+    assert run(config, "check", str(good)).output == "ok good: filter_message (examples: 1)\n"
     assert Plugins({"good": load_file(good)}).has("filter_message")
+
+
+def test_check_tells_all_mistakes_each_in_a_line(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = config.parent / "plugins"
+    (directory / "a.py").write_text("x = (", encoding="utf-8")
+    (directory / "b.py").write_text("x = 1", encoding="utf-8")
+    lies = skeleton.PLUGIN.format(name="c", title="C").replace("This is SECRET", "This is fine")
+    (directory / "c.py").write_text(lies, encoding="utf-8")
+    wrong = lies.replace("run(plugins", "rum(plugins")
+    (directory / "d.py").write_text(wrong, encoding="utf-8")
+    config.write_text(config.read_text() + "[plugins.settings.content_filter]\nmsk = []\n", encoding="utf-8")
+    lines = raised(run(config, "check")).message.splitlines()
+    assert lines[0] == "[plugins.settings.content_filter] msk: no such setting; did you mean mask?"
+    assert lines[1].startswith(f"{directory / 'a.py'}:1: ")
+    assert lines[2].startswith("plugin b: it has no hooks")
+    assert re.match(
+        re.escape(str(directory / "c.py")) + r":10: the example 'run\(.*' gave OutgoingMessage\(.*"
+        r"not Drop\(reason=\"contains 'secret'\"\)", lines[3],
+    )  # fmt: skip
+    assert lines[4].endswith("raised NameError: name 'rum' is not defined")
+    assert len(lines) == 5
+    monkeypatch.setattr(sys, "argv", ["chatpush", "--config", str(config), "plugins", "check"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+
+
+def test_check_says_which_places_nobody_has(config: Path) -> None:
+    path = config.parent / "plugins" / "polite.py"
+    path.write_text(
+        "from chatpush.plugins.hooks import hook\nafter = ['content_filter', 'pii_redactor']\n"
+        "@hook(fail_closed=True, budget_milliseconds=9)\ndef filter_message(message): ...\n",
+        encoding="utf-8",
+    )
+    assert run(config, "check").output.splitlines()[1:] == [
+        "ok polite: filter_message", "   polite asks for a place beside pii_redactor, which isn't loaded",
+    ]  # fmt: skip
+    listed = run(config, "list").output.splitlines()
+    assert [line.split()[:6] for line in listed if line.startswith("polite")] == [
+        ["polite", "2", "filter_message", "9", "ms,", "closed"]
+    ]
 
 
 def test_a_configuration_that_is_named_must_exist(tmp_path: Path) -> None:

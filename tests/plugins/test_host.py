@@ -186,7 +186,7 @@ async def test_who_keeps_failing_is_cut_off_and_comes_back(still_clock: StillClo
     assert await plugins.filter_message(SENT) == Drop("plugin second is cut off")
     assert [state.calls for state in plugins.states()] == [3, 3]
     still_clock.forward(timedelta(seconds=29))
-    assert plugins.states()[0].cut_off_seconds == pytest.approx(1)
+    assert plugins.states()[0].called[0].cut_off_seconds == pytest.approx(1)
     still_clock.forward(timedelta(seconds=1))
     assert await plugins.filter_message(SENT) == Drop("plugin second failed")
     assert all(state.cut_off for state in plugins.states()), "one more failure is enough after the pause"
@@ -196,6 +196,21 @@ async def test_who_keeps_failing_is_cut_off_and_comes_back(still_clock: StillClo
     mood["fails"] = True
     await plugins.filter_message(SENT)
     assert not any(state.cut_off for state in plugins.states()), "a success clears the count"
+
+
+async def test_a_hook_is_cut_off_alone() -> None:
+    def on_event(event: Event) -> None:
+        raise ValueError("boom")
+
+    def tidied(message: OutgoingMessage) -> Drop:
+        return Drop("tidied")
+
+    plugins = host(plugin(on_event, filter_message_that(tidied)), failures_before_cut_off=1)
+    await plugins.on_event(samples.event())
+    assert [(one.name, one.cut_off, one.cuts) for one in plugins.states()[0].called] == [
+        ("filter_message", False, 0), ("on_event", True, 1),
+    ]  # fmt: skip
+    assert await plugins.filter_message(SENT) == Drop("tidied")
 
 
 async def test_nonsense_alone_cuts_off() -> None:
@@ -243,6 +258,61 @@ async def test_plugins_are_called_in_the_order_they_were_added_unless_they_ask_o
     plugins.add("two", listener("two"))
     await plugins.on_event(samples.event())
     assert heard == ["early", "one", "two", "late"]
+
+
+async def test_a_hook_may_fail_closed_run_inline_and_have_a_budget_of_its_own() -> None:
+    def made(mark: Any) -> object:
+        filtering = plugin(filter_message_that(boom), filter_publication_that_waits)
+        vars(filtering)["filter_message"] = mark(filter_message_that(boom))
+        return filtering
+
+    async def filter_publication(data: bytes) -> None:
+        await asyncio.Event().wait()
+
+    filter_publication_that_waits = filter_publication
+    wished = host(made(hook(fail_closed=True, inline=True, budget_milliseconds=7)), budget_milliseconds=20)
+    terms = [(one.fail_closed, one.inline, one.budget_milliseconds) for one in wished.states()[0].called]
+    assert terms == [(True, True, 7), (False, False, 20)]
+    assert await wished.filter_message(SENT) == Drop("plugin first failed")
+    assert await wished.filter_publication("chat:1", b"1", "emma") == b"1"
+    budgets = {"filter_message": 5, "first.filter_publication": 6}
+    told = host(made(hook(budget_milliseconds=7)), budgets=budgets).states()[0]
+    assert [one.budget_milliseconds for one in told.called] == [5, 6], "the operator has the last word"
+
+
+@pytest.mark.parametrize(
+    ("wishes", "hook_name", "words"),
+    [
+        ({"fail_closed": True}, "on_event", "can't fail closed: only filters can"),
+        ({"budget_milliseconds": 0}, "on_event", "can't have 0 ms: give it more than 0 and at most 60000"),
+        ({"budget_milliseconds": "1"}, "on_event", "can't have '1' ms"),
+        ({"budget_milliseconds": 5}, "register_tools", "runs at start and has no budget"),
+    ],
+)
+def test_wishes_that_can_not_be_met_are_refused(wishes: dict[str, Any], hook_name: str, words: str) -> None:
+    def function() -> None: ...
+
+    function.__name__ = hook_name
+    made = plugin(function)
+    vars(made)[hook_name] = hook(**wishes)(function)
+    with pytest.raises(PluginFailed, match=rf"test_host\.py:\d+: plugin first: {hook_name} {words}"):
+        host(made)
+
+
+@pytest.mark.parametrize(
+    ("budgets", "words"),
+    [
+        (
+            {"filter_mesage": 5},
+            r"filter_mesage: no hook of this name is called; did you mean filter_message\?",
+        ),
+        ({"register_tools": 5}, "register_tools: no hook of this name is called"),
+        ({"on_event": -1}, "on_event: -1 ms can't be a budget"),
+    ],
+)
+def test_budgets_of_nobody_are_refused(budgets: dict[str, float], words: str) -> None:
+    with pytest.raises(PluginFailed, match=words):
+        host(budgets=budgets)
 
 
 def test_wrong_hooks_are_refused_with_their_place() -> None:

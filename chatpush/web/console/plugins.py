@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from chatpush.domain import Role
-from chatpush.plugins.guard import PluginState
+from chatpush.plugins.states import PluginState
 from chatpush.plugins.host import Plugins
 from chatpush.web.console import models
 from chatpush.web.console.pages import Pages, Visit

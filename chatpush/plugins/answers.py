@@ -1,0 +1,70 @@
+"""Say what is wrong with a hook's answer: each check returns a few words, or nothing.
+
+A plugin can't grow what it was given without bound: ``LARGEST_ANSWER`` is far
+beyond any message, and small enough that a thousand of them fit into memory.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from chatpush.domain import Content, OutgoingMessage
+from chatpush.plugins.contracts import Drop
+
+LARGEST_ANSWER = 262_144
+GREW = f"returned more than {LARGEST_ANSWER} characters"
+LONGEST_REASON = 500
+
+
+def is_anything(_answer: Any) -> str:
+    """Accept whatever comes: nobody reads it."""
+    return ""
+
+
+def is_data(answer: Any) -> str:
+    """Check what a filter made of a publication's data."""
+    if answer is None:
+        return ""
+    if not isinstance(answer, bytes):
+        return is_drop(answer)
+    return GREW if len(answer) > LARGEST_ANSWER else ""
+
+
+def is_text(answer: Any) -> str:
+    """Check what a filter made of a text."""
+    if answer is None:
+        return ""
+    if not isinstance(answer, str):
+        return is_drop(answer)
+    return GREW if len(answer) > LARGEST_ANSWER else ""
+
+
+def is_drop(answer: Any) -> str:
+    """Check that it is a ``Drop`` with a reason."""
+    if not isinstance(answer, Drop):
+        return f"returned {type(answer).__name__}"
+    if not isinstance(answer.reason, str) or not answer.reason:
+        return "dropped without a reason"
+    return (
+        "" if len(answer.reason) <= LONGEST_REASON else f"gave a reason of over {LONGEST_REASON} characters"
+    )
+
+
+def is_message(sent: OutgoingMessage) -> Callable[[Any], str]:
+    """Return the check of what a filter made of a message: its words, never its way."""
+
+    def check(answer: Any) -> str:
+        if answer is None:
+            return ""
+        if not isinstance(answer, OutgoingMessage):
+            return is_drop(answer)
+        for name in ("tenant", "message", "delivery", "user"):
+            if getattr(answer, name) != getattr(sent, name):
+                return f"changed the message's {name}"
+        content = answer.content
+        if not isinstance(content, Content) or not all(
+            isinstance(text, str) for text in (content.title, content.body)
+        ):
+            return "returned a message without content"
+        return GREW if len(content.title) + len(content.body) > LARGEST_ANSWER else ""
+
+    return check
