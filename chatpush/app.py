@@ -102,9 +102,9 @@ class Chatpush(Rooms):
         async with self.records(), contextlib.AsyncExitStack() as stack:
             await self._load_templates()
             for part in (
-                self.reloading, self.blocks, self.log, self.hub, self.renderers, self.outbox, self.fanout, self.broadcasts,
+                self.blocks, self.log, self.hub, self.renderers, self.outbox, self.fanout, self.broadcasts,
                 self.recalls, self.webhook_calls, self.recommender, self.learning, self.exposures, self.occasions,
-                self.promises, self.heads, self.assistant, *self.staff.running(), self.runs, self.alarm, self.reactor,
+                self.promises, self.heads, self.assistant, self.runs, self.alarm, self.reactor,
                 self.metrics, self.housekeeping, self.reloading,
             ):  # fmt: skip
                 start, stop = getattr(part, "start", None), getattr(part, "stop", None)
