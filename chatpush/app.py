@@ -36,7 +36,6 @@ from chatpush.web.hot import HotRequests
 from chatpush.web.idempotency import Replies
 from chatpush.web.identify import Identifier
 from chatpush.web.metrics import Metrics
-from chatpush.web.plugin_metrics import plugin_readings
 from chatpush.web.realtime_metrics import readings_of
 from chatpush.web.widget_files import add_widget
 
@@ -58,7 +57,7 @@ class Chatpush(Rooms):
         super().__init__(settings, clock or SystemClock(), plugins or {})
         self.port = settings.server.port
         self.readiness = Readiness()
-        self.metrics = Metrics(readings_of(self.hub), plugin_readings(self.plugins))
+        self.metrics = Metrics(readings_of(self.hub))
         self.visitors = Throttle(settings.client.visitors_per_minute, self.clock)
         self.replies = Replies(self.database, self.clock)
         self.housekeeping = Housekeeping(
@@ -104,8 +103,8 @@ class Chatpush(Rooms):
             for part in (
                 self.blocks, self.log, self.hub, self.renderers, self.outbox, self.fanout, self.broadcasts,
                 self.recalls, self.webhook_calls, self.recommender, self.learning, self.exposures, self.occasions,
-                self.promises, self.heads, self.assistant, self.runs, self.alarm, self.reactor,
-                self.metrics, self.housekeeping, self.reloading,
+                self.promises, self.heads, self.assistant, *self.staff.running(), self.runs, self.alarm, self.reactor,
+                self.metrics, self.housekeeping,
             ):  # fmt: skip
                 start, stop = getattr(part, "start", None), getattr(part, "stop", None)
                 if start is not None:
@@ -172,7 +171,7 @@ class Chatpush(Rooms):
         }
         own = [value for name, value in vars(self).items() if not name.startswith("_")]
         found |= {type(value): value for value in own if type(value).__module__.startswith("chatpush.")}
-        return found
+        return found | self.staff.services()
 
     async def _identify_key(self, plaintext: str) -> Identity:
         identity = await self.keys.find(plaintext)

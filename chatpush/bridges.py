@@ -6,6 +6,8 @@ constructor asks for; ``app.py`` hands them over.
 
 from datetime import timedelta
 
+from chatpush.account.people import People
+from chatpush.channels.email import Email
 from chatpush.domain import (
     Category,
     Content,
@@ -13,8 +15,11 @@ from chatpush.domain import (
     Event,
     Item,
     ItemId,
+    MessageId,
+    OutgoingMessage,
     QuietHours,
     TenantId,
+    User,
     UserId,
 )
 from chatpush.errors import InvalidSettings, NotFound
@@ -33,9 +38,12 @@ from chatpush.support.ports import (
     DescribeDelivery,
     DescribeItem,
     IssueSubscription,
+    Letter,
     LocaleOf,
     Notice,
     Notify,
+    PersonName,
+    SendLetter,
 )
 from chatpush.support.promises import Promises
 
@@ -141,6 +149,30 @@ def tell_of_promise(messages: Messages) -> Notify:
         await messages.accept(notice.tenant, draft, f"promise:{notice.promise}")
 
     return tell
+
+
+def mail_by(email: Email | None) -> SendLetter | None:
+    """Let conversations send mail, if this installation can."""
+    if email is None:
+        return None
+
+    async def send(letter: Letter) -> None:
+        message = OutgoingMessage(
+            letter.tenant, MessageId(letter.id), DeliveryId(letter.id), User(letter.tenant, letter.user),
+            Category.TRANSACTIONAL, "", Content(letter.subject, letter.body),
+        )  # fmt: skip
+        await email.send(message, letter.address)
+
+    return send
+
+
+def name_of(people: People) -> PersonName:
+    """Let customer service know what its people are called."""
+
+    async def find(tenant: TenantId, person: str) -> str:
+        return next((known.name for known in await people.list(tenant) if known.id == person), "")
+
+    return find
 
 
 def keep_promises(promises: Promises) -> React:

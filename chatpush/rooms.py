@@ -44,7 +44,6 @@ from chatpush.notify.trace import Trace
 from chatpush.notify.users import Users
 from chatpush.plugins import loader
 from chatpush.plugins.host import Plugins
-from chatpush.plugins.reloading import Reloading
 from chatpush.realtime.blocks import Blocks
 from chatpush.realtime.hub import Hub
 from chatpush.realtime.namespaces import Namespaces
@@ -68,7 +67,6 @@ from chatpush.schedule.campaigns import Campaigns
 from chatpush.schedule.drafting import Drafting
 from chatpush.schedule.dry_run import DryRuns
 from chatpush.schedule.reactor import Reactor
-from chatpush.schedule.results import CampaignResults
 from chatpush.schedule.runs import Runs
 from chatpush.schedule.triggered import EventCampaigns
 from chatpush.settings import Settings
@@ -79,7 +77,6 @@ from chatpush.support.assistant import Assistant
 from chatpush.support.budget import Budget
 from chatpush.support.candidates import Candidates
 from chatpush.support.conversations import Conversations
-from chatpush.support.desk import Desk
 from chatpush.support.embedded import EmbeddedAssistant
 from chatpush.support.erasure import erasing
 from chatpush.support.heads import Heads
@@ -87,8 +84,8 @@ from chatpush.support.knowledge import Knowledge
 from chatpush.support.modelled import ModelledAssistant
 from chatpush.support.promises import Promises
 from chatpush.support.prompts import Prompts
-from chatpush.support.queue import Queue
 from chatpush.support.retrieval import Retrieval
+from chatpush.support.staffing import build_staff
 from chatpush.support.tools import Toolbox
 from chatpush.support.writer import Writer
 from chatpush.web import jwks
@@ -115,7 +112,6 @@ class Rooms:
         self._build_realtime()
         self._build_notify()
         self._build_recommend()
-        self.reloading = Reloading(self.plugins, settings)
         self._build_support()
         self._build_schedule()
 
@@ -237,8 +233,12 @@ class Rooms:
             database, vault, self.conversations, clock, bridges.tell_of_promise(self.messages),
             settings.promise_days, settings.name_in,
         )  # fmt: skip
-        self.desk = Desk(self.conversations, self.promises)
-        self.queue = Queue(database, vault, self.conversations)
+        self.staff = build_staff(
+            database, vault, clock, self.conversations, self.promises, self.hub, self.users, self.renderers,
+            send=bridges.mail_by(self.channels.email), name_of=bridges.name_of(self.people),
+            is_online=self.hub.is_online, tell=self.webhooks.emit,
+        )  # fmt: skip
+        self.desk, self.queue = self.staff.desk, self.staff.queue
         toolbox = Toolbox(self.plugins.tools())
         embedded = EmbeddedAssistant(self.retrieval, toolbox, self.promises, settings)
         self.writer, modelled = self._build_writer(toolbox, embedded)
@@ -264,13 +264,12 @@ class Rooms:
 
     def _build_schedule(self) -> None:
         database, vault, clock = self.database, self.vault, self.clock
-        self.campaigns = Campaigns(database, vault, self.messages, clock)
+        self.campaigns = Campaigns(database, vault, self.templates, self.audience, clock)
         drafting = Drafting(self.users, self.recommender, self.timing, Copywriter())
         self.runs = Runs(
             database, vault, self.campaigns, self.audience, self.messages, self.templates, drafting, clock
         )
         self.dry_runs = DryRuns(self.campaigns, self.audience, self.templates, drafting)
-        self.results = CampaignResults(database, self.campaigns, clock)
         self.alarm = Alarm(self.campaigns, self.runs, clock)
         kept = timedelta(days=self.settings.recommend.retention_days)
         self.alarm.every("forget events", DAY_SECONDS, lambda: self.behaviour.forget(kept))

@@ -23,7 +23,10 @@ from chatpush.notify.receipts import Reception
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
 
-TYPES = ("message.delivered", "message.seen", "message.clicked", "message.dismissed", "webhook.test")
+TYPES = (
+    "message.delivered", "message.seen", "message.clicked", "message.dismissed", "conversation.due_soon",
+    "conversation.overdue", "webhook.test",
+)  # fmt: skip
 OLD_SECRET_HOLDS = timedelta(hours=24)
 MOST = 50
 LARGEST_BODY = 20_000

@@ -10,7 +10,7 @@ has taken over, and each turn of the user is answered at most once, whoever
 answers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -58,10 +58,15 @@ class Conversations:
         self._clock = clock
         self.rows = TurnRows(vault, clock)
         self._watchers: list[Callable[[Conversation], None]] = []
+        self._describers: list[Callable[[Conversation], Awaitable[dict[str, Any]]]] = []
 
     def watch(self, watcher: Callable[[Conversation], None]) -> None:
         """Have a function called whenever the state of a conversation changed here."""
         self._watchers.append(watcher)
+
+    def describe(self, describer: Callable[[Conversation], Awaitable[dict[str, Any]]]) -> None:
+        """Have what a function says of a conversation told with every state."""
+        self._describers.append(describer)
 
     async def create(
         self,
@@ -110,7 +115,8 @@ class Conversations:
     async def of_user(self, tenant: TenantId, user: UserId, limit: int = 20) -> list[Conversation]:
         """Return a user's conversations, newest first."""
         rows = await self._database.read(
-            "SELECT * FROM conversation WHERE tenant = :t AND user_id = :u ORDER BY id DESC LIMIT :n",
+            "SELECT * FROM conversation WHERE tenant = :t AND user_id = :u AND merged_into = ''"
+            " ORDER BY id DESC LIMIT :n",
             t=tenant, u=user, n=limit,
         )  # fmt: skip
         await self._vault.ready(tenant, user)
@@ -159,16 +165,42 @@ class Conversations:
         count: int = rows[0]["n"]
         return count
 
-    async def read(self, conversation: Conversation, *, by_agent: bool = False) -> None:
-        """Note that everything up to now was read."""
+    async def read(self, conversation: Conversation, *, by_agent: bool = False, turn: str = "") -> None:
+        """Note that everything up to a turn, or up to now, was read; it never becomes less.
+
+        Raises:
+            NotFound: there is no such turn in this conversation.
+        """
         column = "agent_read" if by_agent else "user_read"
-        await self._database.write(
-            lambda tx: tx.execute(
-                f"UPDATE conversation SET {column} = last_turn WHERE tenant = :t AND id = :c",
-                t=conversation.tenant, c=conversation.id,
-            )
+        where = {"t": conversation.tenant, "c": conversation.id}
+
+        def note(tx: Transaction) -> str:
+            known = "SELECT id FROM turn WHERE tenant = :t AND conversation = :c AND id = :i"
+            if turn and not tx.query(known, **where, i=turn):
+                raise NotFound(f"no turn {turn!r} in this conversation")
+            upto = ":i" if turn else "last_turn"
+            rows = tx.query(
+                f"UPDATE conversation SET {column} = {upto} WHERE tenant = :t AND id = :c"
+                f" AND {column} < {upto} RETURNING {column} AS upto",
+                **where, **({"i": turn} if turn else {}),
+            )  # fmt: skip
+            return rows[0]["upto"] if rows else ""
+
+        upto = await self._database.write(note)
+        if upto:
+            by = Speaker.AGENT if by_agent else Speaker.USER
+            await self.publish(conversation, {"type": "read", "by": by, "turn": upto}, f"read:{by}:{upto}")
+            await self.hint(await self.get(conversation.tenant, conversation.id), "")
+
+    async def typing(self, conversation: Conversation, by: Speaker, name: str = "") -> None:
+        """Show that somebody is writing, to whoever looks now; no history keeps it."""
+        payload: dict[str, Any] = {"type": "typing", "by": by, **({"name": name} if name else {})}
+        await self._publisher.publish(
+            conversation.tenant, conversation.channel, payload, skip_history=True
         )  # fmt: skip
-        await self.hint(await self.get(conversation.tenant, conversation.id), "")
+        await self._publisher.publish(
+            conversation.tenant, ACTIVITY, {**payload, "conversation": conversation.id}, skip_history=True
+        )
 
     async def ask(
         self, conversation: Conversation, text: str, language: str, client_id: str | None = None
@@ -187,13 +219,8 @@ class Conversations:
         await self._vault.ready(tenant, user)
 
         def take_in(tx: Transaction) -> tuple[Row, bool]:
-            if client_id:
-                before = tx.query(
-                    "SELECT * FROM turn WHERE tenant = :t AND conversation = :c AND client_id = :i",
-                    t=tenant, c=conversation.id, i=client_id,
-                )  # fmt: skip
-                if before:
-                    return before[0], False
+            if client_id and (before := self._said_before(tx, conversation, client_id)):
+                return before, False
             state = self.rows.locked_state(tx, conversation)
             if state is ConversationState.CLOSED:
                 state = ConversationState.ASSISTANT
@@ -258,17 +285,21 @@ class Conversations:
         only_in: Sequence[ConversationState] = (),
         answers: TurnId | None = None,
         also: Callable[[Transaction], object] | None = None,
+        client_id: str | None = None,
     ) -> Turn | None:
         """Say a turn and change the conversation with it (and do ``also``), all or nothing.
 
         Returns None, having done nothing, if the conversation is in none of
-        ``only_in`` or the turn it ``answers`` is already answered.
+        ``only_in`` or the turn it ``answers`` is already answered; the turn that
+        was said before, if this ``client_id`` has spoken already.
         """
         tenant, user = conversation.tenant, conversation.user
         await self._vault.ready(tenant, user)
 
         def speak(tx: Transaction) -> Row | None:
             state = self.rows.locked_state(tx, conversation)
+            if client_id and (before := self._said_before(tx, conversation, client_id)):
+                return before
             if only_in and state not in only_in:
                 return None
             said = saying
@@ -282,7 +313,7 @@ class Conversations:
                     return None
                 # A stream that a crash has cut off is replaced, not followed, by its answer.
                 said = replace(saying, turn=saying.turn or asked[0]["answer"])
-            row = self.rows.store(tx, tenant, user, conversation.id, said)
+            row = self.rows.store(tx, tenant, user, conversation.id, said, client_id=client_id)
             if change is not None:
                 self.rows.change(tx, conversation, change)
             if also is not None:
@@ -295,6 +326,13 @@ class Conversations:
         turn = self.rows.turn(tenant, user, row)
         await self.announce(conversation, turn)
         return turn
+
+    def _said_before(self, tx: Transaction, conversation: Conversation, client_id: str) -> Row | None:
+        rows = tx.query(
+            "SELECT * FROM turn WHERE tenant = :t AND conversation = :c AND client_id = :i",
+            t=conversation.tenant, c=conversation.id, i=client_id,
+        )  # fmt: skip
+        return rows[0] if rows else None
 
     async def change(
         self, conversation: Conversation, change: Change, *, only_in: Sequence[ConversationState] = ()
@@ -340,9 +378,15 @@ class Conversations:
         """Publish whose turn it is now."""
         for watcher in self._watchers:
             watcher(conversation)
-        payload: Json = {
+        await self.publish_place(conversation)
+
+    async def publish_place(self, conversation: Conversation) -> None:
+        """Publish the state again because its place in the queue has changed."""
+        payload: dict[str, Any] = {
             "type": "state", "state": conversation.state, "agent": conversation.agent_name or None
         }  # fmt: skip
+        for describe in self._describers:
+            payload |= await describe(conversation)
         await self._publisher.publish(conversation.tenant, conversation.channel, payload)
 
     async def hint(self, conversation: Conversation, last: str) -> None:

@@ -94,6 +94,21 @@ WORDS: dict[str, dict[str, str]] = {
     "summary_promises": {"en": "Open promises", "zh": "未完成的承诺"},
     "reason_asked": {"en": "the customer asked for a person", "zh": "用户要求人工"},
     "reason_unsure": {"en": "the assistant had no reliable answer", "zh": "助手没有可靠答案"},
+    "merged": {
+        "en": "Another conversation of yours goes on here.",
+        "zh": "您的另一个会话已合并到这里。",
+    },
+    "left_message": {
+        "en": "Thank you! We're closed right now. We'll answer here and write to {email}.",
+        "zh": "感谢您的留言！现在是非工作时间，我们会在这里回复，并发送邮件至 {email}。",
+    },
+    "requeued": {
+        "en": "{name} had to leave. Another colleague will take over.",
+        "zh": "{name} 暂时离开，将由其他同事继续为您服务。",
+    },
+    "transcript_subject": {"en": "Your conversation with us", "zh": "您与我们的会话记录"},
+    "answer_subject": {"en": "An answer to your message", "zh": "关于您留言的回复"},
+    "you": {"en": "You", "zh": "您"},
     "reason_failed": {"en": "a lookup failed", "zh": "查询失败"},
 }  # fmt: skip
 

@@ -22,8 +22,9 @@ class Publisher(Protocol):
         *,
         idempotency_key: str = "",
         tags: dict[str, str] | None = None,
+        skip_history: bool = False,
     ) -> Any:
-        """Append to the channel's log and wake its subscribers."""
+        """Append to the channel's log and wake its subscribers; or, skipping it, show it to them only."""
         ...
 
 
@@ -62,9 +63,28 @@ class Notice:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail to an address that a user gave in a conversation."""
+
+    tenant: TenantId
+    user: UserId
+    id: str
+    address: str
+    subject: str
+    body: str
+
+
 IssueSubscription = Callable[[TenantId, UserId, str], str | Awaitable[str]]
 DescribeItem = Callable[[TenantId, ItemId], Awaitable[Described | None]]
 DescribeDelivery = Callable[[TenantId, UserId, DeliveryId], Awaitable[Described | None]]
 LocaleOf = Callable[[TenantId, UserId], Awaitable[str]]
+ReaderOf = Callable[[TenantId, UserId], Awaitable[frozenset[str]]]
+"""The audiences a user belongs to: ``signed_in`` and attributes as ``name=value``."""
 Notify = Callable[[Notice], Awaitable[None]]
 """Called at least once per kept promise; ``notice.promise`` is the idempotency key."""
+SendLetter = Callable[[Letter], Awaitable[None]]
+"""Raises ``InvalidInput`` for what is refused for good, ``Unavailable`` for what may work later."""
+PersonName = Callable[[TenantId, str], Awaitable[str]]
+"""What a console person is called; empty if there is no such person."""
+IsOnline = Callable[[TenantId, UserId], bool]

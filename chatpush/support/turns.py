@@ -6,7 +6,7 @@ user's key must be ready. ``conversations.py`` is the service above it.
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from chatpush.clock import Clock
 from chatpush.domain import (
@@ -49,6 +49,12 @@ class Conversation:
     waiting_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    team: str = ""
+    merged_into: str = ""
+    subject: str = ""
+    contact: str = ""
+    handed_at: datetime | None = None
+    ended_at: datetime | None = None
 
     @property
     def channel(self) -> str:
@@ -82,12 +88,25 @@ class Change:
     columns: dict[str, Any] = field(default_factory=dict)
 
 
+class Companion(Protocol):
+    """What goes along with every turn and every change, in the same transaction."""
+
+    def said(self, tx: Transaction, tenant: TenantId, conversation: ConversationId, saying: Saying) -> None:
+        """A turn was stored."""
+        ...
+
+    def changed(self, tx: Transaction, conversation: Conversation, state: ConversationState) -> None:
+        """The state was set; it may be what it was."""
+        ...
+
+
 class TurnRows:
     """Reads and writes the rows of conversations and turns."""
 
     def __init__(self, vault: Vault, clock: Clock) -> None:
         self._vault = vault
         self._clock = clock
+        self.companions: list[Companion] = []
 
     def store(
         self,
@@ -118,6 +137,8 @@ class TurnRows:
             "UPDATE conversation SET last_turn = :i, updated_at = :n WHERE tenant = :t AND id = :c",
             i=turn, n=now, t=tenant, c=conversation,
         )  # fmt: skip
+        for companion in self.companions:
+            companion.said(tx, tenant, conversation, saying)
         return row
 
     def locked_state(self, tx: Transaction, conversation: Conversation) -> ConversationState:
@@ -135,9 +156,7 @@ class TurnRows:
         tenant, user, id_ = conversation.tenant, conversation.user, conversation.id
         columns: dict[str, Any] = dict(change.columns)
         if change.state is not None:
-            columns["state"] = change.state
-            waiting = change.state is ConversationState.WAITING
-            columns["waiting_at"] = to_ms(self._clock.now()) if waiting else None
+            columns |= self._moments(tx, conversation, change.state, columns)
             if change.state is not ConversationState.ASSISTANT:
                 tx.execute(
                     "UPDATE turn SET due = 0 WHERE tenant = :t AND conversation = :c AND due = 1",
@@ -158,6 +177,27 @@ class TurnRows:
             tx.execute(
                 f"UPDATE conversation SET {places} WHERE tenant = :t AND id = :c", **columns, t=tenant, c=id_
             )
+        if change.state is not None:
+            for companion in self.companions:
+                companion.changed(tx, conversation, change.state)
+
+    def _moments(
+        self, tx: Transaction, conversation: Conversation, state: ConversationState, given: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return a new state with its times: since when it waits, when it ended."""
+        now = to_ms(self._clock.now())
+        people = state in (ConversationState.WAITING, ConversationState.AGENT)
+        if people:
+            tx.execute(
+                "UPDATE conversation SET handed_at = COALESCE(handed_at, :n) WHERE tenant = :t AND id = :c",
+                n=now, t=conversation.tenant, c=conversation.id,
+            )  # fmt: skip
+        waiting = now if state is ConversationState.WAITING else None
+        return {
+            "state": state,
+            "waiting_at": given.get("waiting_at", waiting),
+            "ended_at": None if people else now,
+        }
 
     def seal(self, tenant: TenantId, user: UserId, row: str, column: str, value: Json) -> bytes:
         """Seal a column of a conversation."""
@@ -192,6 +232,12 @@ class TurnRows:
             waiting_at=from_ms(row["waiting_at"]) if row["waiting_at"] is not None else None,
             created_at=from_ms(row["created_at"]),
             updated_at=from_ms(row["updated_at"]),
+            team=row["team"],
+            merged_into=row["merged_into"],
+            subject=self._open(row, "subject_sealed", ""),
+            contact=self._open(row, "contact_sealed", ""),
+            handed_at=from_ms(row["handed_at"]) if row["handed_at"] is not None else None,
+            ended_at=from_ms(row["ended_at"]) if row["ended_at"] is not None else None,
         )
 
     def turn(self, tenant: TenantId, user: UserId, row: Row) -> Turn:

@@ -68,7 +68,7 @@ def _operation(op: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
     }
     if op.body:
         described["requestBody"] = {
-            "required": True,
+            "required": not getattr(op.body, "optional", False),
             "content": {"application/json": {"schema": refs[op.body, "validation"]}},
         }
     return described

@@ -10,7 +10,7 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast, get_type_hints
+from typing import Any, ClassVar, TypeVar, cast, get_type_hints
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
@@ -29,6 +29,8 @@ class Body(BaseModel):
     """A request body: unknown fields are refused, so that typing errors are noticed."""
 
     model_config = ConfigDict(extra="forbid")
+    optional: ClassVar[bool] = False
+    """Whether the request may come without one."""
 
 
 class Query(BaseModel):
@@ -92,7 +94,8 @@ class Operation:
         if self.query is not None:
             arguments["query"] = self.query.model_validate(dict(request.query))
         if self.body is not None:
-            arguments["body"] = self.body.model_validate(await read_json(request))
+            absent = getattr(self.body, "optional", False) and not request.can_read_body
+            arguments["body"] = self.body.model_validate({} if absent else await read_json(request))
         answer = await self.handler(Call(request, identity, request.match_info), **arguments)
         return encode(answer, self.status)
 

@@ -41,10 +41,8 @@ from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from chatpush.support.assistant import Assistant
 from chatpush.support.conversations import Conversations
-from chatpush.support.desk import Desk
 from chatpush.support.knowledge import Knowledge
 from chatpush.support.promises import Promises
-from chatpush.support.queue import Queue
 from chatpush.support.retrieval import Retrieval
 from chatpush.web import server
 from chatpush.web.console.wiring import add_console
@@ -129,7 +127,7 @@ async def build_whole(database: Database, vault: Vault, clock: StillClock, node:
     drafting = Drafting(
         room.users, world.recommender, Timing(database, room.users.get_many, clock), Copywriter()
     )
-    campaigns = Campaigns(database, vault, room.messages, clock)
+    campaigns = Campaigns(database, vault, room.templates, room.audience, clock)
     runs = Runs(database, vault, campaigns, room.audience, room.messages, room.templates, drafting, clock)
     services: dict[type, object] = {
         **room.services(),
@@ -137,12 +135,11 @@ async def build_whole(database: Database, vault: Vault, clock: StillClock, node:
         Plugins: plugins,
         Figures: Figures(database),
         Conversations: house.conversations,
-        Desk: house.desk,
+        **house.people.staff.services(),
         Promises: house.promises,
         Assistant: house.assistant,
         Knowledge: house.knowledge,
         Retrieval: house.retrieval,
-        Queue: Queue(database, vault, house.conversations),
         Catalogue: world.catalogue,
         Behaviour: world.behaviour,
         Recommender: world.recommender,

@@ -39,6 +39,7 @@ from chatpush.support.tools import Toolbox
 from chatpush.support.turns import Conversation
 from chatpush.support.writer import Writer
 from tests.clocks import StillClock
+from tests.support.staffed import Staffed, staffed
 
 ADA = UserId("ada")
 BOB = UserId("bob")
@@ -60,6 +61,7 @@ class Channels:
         *,
         idempotency_key: str = "",
         tags: dict[str, str] | None = None,
+        skip_history: bool = False,
     ) -> None:
         if idempotency_key and (channel, idempotency_key) in self._keys:
             return
@@ -160,6 +162,7 @@ class House:
     desk: Desk
     assistant: Assistant
     clock: StillClock
+    people: Staffed
     writer: Writer | None = None
     opened: dict[UserId, Conversation] = field(default_factory=dict)
 
@@ -184,6 +187,7 @@ class House:
         """Stop what runs."""
         await self.assistant.stop()
         await self.promises.stop()
+        await self.people.renderers.stop()
         if self.writer is not None:
             await self.writer.close()
 
@@ -206,6 +210,7 @@ async def build(
     articles: Sequence[Draft] = ARTICLES,
     settings: Support | None = None,
     locale: str = "en",
+    mail: bool = True,
 ) -> House:
     """Build the room; building it again on the same database is a restart."""
     channels = channels or Channels()
@@ -247,13 +252,14 @@ async def build(
         modelled = ModelledAssistant(
             writer, retrieval, toolbox, embedded, Prompts(), settings, writer_settings.max_tool_rounds
         )
+    people = staffed(database, vault, clock, conversations, promises, channels, mail=mail)
     assistant = Assistant(
         conversations, embedded, modelled, promises, channels, describe_item, describe_delivery,
         locale_of, settings, clock,
     )  # fmt: skip
     return House(
         channels, tool, notices, knowledge, retrieval, conversations, promises,
-        Desk(conversations, promises), assistant, clock, writer,
+        people.staff.desk, assistant, clock, people, writer,
     )  # fmt: skip
 
 

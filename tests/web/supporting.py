@@ -7,7 +7,6 @@ from chatpush.domain import Identity
 from chatpush.settings import Settings
 from chatpush.support.assistant import Assistant
 from chatpush.support.conversations import Conversations
-from chatpush.support.desk import Desk
 from chatpush.support.knowledge import Knowledge
 from chatpush.support.promises import Promises
 from chatpush.support.retrieval import Retrieval
@@ -20,7 +19,7 @@ from tests.web.harness import KEY, Client, serve
 async def supporting(house: House, identity: Identity = KEY) -> AsyncIterator[Client]:
     """Yield a client of the whole room; ``X-As: user:ada`` asks as Ada."""
     services = {
-        Assistant: house.assistant, Conversations: house.conversations, Desk: house.desk,
+        **house.people.staff.services(), Assistant: house.assistant, Conversations: house.conversations,
         Knowledge: house.knowledge, Promises: house.promises, Retrieval: house.retrieval,
     }  # fmt: skip
     routes = [conversations.routes, my_conversations.routes, knowledge.routes]

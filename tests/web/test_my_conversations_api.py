@@ -73,7 +73,8 @@ async def test_open_ask_answer(client: Client, house: House) -> None:
     assert listed[0]["last"] == "Your order 1001 has arrived."
     assert listed[0]["unread_turns"] == 2
     assert listed[0]["turns"] is None
-    assert (await told(client, "POST", f"{path}/read"))["unread_turns"] == 0
+    await told(client, "POST", f"{path}/read", status=204)
+    assert (await told(client, "GET", path))["unread_turns"] == 0
 
 
 async def test_a_promise_is_cancelled(client: Client, house: House) -> None:

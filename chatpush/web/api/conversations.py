@@ -1,13 +1,15 @@
 """Conversations for the people who answer: read, take over, reply, give back, close."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field
 
-from chatpush.domain import ConversationId, ConversationState, IdentityKind, Role, iso
+from chatpush.domain import ConversationId, ConversationState, IdentityKind, Role, Speaker, iso
 from chatpush.errors import InvalidInput
 from chatpush.support.conversations import Conversations
 from chatpush.support.desk import MAX_REPLY_CHARS, Desk
+from chatpush.support.labels import Labels
+from chatpush.support.standing import Standings
 from chatpush.support.turns import Conversation, turn_payload
 from chatpush.web.doors import Door
 from chatpush.web.operations import Body, Call, Operations, PageQuery
@@ -35,6 +37,20 @@ class ReplyIn(AgentIn):
     """What a person says."""
 
     text: str = Field(min_length=1, max_length=MAX_REPLY_CHARS)
+    client_id: str = Field("", max_length=64, description="The same one speaks once.")
+
+
+class AgentTyping(AgentIn):
+    """Whether this person is writing right now."""
+
+    typing: bool
+
+
+class AgentRead(Body):
+    """Up to which turn; left out: everything there is."""
+
+    optional: ClassVar[bool] = True
+    turn: str = Field("", max_length=64)
 
 
 class DeskConversation(BaseModel):
@@ -52,6 +68,16 @@ class DeskConversation(BaseModel):
     last: str
     unread_turns: int
     waiting_since: str | None
+    read: dict[str, str | None]
+    position: int | None
+    office: dict[str, Any]
+    may_rate: bool
+    rating: dict[str, Any] | None
+    subject: str
+    tags: list[str]
+    team: str | None
+    contact: str | None = Field(description="The address its user left while nobody was there.")
+    merged_into: str | None
     created_at: str
     updated_at: str
     turns: list[dict[str, Any]] | None = None
@@ -78,22 +104,22 @@ async def list_conversations(call: Call, query: ConversationQuery) -> DeskPage:
     found = await call.need(Conversations).page(
         call.identity.tenant, query.limit + 1, query.state or "", query.starting_after
     )
-    data = [await _out(call, conversation) for conversation in found[: query.limit]]
+    data = [await shown(call, conversation) for conversation in found[: query.limit]]
     return DeskPage(data=data, has_more=len(found) > query.limit)
 
 
 @routes.get("/v1/conversations/{id}", door=READ)
 async def get_conversation(call: Call) -> DeskConversation:
     """Return one conversation with its turns and, when handed over, its summary."""
-    return await _out(call, await _found(call), whole=True)
+    return await shown(call, await found_in(call), whole=True)
 
 
 @routes.post("/v1/conversations/{id}/turns", door=WRITE, status=201)
 async def reply(call: Call, body: ReplyIn) -> Said:
     """Answer as a person, taking the conversation over if need be."""
-    agent, name = _agent(call, body)
+    agent, name = agent_of(call, body)
     turn = await call.need(Desk).reply(
-        call.identity.tenant, ConversationId(call.path["id"]), agent, name, body.text
+        call.identity.tenant, ConversationId(call.path["id"]), agent, name, body.text, body.client_id
     )
     return Said(turn=turn_payload(turn))
 
@@ -101,36 +127,43 @@ async def reply(call: Call, body: ReplyIn) -> Said:
 @routes.post("/v1/conversations/{id}/assign", door=WRITE)
 async def assign(call: Call, body: AgentIn) -> DeskConversation:
     """Take a conversation over; the assistant keeps quiet from here on."""
-    agent, name = _agent(call, body)
+    agent, name = agent_of(call, body)
     taken = await call.need(Desk).take_over(
         call.identity.tenant, ConversationId(call.path["id"]), agent, name
     )
-    return await _out(call, taken, whole=True)
+    return await shown(call, taken, whole=True)
 
 
 @routes.post("/v1/conversations/{id}/release", door=WRITE)
 async def release(call: Call) -> DeskConversation:
     """Give a conversation back to the assistant."""
-    found = await _found(call)
-    return await _out(call, await call.need(Desk).release(found.tenant, found.id))
+    found = await found_in(call)
+    return await shown(call, await call.need(Desk).release(found.tenant, found.id))
 
 
 @routes.post("/v1/conversations/{id}/close", door=WRITE)
 async def close(call: Call) -> DeskConversation:
     """End a conversation; the user opens it again by writing."""
-    found = await _found(call)
-    return await _out(call, await call.need(Desk).close(found.tenant, found.id))
+    found = await found_in(call)
+    return await shown(call, await call.need(Desk).close(found.tenant, found.id))
 
 
-@routes.post("/v1/conversations/{id}/read", door=WRITE)
-async def read(call: Call) -> DeskConversation:
-    """Note that an agent has read everything up to now."""
-    found = await _found(call)
-    await call.need(Conversations).read(found, by_agent=True)
-    return await _out(call, await _found(call))
+@routes.post("/v1/conversations/{id}/read", door=WRITE, status=204)
+async def read(call: Call, body: AgentRead) -> None:
+    """Note that an agent has read everything up to a turn; the user sees it."""
+    await call.need(Conversations).read(await found_in(call), by_agent=True, turn=body.turn)
 
 
-def _agent(call: Call, body: AgentIn) -> tuple[str, str]:
+@routes.post("/v1/conversations/{id}/typing", door=WRITE, status=204)
+async def show_typing(call: Call, body: AgentTyping) -> None:
+    """Show the user that a person is writing; say it again every few seconds."""
+    found = await found_in(call)
+    if body.typing:
+        _, name = agent_of(call, body)
+        await call.need(Conversations).typing(found, Speaker.AGENT, name)
+
+
+def agent_of(call: Call, body: AgentIn) -> tuple[str, str]:
     """Return who speaks: the person signed in, or whom a key's owner names."""
     identity = call.identity
     if identity.kind is IdentityKind.PERSON:
@@ -138,13 +171,14 @@ def _agent(call: Call, body: AgentIn) -> tuple[str, str]:
     return body.agent or identity.subject, body.name or NAMELESS
 
 
-async def _found(call: Call) -> Conversation:
+async def found_in(call: Call) -> Conversation:
     return await call.need(Conversations).get(call.identity.tenant, ConversationId(call.path["id"]))
 
 
-async def _out(call: Call, conversation: Conversation, *, whole: bool = False) -> DeskConversation:
+async def shown(call: Call, conversation: Conversation, *, whole: bool = False) -> DeskConversation:
     conversations = call.need(Conversations)
     turns = await conversations.turns(conversation, 200 if whole else 1)
+    tags = await call.need(Labels).tags(conversation.tenant, [conversation.id])
     return DeskConversation(
         id=conversation.id,
         channel=conversation.channel,
@@ -158,6 +192,12 @@ async def _out(call: Call, conversation: Conversation, *, whole: bool = False) -
         last=turns[-1].text[:140] if turns else "",
         unread_turns=await conversations.unread(conversation, for_agent=True),
         waiting_since=iso(conversation.waiting_at) if conversation.waiting_at else None,
+        read={"user": conversation.user_read or None, "agent": conversation.agent_read or None},
+        **await call.need(Standings).told(conversation),
+        tags=list(tags.get(conversation.id, ())),
+        team=conversation.team or None,
+        contact=conversation.contact or None,
+        merged_into=conversation.merged_into or None,
         created_at=iso(conversation.created_at),
         updated_at=iso(conversation.updated_at),
         turns=[turn_payload(turn) for turn in turns] if whole else None,

@@ -4,16 +4,19 @@ The user is the one of the token; an id of somebody else's conversation does not
 exist here.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field
 
-from chatpush.domain import ConversationId, PromiseId, Turn, iso
+from chatpush.domain import ConversationId, PromiseId, Speaker, Turn, iso
 from chatpush.errors import InvalidInput
 from chatpush.support.assistant import Assistant
 from chatpush.support.conversations import Conversations
-from chatpush.support.desk import Desk
+from chatpush.support.desk import LONGEST_MESSAGE, Desk
+from chatpush.support.letters import LONGEST_ADDRESS
 from chatpush.support.promises import Promises
+from chatpush.support.ratings import BEST, LONGEST_COMMENT, WORST, Ratings
+from chatpush.support.standing import Standings
 from chatpush.support.turns import Conversation, turn_payload
 from chatpush.web.doors import Door
 from chatpush.web.operations import Body, Call, Operations
@@ -50,6 +53,61 @@ class TurnOut(BaseModel):
     turn: dict[str, Any]
 
 
+class TypingIn(Body):
+    """Whether the user is writing right now."""
+
+    typing: bool
+
+
+class ReadIn(Body):
+    """Up to which turn; left out: everything there is."""
+
+    optional: ClassVar[bool] = True
+    turn: str = Field("", max_length=64)
+
+
+class RatingIn(Body):
+    """What the user thought of it."""
+
+    score: int = Field(ge=WORST, le=BEST)
+    comment: str = Field("", max_length=LONGEST_COMMENT)
+
+
+class TranscriptIn(Body):
+    """Where the transcript goes; left out: to the address the user left before."""
+
+    optional: ClassVar[bool] = True
+    email: str = Field("", max_length=LONGEST_ADDRESS)
+
+
+class MessageLeft(Body):
+    """What a user writes while nobody is there."""
+
+    email: str = Field(min_length=3, max_length=LONGEST_ADDRESS)
+    text: str = Field(min_length=1, max_length=LONGEST_MESSAGE)
+
+
+class OfficeOut(BaseModel):
+    """Whether people are there, and when they are back if that is known."""
+
+    open: bool
+    opens_at: str | None
+
+
+class RatingOut(BaseModel):
+    """What the user thought of it."""
+
+    score: int
+    comment: str
+
+
+class ReadOut(BaseModel):
+    """Up to which turn each side has read."""
+
+    user: str | None
+    agent: str | None
+
+
 class ConversationOut(BaseModel):
     """A conversation with its turns and the token of its channel."""
 
@@ -62,6 +120,12 @@ class ConversationOut(BaseModel):
     turns: list[dict[str, Any]] | None = None
     last: str
     unread_turns: int
+    read: ReadOut
+    position: int | None = Field(description="Place in the queue while it waits for a person.")
+    office: OfficeOut
+    may_rate: bool = Field(description="Whether the user is to be asked what they thought of it.")
+    rating: RatingOut | None
+    subject: str
     created_at: str
     updated_at: str
 
@@ -86,6 +150,12 @@ class PromisesOut(BaseModel):
     """A user's open promises."""
 
     data: list[PromiseOut]
+
+
+class Sent(BaseModel):
+    """Where the mail goes."""
+
+    email: str
 
 
 class Stopped(BaseModel):
@@ -137,12 +207,38 @@ async def stop_mine(call: Call) -> Stopped:
     return Stopped(stopped=call.need(Assistant).interrupt(await _own(call)))
 
 
-@routes.post("/v1/me/conversations/{id}/read", door=MINE)
-async def read_mine(call: Call) -> ConversationOut:
-    """Note that the user has read everything up to now."""
+@routes.post("/v1/me/conversations/{id}/read", door=MINE, status=204)
+async def read_mine(call: Call, body: ReadIn) -> None:
+    """Note that the user has read everything up to a turn; people see it."""
+    await call.need(Conversations).read(await _own(call), turn=body.turn)
+
+
+@routes.post("/v1/me/conversations/{id}/typing", door=MINE, status=204)
+async def type_mine(call: Call, body: TypingIn) -> None:
+    """Show people that the user is writing; say it again every few seconds."""
     conversation = await _own(call)
-    await call.need(Conversations).read(conversation)
+    if body.typing:
+        await call.need(Conversations).typing(conversation, Speaker.USER)
+
+
+@routes.post("/v1/me/conversations/{id}/rating", door=MINE)
+async def rate_mine(call: Call, body: RatingIn) -> ConversationOut:
+    """Say what the user thought of a conversation that has ended."""
+    await call.need(Ratings).rate(await _own(call), body.score, body.comment)
     return await _brief(call, await _own(call))
+
+
+@routes.post("/v1/me/conversations/{id}/transcript", door=MINE, status=202)
+async def send_transcript_mine(call: Call, body: TranscriptIn) -> Sent:
+    """Mail the conversation to its user."""
+    return Sent(email=await call.need(Desk).send_transcript(await _own(call), body.email))
+
+
+@routes.post("/v1/me/conversations/{id}/leave-message", door=MINE, status=202)
+async def leave_message_mine(call: Call, body: MessageLeft) -> TurnOut:
+    """Leave a message while nobody is there; people answer here and by mail."""
+    turn = await call.need(Desk).leave_message(await _own(call), body.email, body.text)
+    return TurnOut(turn=turn_payload(turn))
 
 
 @routes.get("/v1/me/promises", door=MINE)
@@ -169,8 +265,11 @@ async def cancel_promise(call: Call) -> None:
 
 async def _own(call: Call) -> Conversation:
     """Return the user's own conversation of the path; another's is not found."""
-    id_ = ConversationId(call.path["id"])
-    return await call.need(Conversations).get(call.identity.tenant, id_, call.identity.user)
+    conversations, identity = call.need(Conversations), call.identity
+    found = await conversations.get(identity.tenant, ConversationId(call.path["id"]), identity.user)
+    while found.merged_into:  # a page that is still open goes on in the one it was merged into
+        found = await conversations.get(identity.tenant, ConversationId(found.merged_into), identity.user)
+    return found
 
 
 async def _brief(call: Call, conversation: Conversation, last: Turn | None = None) -> ConversationOut:
@@ -184,6 +283,8 @@ async def _brief(call: Call, conversation: Conversation, last: Turn | None = Non
         about=conversation.about or None,
         last=latest[0].text[:140] if latest else "",
         unread_turns=await conversations.unread(conversation),
+        read=ReadOut(user=conversation.user_read or None, agent=conversation.agent_read or None),
+        **await call.need(Standings).told(conversation),
         created_at=iso(conversation.created_at),
         updated_at=iso(conversation.updated_at),
     )
