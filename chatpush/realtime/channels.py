@@ -17,7 +17,7 @@ from chatpush.realtime import codec, frames
 from chatpush.realtime.feed import LiveChannel, Subscription
 from chatpush.realtime.listening import Listener
 from chatpush.realtime.namespaces import Namespaces
-from chatpush.realtime.traffic import Traffic
+from chatpush.realtime.traffic import Traffics
 
 NOWHERE = Cursor("", 0)
 KEY_SECONDS = 300.0
@@ -27,7 +27,7 @@ KEYS_KEPT = 10_000
 class Channels:
     """All live channels of this node."""
 
-    def __init__(self, source: Log, namespaces: Namespaces, clock: Clock, traffic: Traffic) -> None:
+    def __init__(self, source: Log, namespaces: Namespaces, clock: Clock, traffic: Traffics) -> None:
         self._log = source
         self._traffic = traffic
         self._namespaces = namespaces
@@ -124,7 +124,7 @@ class Channels:
             place = await self._log.append(tenant, name, draft)
             # What was appended is written by the end of the turn before its publisher hears of it.
             if (tenant, name) in self._live:
-                self._traffic.latency.observe(self._clock.monotonic() - began)
+                self._traffic[tenant].latency.observe(self._clock.monotonic() - began)
             return place
         live = self._live.get((tenant, name))
         if live is not None and not self._repeated(tenant, name, draft.idempotency_key):

@@ -41,7 +41,7 @@ from chatpush.realtime.registry import Registry, UserListener
 from chatpush.realtime.rpc import Rpc
 from chatpush.realtime.session import Session
 from chatpush.realtime.tokens import Tokens
-from chatpush.realtime.traffic import Traffic
+from chatpush.realtime.traffic import Traffics
 from chatpush.realtime.wires import OneWayWire, ProtobufWire
 from chatpush.settings import Settings
 from chatpush.store.vault import derived_key
@@ -55,10 +55,6 @@ class HubCounts:
     users: int
     channels: int
     subscriptions: int
-    holding: int = 0
-    """Long-polls that wait."""
-    behind: int = 0
-    """Connections that are catching up."""
 
 
 class Hub:
@@ -85,7 +81,7 @@ class Hub:
         self._leaving_seconds = min(server.drain_spread_seconds, server.drain_seconds / 2)
         self._log = source
         self._registry = Registry(clock)
-        self.traffic = Traffic()
+        self.traffic = Traffics()
         self._channels = Channels(source, namespaces, clock, self.traffic)
         self._rates = UserRates(settings.client.user_commands_per_second, clock)
         self._registry.on_disconnect.append(self._rates.forget)
@@ -146,7 +142,7 @@ class Hub:
         wire = ProtobufWire(wire) if protobuf else wire
         settings, now = self._settings, self._clock.monotonic()
         bucket = Bucket(settings.commands_per_second, 2 * settings.commands_per_second, now)
-        way = self.traffic.way(transport, binary=protobuf)
+        way = self.traffic[tenant].way(transport, binary=protobuf)
         connection = Connection(tenant, wire, way, self._log, bucket, self._lost, self._released)
         connection.channels_left = settings.max_channels + 1
         self._registry.open.add(connection)
@@ -244,8 +240,6 @@ class Hub:
             self._registry.users,
             len(self._channels),
             self._channels.subscriptions,
-            self._registry.holding,
-            sum(connection.catch_up.busy for connection in self._registry.open),
         )
 
     def now(self) -> datetime:
@@ -271,6 +265,14 @@ class Hub:
             found[live.tenant, live.namespace] += len(live.subscriptions)
         return found
 
+    def polls_by_tenant(self) -> Counter[TenantId]:
+        """Return how many long-polls of each tenant wait on this node."""
+        return Counter(self._registry.held)
+
+    def slow_by_tenant(self) -> Counter[TenantId]:
+        """Return how many connections of each tenant are catching up."""
+        return Counter(one.tenant for one in self._registry.open if one.catch_up.busy)
+
     def channels_by_namespace(self) -> Counter[tuple[TenantId, str]]:
         """Return how many channels of each tenant's namespaces have a reader on this node."""
         return Counter((live.tenant, live.namespace) for live in self._channels.everywhere())
@@ -290,7 +292,8 @@ class Hub:
         return await self.moves.disconnect(tenant, chosen, Disconnect(code, reason), whitelist)
 
     def _released(self, connection: Connection) -> None:
-        self.traffic.disconnects[(connection.closed_by or CONNECTION_CLOSED).code] += 1
+        code = (connection.closed_by or CONNECTION_CLOSED).code
+        self.traffic[connection.tenant].disconnects[code] += 1
         for sub in list(connection.subs.values()):
             self._channels.remove(sub)
         self._registry.remove(connection)

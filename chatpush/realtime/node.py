@@ -12,7 +12,7 @@ from chatpush.realtime.namespaces import Namespaces
 from chatpush.realtime.registry import Registry
 from chatpush.realtime.rpc import Rpc
 from chatpush.realtime.tokens import Tokens
-from chatpush.realtime.traffic import Traffic
+from chatpush.realtime.traffic import Traffics
 from chatpush.settings import Client
 
 
@@ -33,7 +33,7 @@ class Node:
     tokens: Tokens
     plugins: Plugins
     rpc: Rpc
-    traffic: Traffic
+    traffic: Traffics
     rates: UserRates
 
     def now(self) -> float:

@@ -28,7 +28,8 @@ class Registry:
         self._clock = clock
         # Every open socket, connected or not yet.
         self.open: set[Connection] = set()
-        self.holding = 0
+        # Long-polls that wait, by tenant.
+        self.held: Counter[TenantId] = Counter()
         self._clients: dict[str, Connection] = {}
         self._users: dict[Who, dict[str, Connection]] = {}
         self._polls: dict[Who, int] = {}
@@ -39,7 +40,7 @@ class Registry:
     @property
     def connections(self) -> int:
         """How many sockets and held long-polls there are."""
-        return len(self.open) + self.holding
+        return len(self.open) + self.held.total()
 
     @property
     def users(self) -> int:
@@ -106,7 +107,7 @@ class Registry:
     def hold(self, tenant: TenantId, user: UserId) -> None:
         """A user's long-poll begins to wait."""
         who = (tenant, user)
-        self.holding += 1
+        self.held[tenant] += 1
         if not user:
             return
         first = not self.is_online(*who)
@@ -118,7 +119,7 @@ class Registry:
     def let_go(self, tenant: TenantId, user: UserId) -> None:
         """A long-poll was answered; its user is given time for the next."""
         who = (tenant, user)
-        self.holding -= 1
+        self.held[tenant] -= 1
         if who not in self._polls:
             return
         self._polls[who] -= 1

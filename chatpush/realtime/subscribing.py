@@ -191,8 +191,9 @@ async def _position(
     missed: tuple[Publication, ...] | None = None
     if request.recover:
         missed = await _missed(node, sub, request)
-        node.traffic.recovered += missed is not None
-        node.traffic.not_recovered += missed is None
+        traffic = node.traffic[live.tenant]
+        traffic.recovered += missed is not None
+        traffic.not_recovered += missed is None
         if missed is None and request.flag & REJECT_UNRECOVERED:
             raise Refused(UNRECOVERABLE_POSITION)
     if missed is None:

@@ -1,12 +1,13 @@
 """What goes over the wires of this node, counted: plain numbers, read when somebody asks.
 
-Each transport has one ``Way``; every connection of it counts into the same
-one. A fan-out to many counts once, by multiplication.
+Each transport of a tenant has one ``Way``; every connection of it counts into
+the same one. A fan-out to many counts once, by multiplication.
 """
 
 from bisect import bisect_left
 from collections import Counter
 
+from chatpush.domain import TenantId
 from chatpush.realtime.codec import Frame
 
 LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -59,7 +60,7 @@ class Spread:
 
 
 class Traffic:
-    """The numbers of one node."""
+    """The numbers of one tenant on one node."""
 
     def __init__(self) -> None:
         self.ways: dict[tuple[str, bool], Way] = {}
@@ -76,3 +77,11 @@ class Traffic:
         if found is None:
             found = self.ways[transport, binary] = Way(transport, binary=binary)
         return found
+
+
+class Traffics(dict[TenantId, Traffic]):
+    """The numbers of all tenants that ever were on this node; a new tenant begins with its first look."""
+
+    def __missing__(self, tenant: TenantId) -> Traffic:
+        made = self[tenant] = Traffic()
+        return made

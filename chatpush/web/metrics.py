@@ -42,13 +42,13 @@ class Total(Gauge):
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """How observations spread: the upper bounds, one count more than those, and the sum of all."""
+    """How observations spread over upper bounds: by labels, one count more than bounds, and the sum of all."""
 
     name: str
     help: str
+    labels: tuple[str, ...]
     bounds: tuple[float, ...]
-    counts: tuple[int, ...]
-    sum: float
+    values: tuple[tuple[tuple[str, ...], tuple[int, ...], float], ...]
 
 
 Reading = Gauge | Histogram
@@ -80,8 +80,10 @@ def _family(reading: Reading) -> Metric:
     name = f"chatpush_{reading.name}"
     if isinstance(reading, Histogram):
         bounds = [*map(str, reading.bounds), "+Inf"]
-        buckets = list(zip(bounds, map(float, accumulate(reading.counts)), strict=True))
-        return HistogramMetricFamily(name, reading.help, buckets=buckets, sum_value=reading.sum)
+        spread = HistogramMetricFamily(name, reading.help, labels=reading.labels)
+        for labels, counts, total in reading.values:
+            spread.add_metric(labels, list(zip(bounds, map(float, accumulate(counts)), strict=True)), total)
+        return spread
     kind = CounterMetricFamily if isinstance(reading, Total) else GaugeMetricFamily
     family = kind(name, reading.help, labels=reading.labels)
     for labels, value in reading.values:
@@ -114,7 +116,7 @@ class Metrics:
     def described(self) -> list[tuple[str, str, tuple[str, ...], str]]:
         """Return each number's name, kind, labels and meaning, in order of names."""
         found = [
-            (f"chatpush_{one.name}", _kind(one), () if isinstance(one, Histogram) else one.labels, one.help)
+            (f"chatpush_{one.name}", _kind(one), one.labels, one.help)
             for source in self._sources
             for one in source()
         ]

@@ -5,11 +5,12 @@ command it answers or push it is; ``protocol`` is "json" or "protobuf".
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
+from operator import attrgetter
 
 from chatpush.domain import DEFAULT_TENANT, TenantId
 from chatpush.realtime.hub import Hub
-from chatpush.realtime.traffic import Traffic, Way
+from chatpush.realtime.traffic import LATENCY_BUCKETS, Traffics, Way
 from chatpush.web.metrics import Gauge, Histogram, Reading, Readings, Total
 
 Values = tuple[tuple[tuple[str, ...], float], ...]
@@ -20,7 +21,8 @@ def readings_of(hub: Hub) -> Readings:
 
     def read() -> Iterator[Reading]:
         yield from _present(hub)
-        yield from _traffic(hub.traffic)
+        yield from _sent(hub.traffic)
+        yield from _ended(hub.traffic)
 
     return read
 
@@ -28,50 +30,66 @@ def readings_of(hub: Hub) -> Readings:
 def _present(hub: Hub) -> Iterator[Reading]:
     """Who is here now."""
     users = Counter(tenant for tenant, _ in hub.online())
-    counts = hub.counts()
-    yield Gauge("connections", "Open connections", ("tenant",), _by_tenant(hub.connections_by_tenant()))
-    yield Gauge("users_online", "Users with a connection", ("tenant",), _by_tenant(users))
-    for name, help_text, counted in (
+    for name, help_text, by_tenant in (
+        ("connections", "Open connections", hub.connections_by_tenant()),
+        ("users_online", "Users with a connection", users),
+        ("poll_holds", "Long-polls that wait", hub.polls_by_tenant()),
+        ("slow_readers", "Connections that are catching up", hub.slow_by_tenant()),
+    ):
+        yield Gauge(name, help_text, ("tenant",), _by_tenant(by_tenant))
+    for name, help_text, by_space in (
         ("subscriptions", "Subscriptions", hub.subscriptions_by_namespace()),
         ("channels", "Channels with a reader", hub.channels_by_namespace()),
     ):
-        values = tuple((labels, float(number)) for labels, number in counted.items())
+        values = tuple((labels, float(number)) for labels, number in by_space.items())
         yield Gauge(name, help_text, ("tenant", "namespace"), values)
-    yield Gauge("poll_holds", "Long-polls that wait", (), (((), float(counts.holding)),))
-    yield Gauge("slow_readers", "Connections that are catching up", (), (((), float(counts.behind)),))
 
 
-def _traffic(traffic: Traffic) -> Iterator[Reading]:
+def _sent(traffics: Traffics) -> Iterator[Reading]:
     """What went over the wires since the start."""
-    ways = list(traffic.ways.values())
-    sent = ("transport", "protocol", "type")
-    yield Total("messages_sent", "Messages sent", sent, _by_type(ways, lambda way: way.sent))
-    yield Total("sent_bytes", "Bytes of messages sent", sent, _by_type(ways, lambda way: way.sent_bytes))
-    yield Total("commands", "Commands of clients", sent, _by_type(ways, lambda way: way.heard))
-    heard = tuple((_labels(way), float(way.heard_bytes)) for way in ways)
-    yield Total("received_bytes", "Bytes of clients' frames", sent[:2], heard)
-    behind = tuple((_labels(way), float(way.fell_behind)) for way in ways)
-    yield Total("fell_behind", "Readers in step that could not take a publication", sent[:2], behind)
-    closed = tuple(((str(code),), float(number)) for code, number in sorted(traffic.disconnects.items()))
-    yield Total("disconnects", "Connections ended, by the protocol's code", ("code",), closed)
-    recoveries = ((("yes",), float(traffic.recovered)), (("no",), float(traffic.not_recovered)))
-    yield Total("recoveries", "Positions asked to recover from", ("recovered",), recoveries)
-    spread = traffic.latency
-    yield Histogram(
-        "publish_seconds",
-        "From a publish to its writes to whoever is in step",
-        spread.bounds,
-        tuple(spread.counts),
-        spread.total,
+    ways = [(tenant, way) for tenant, traffic in traffics.items() for way in list(traffic.ways.values())]
+    labels = ("tenant", "transport", "protocol")
+    for name, help_text, of in (
+        ("messages_sent", "Messages sent", attrgetter("sent")),
+        ("sent_bytes", "Bytes of messages sent", attrgetter("sent_bytes")),
+        ("commands", "Commands of clients", attrgetter("heard")),
+    ):
+        typed = tuple(
+            ((*_labels(tenant, way), kind), float(number))
+            for tenant, way in ways
+            for kind, number in sorted(of(way).items())
+        )
+        yield Total(name, help_text, (*labels, "type"), typed)
+    heard = tuple((_labels(*one), float(one[1].heard_bytes)) for one in ways)
+    yield Total("received_bytes", "Bytes of clients' frames", labels, heard)
+    behind = tuple((_labels(*one), float(one[1].fell_behind)) for one in ways)
+    yield Total("fell_behind", "Readers in step that could not take a publication", labels, behind)
+
+
+def _ended(traffics: Traffics) -> Iterator[Reading]:
+    """How connections ended and came back, and how quick publishing was."""
+    all_of = list(traffics.items())
+    closed = tuple(
+        ((tenant, str(code)), float(number))
+        for tenant, traffic in all_of
+        for code, number in sorted(traffic.disconnects.items())
     )
+    yield Total("disconnects", "Connections ended, by the protocol's code", ("tenant", "code"), closed)
+    recoveries = tuple(
+        ((tenant, word), float(number))
+        for tenant, traffic in all_of
+        for word, number in (("yes", traffic.recovered), ("no", traffic.not_recovered))
+    )
+    yield Total("recoveries", "Positions asked to recover from", ("tenant", "recovered"), recoveries)
+    spreads = tuple(
+        ((tenant,), tuple(traffic.latency.counts), traffic.latency.total) for tenant, traffic in all_of
+    )
+    help_text = "From a publish to its writes to whoever is in step"
+    yield Histogram("publish_seconds", help_text, ("tenant",), LATENCY_BUCKETS, spreads)
 
 
-def _by_type(ways: Iterable[Way], of: Callable[[Way], Counter[str]]) -> Values:
-    return tuple(((*_labels(way), kind), float(n)) for way in ways for kind, n in sorted(of(way).items()))
-
-
-def _labels(way: Way) -> tuple[str, str]:
-    return way.name, "protobuf" if way.binary else "json"
+def _labels(tenant: TenantId, way: Way) -> tuple[str, str, str]:
+    return tenant, way.name, "protobuf" if way.binary else "json"
 
 
 def _by_tenant(counted: Counter[TenantId]) -> Values:
