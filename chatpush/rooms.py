@@ -163,7 +163,7 @@ class Rooms:
         self.unsubscribing, self.webhook_calls = outside.unsubscribing, outside.webhook_calls
         self.plugins.add(built_in.NAME, self.channels)
         self.receipts.listen(self.webhooks.on_reception)
-        self.away = Away(self.plugins.channels())
+        self.away = Away(self.plugins.channels(), limits=self.settings.channels.limits)
         accepted = AcceptedMessages(vault)
         self.outbox = build_outbox(
             database, vault, self.hub, self.hub.is_online, self.endpoints, self.away, self.users, accepted,

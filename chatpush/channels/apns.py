@@ -46,7 +46,14 @@ class Apns:
     carries_silent = True
 
     def __init__(
-        self, key: AppleKey, topic: str, endpoint: str, clock: Clock, *, trust: ssl.SSLContext | None = None
+        self,
+        key: AppleKey,
+        topic: str,
+        endpoint: str,
+        clock: Clock,
+        *,
+        trust: ssl.SSLContext | None = None,
+        seconds: float = SECONDS,
     ) -> None:
         """Open nothing yet.
 
@@ -61,7 +68,7 @@ class Apns:
         try:
             self._client = httpx2.AsyncClient(
                 http1=False, http2=True, verify=trust or ssl.create_default_context(), trust_env=False,
-                timeout=SECONDS, follow_redirects=False,
+                timeout=seconds, follow_redirects=False,
                 limits=httpx2.Limits(max_connections=CONNECTIONS, keepalive_expiry=600),
             )  # fmt: skip
         except ImportError as error:

@@ -40,7 +40,7 @@ class AppriseChannel:
             raise InvalidSettings(
                 'channels.apprise.enabled: `pip install "chatpush[apprise]"` brings apprise'
             )
-        self.concurrency = workers * 4
+        self.concurrency = workers
         self._seconds = seconds
         self._allow_private = allow_private
         self._workers: set[WorkerProcess] = set()

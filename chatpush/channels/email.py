@@ -36,10 +36,13 @@ class Email:
     name = NAME
     concurrency = 8
 
-    def __init__(self, settings: EmailSettings, clock: Clock, unsubscribe: UnsubscribeLink) -> None:
+    def __init__(
+        self, settings: EmailSettings, clock: Clock, unsubscribe: UnsubscribeLink, *, seconds: float = SECONDS
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._unsubscribe = unsubscribe
+        self._seconds = seconds
 
     async def send(self, message: OutgoingMessage, address: str) -> Sent:
         """Hand one message to the mail server.
@@ -57,7 +60,7 @@ class Email:
         try:
             _, said = await aiosmtplib.send(
                 self.letter(message, address, link),
-                hostname=settings.host, port=settings.port, timeout=SECONDS,
+                hostname=settings.host, port=settings.port, timeout=self._seconds,
                 username=settings.username or None, password=settings.password or None,
                 use_tls=settings.security == "tls", start_tls=settings.security == "starttls",
             )  # fmt: skip

@@ -3,18 +3,21 @@
 A provider that is slow or down holds up nobody else: sends run beside the
 outbox, each channel has places of its own and a pace of its own, and when they
 are taken the outbox is told to come back. A channel may say what its provider
-stands: ``concurrency`` (messages at once) and ``per_second``.
+stands: ``concurrency`` (messages at once) and ``per_second``; the operator's
+limits win. When all addresses of a channel are at ``one_provider``, its word to
+come back later (Retry-After) holds for the whole channel.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
 
+from chatpush.channel_settings import ChannelLimit
 from chatpush.domain import OutgoingMessage
-from chatpush.errors import NotFound, Unavailable
+from chatpush.errors import InvalidSettings, NotFound, Unavailable
 from chatpush.plugins.contracts import Channel
 
 log = structlog.get_logger(__name__)
@@ -22,19 +25,22 @@ log = structlog.get_logger(__name__)
 SEND_SECONDS = 20.0
 PLACES = 64
 LONGEST_PACE_SECONDS = 2.0
+FULL_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class AwayResult:
     """How it went: by which channels it was sent, what failed for good and why, what may be tried again.
 
-    ``gone`` are addresses their provider does not know any more.
+    ``gone`` are addresses their provider does not know any more, ``waits`` the
+    seconds providers asked us to stay away.
     """
 
     sent: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     again: list[str] = field(default_factory=list)
     gone: list[tuple[str, str]] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
 
 
 Done = Callable[[AwayResult], Awaitable[None]]
@@ -51,6 +57,10 @@ class _Pace:
         """Return how many seconds the next message would have to wait."""
         return max(0.0, self._next - now)
 
+    def pause(self, now: float, seconds: float) -> None:
+        """Let nothing go for so long."""
+        self._next = max(self._next, now + seconds)
+
     async def wait(self) -> None:
         """Take the next turn and wait for it."""
         if self._gap:
@@ -63,13 +73,30 @@ class _Pace:
 class Away:
     """The channels for users who are away."""
 
-    def __init__(self, channels: Iterable[Channel], *, places: int = PLACES) -> None:
+    def __init__(
+        self, channels: Iterable[Channel], *, places: int = PLACES,
+        limits: Mapping[str, ChannelLimit] | None = None,
+    ) -> None:  # fmt: skip
+        """Hold the channels with their limits.
+
+        Raises:
+            InvalidSettings: a limit is for a channel that is not there.
+        """
         self._channels = {channel.name: channel for channel in channels}
         self._places = places
-        self._each = {name: int(getattr(one, "concurrency", places)) for name, one in self._channels.items()}
-        self._paces = {
-            name: _Pace(float(getattr(one, "per_second", 0))) for name, one in self._channels.items()
-        }
+        self._each: dict[str, int] = {}
+        self._paces: dict[str, _Pace] = {}
+        limits = limits or {}
+        if unknown := sorted(set(limits) - set(self._channels)):
+            known = ", ".join(sorted(self._channels)) or "none is switched on"
+            raise InvalidSettings(f"channels.limits.{unknown[0]}: there is no such channel; {known}")
+        for name, one in self._channels.items():
+            limit = limits.get(name, ChannelLimit())
+            places_of = (
+                limit.concurrency if limit.concurrency is not None else getattr(one, "concurrency", places)
+            )
+            pace = limit.per_second if limit.per_second is not None else getattr(one, "per_second", 0)
+            self._each[name], self._paces[name] = int(places_of), _Pace(float(pace))
         self._busy: Counter[str] = Counter()
         self._running: set[asyncio.Task[None]] = set()
         self._stopped = False
@@ -79,16 +106,22 @@ class Away:
         """The names messages may ask for."""
         return frozenset(self._channels)
 
-    def full(self, channels: Iterable[str]) -> bool:
-        """Whether nothing more can begin on one of these channels: places taken, pace behind, or stopped."""
+    def busy_seconds(self, channels: Iterable[str]) -> float:
+        """Return how long nothing more can begin on one of these channels; 0: it can now.
+
+        Places may be taken, the pace behind, the provider may want to be left alone.
+        """
         if self._stopped or len(self._running) >= self._places * max(1, len(self._channels)):
-            return True
-        now = asyncio.get_running_loop().time()
-        return any(
-            name in self._each
-            and (self._busy[name] >= self._each[name] or self._paces[name].behind(now) > LONGEST_PACE_SECONDS)
-            for name in channels
-        )
+            return FULL_SECONDS
+        now, longest = asyncio.get_running_loop().time(), 0.0
+        for name in channels:
+            if name not in self._each:
+                continue
+            if self._busy[name] >= self._each[name]:
+                longest = max(longest, FULL_SECONDS)
+            if (behind := self._paces[name].behind(now)) > LONGEST_PACE_SECONDS:
+                longest = max(longest, behind)
+        return longest
 
     def begin(self, message: OutgoingMessage, addresses: list[tuple[str, str]], done: Done) -> None:
         """Send one message to (channel, address) pairs in the background, then call ``done``."""
@@ -140,6 +173,10 @@ class Away:
             log.warning("channel unavailable", channel=channel, delivery=message.delivery, problem=str(error))
             if channel not in result.again:
                 result.again.append(channel)
+            if isinstance(error, Unavailable) and error.retry_after_seconds:
+                result.waits.append(error.retry_after_seconds)
+                if getattr(known, "one_provider", False):
+                    self._paces[channel].pause(asyncio.get_running_loop().time(), error.retry_after_seconds)
         except NotFound as error:
             log.info("address gone", channel=channel, delivery=message.delivery, problem=error.message)
             result.gone.append((channel, address))

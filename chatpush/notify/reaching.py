@@ -25,7 +25,6 @@ from chatpush.store.database import Database, Row, Transaction
 
 FIRST_RETRY_SECONDS = 5.0
 LONGEST_RETRY_SECONDS = 900.0
-FULL_RETRY = timedelta(seconds=2)
 
 
 class Reaching:
@@ -70,10 +69,9 @@ class Reaching:
             ]
             if not addresses:
                 await self._record(tenant, one, AwayResult(failed={"": "no_channel"}))
-            elif self._away.full(channel for channel, _ in addresses):
-                later = Outcome(
-                    DeliveryState(one.row["state"]), "channels_busy", self._clock.now() + FULL_RETRY
-                )
+            elif busy := self._away.busy_seconds(channel for channel, _ in addresses):
+                until = self._clock.now() + timedelta(seconds=busy)
+                later = Outcome(DeliveryState(one.row["state"]), "channels_busy", until)
                 await self._claims.conclude(tenant, [(one.row, later, "attempt")], self._clock.now())
             else:
                 self._away.begin(one.message, addresses, self._recorder(tenant, one))
@@ -93,7 +91,7 @@ class Reaching:
             again = []
         await self._bury(tenant, one, {name: why for name, why in dead.items() if name}, attempts)
         if again:
-            await self._try_again(tenant, one, again, attempts, sent=result.sent)
+            await self._try_again(tenant, one, again, attempts, result)
         elif result.sent:
             step = self.step_after(one)
             keep = frozenset([one.id]) if step else frozenset[str]()
@@ -103,11 +101,11 @@ class Reaching:
         self._ring_outbox()
 
     async def _try_again(
-        self, tenant: TenantId, one: Ready, again: list[str], attempts: int, *, sent: list[str]
+        self, tenant: TenantId, one: Ready, again: list[str], attempts: int, result: AwayResult
     ) -> None:
-        """Come back for the channels that are left."""
-        if sent:
-            await self._marks.sent(tenant, [(one, sent)], keep=frozenset([one.id]))
+        """Come back for the channels that are left, not before their providers want us to."""
+        if result.sent:
+            await self._marks.sent(tenant, [(one, result.sent)], keep=frozenset([one.id]))
         left = "" if one.accepted.escalate_after is not None else ",".join(again)
         await self._database.write(
             lambda tx: tx.execute(
@@ -116,9 +114,10 @@ class Reaching:
             )
         )  # fmt: skip
         now = self._clock.now()
-        went = bool(sent) or one.row["sent_at"] is not None or one.accepted.shows
+        went = bool(result.sent) or one.row["sent_at"] is not None or one.accepted.shows
         state = DeliveryState.SENT if went else DeliveryState.QUEUED
-        outcome = Outcome(state, "channel_unavailable", now + retry_after(attempts), attempted=True)
+        wait = max([retry_after(attempts), *(timedelta(seconds=asked) for asked in result.waits)])
+        outcome = Outcome(state, "channel_unavailable", now + wait, attempted=True)
         await self._claims.conclude(tenant, [(one.row, outcome, "attempt")], now)
 
     async def _give_up(self, tenant: TenantId, one: Ready, dead: dict[str, str]) -> None:

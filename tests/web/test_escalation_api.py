@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from chatpush.channel_settings import ChannelLimit
 from chatpush.domain import OutgoingMessage
-from chatpush.errors import NotFound, Unavailable
+from chatpush.errors import InvalidSettings, NotFound, Unavailable
 from chatpush.notify.away import Away
 from chatpush.plugins.contracts import Sent
 from chatpush.plugins.hooks import hook
@@ -212,8 +213,53 @@ async def test_a_channel_has_its_own_places_and_pace() -> None:
     slow.concurrency = 0  # type: ignore[attr-defined]
     quick.per_second = 0.1  # type: ignore[attr-defined]
     away = Away([slow, quick])
-    assert away.full(["slow"])
-    assert not away.full(["quick"])
+    assert away.busy_seconds(["slow"]) == 2.0
+    assert not away.busy_seconds(["quick"])
     pace = away._paces["quick"]
     await pace.wait()
-    assert away.full(["quick"])
+    assert away.busy_seconds(["quick"]) > 9
+
+
+async def test_the_operators_limits_win_and_must_name_a_channel() -> None:
+    quick = Post("quick")
+    quick.concurrency, quick.per_second = 5, 0.1  # type: ignore[attr-defined]
+    away = Away([quick], limits={"quick": ChannelLimit(concurrency=7, per_second=0)})
+    assert away._each == {"quick": 7}
+    await away._paces["quick"].wait()
+    assert not away.busy_seconds(["quick"])
+    with pytest.raises(InvalidSettings, match=r"channels\.limits\.smoke: .*quick"):
+        Away([quick], limits={"smoke": ChannelLimit()})
+
+
+async def test_a_provider_that_wants_to_be_left_alone_is(
+    database: Database, vault: Vault, still_clock: StillClock
+) -> None:
+    async with chained(database, vault, still_clock) as (client, room, posts):
+        posts.push.failing = Unavailable("slow down", retry_after_seconds=900)
+        first = await send(client, ["push"])
+        await room.settle()
+        found = await delivery(client, first)
+        assert (found["state"], found["reason"]) == ("queued", "channel_unavailable")
+        posts.push.failing = None
+        still_clock.forward(timedelta(seconds=890))
+        await room.settle()
+        assert posts.push.sent == []
+        still_clock.forward(timedelta(seconds=20))
+        await room.settle()
+        assert posts.push.sent == ["p1"]
+
+
+async def test_one_providers_word_holds_for_all_its_addresses(
+    database: Database, vault: Vault, still_clock: StillClock
+) -> None:
+    async with chained(database, vault, still_clock) as (client, room, posts):
+        posts.push.one_provider = True  # type: ignore[attr-defined]
+        posts.push.failing = Unavailable("slow down", retry_after_seconds=900)
+        await send(client, ["push"])
+        await room.settle()
+        posts.push.failing = None
+        second = await send(client, ["push"])
+        await room.settle()
+        found = await delivery(client, second)
+        assert (found["reason"], found["attempts"]) == ("channels_busy", 0)
+        assert posts.push.sent == []
