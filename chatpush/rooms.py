@@ -55,6 +55,7 @@ from chatpush.recommend.catalogue import Catalogue
 from chatpush.recommend.copywriter import Copywriter
 from chatpush.recommend.exposures import Exposures
 from chatpush.recommend.feedback import Feedback
+from chatpush.recommend.joining import moving_events
 from chatpush.recommend.learning import Learning
 from chatpush.recommend.models import Models
 from chatpush.recommend.occasions import Occasions
@@ -80,6 +81,7 @@ from chatpush.support.conversations import Conversations
 from chatpush.support.embedded import EmbeddedAssistant
 from chatpush.support.erasure import erasing
 from chatpush.support.heads import Heads
+from chatpush.support.joining import Joining
 from chatpush.support.knowledge import Knowledge
 from chatpush.support.modelled import ModelledAssistant
 from chatpush.support.promises import Promises
@@ -239,6 +241,7 @@ class Rooms:
             is_online=self.hub.is_online, tell=self.webhooks.emit,
         )  # fmt: skip
         self.desk, self.queue = self.staff.desk, self.staff.queue
+        self.joining = Joining(database, vault, [moving_events(database, vault)], self.users.delete)
         toolbox = Toolbox(self.plugins.tools())
         embedded = EmbeddedAssistant(self.retrieval, toolbox, self.promises, settings)
         self.writer, modelled = self._build_writer(toolbox, embedded)

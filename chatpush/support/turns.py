@@ -142,10 +142,14 @@ class TurnRows:
         return row
 
     def locked_state(self, tx: Transaction, conversation: Conversation) -> ConversationState:
-        """Return the state, held until the transaction ends (a no-op update locks the row everywhere)."""
+        """Return the state, held until the transaction ends (a no-op update locks the row everywhere).
+
+        Raises:
+            NotFound: it is gone, or has become another user's, whose key must seal what is said now.
+        """
         rows = tx.query(
-            "UPDATE conversation SET state = state WHERE tenant = :t AND id = :c RETURNING state",
-            t=conversation.tenant, c=conversation.id,
+            "UPDATE conversation SET state = state WHERE tenant = :t AND id = :c AND user_id = :u RETURNING state",
+            t=conversation.tenant, c=conversation.id, u=conversation.user,
         )  # fmt: skip
         if not rows:
             raise NotFound(f"no conversation {conversation.id!r}")

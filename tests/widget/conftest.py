@@ -47,9 +47,11 @@ class Tab:
         """Find something inside the widget."""
         return self.page.locator(f"chatpush-widget {selector}")
 
-    async def open(self, user: str = "emma", *, attributes: str = "", host: str = "", **boot: Any) -> None:
+    async def open(
+        self, user: str = "emma", *, attributes: str = "", host: str = "", policy: str = "", **boot: Any
+    ) -> None:
         """Load the page, booted as a user; with `attributes` by the script tag alone."""
-        query = {"attributes": attributes, "host": host}
+        query = {"attributes": attributes, "host": host, "policy": policy}
         if not attributes:
             query["boot"] = json.dumps({"token": token_for(user), "locale": "en", **boot})
         await self.page.goto(f"{self.server.host}/plain?{urlencode(query)}")

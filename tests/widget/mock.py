@@ -68,6 +68,8 @@ class MockServer:
         self.failing: set[str] = set()
         # While set, a conversation's fetch is answered only when the event is.
         self.slow: asyncio.Event | None = None
+        # While set, what the loader fetches is answered only when the event is.
+        self.held: asyncio.Event | None = None
         self.on_turn: Callable[[str, str], Awaitable[None]] | None = None
         self.visitors = 0
         self.host = ""
@@ -215,6 +217,7 @@ class MockServer:
                 web.post(f"{me}/conversations/{{id}}/handover", self._handover),
                 web.post(f"{me}/conversations/{{id}}/stop", self._ok),
                 web.post(f"{me}/conversations/{{id}}/read", self._read),
+                web.post(f"{me}/join", self._join),
                 web.get(f"{me}/promises", self._list_promises),
                 web.delete(f"{me}/promises/{{id}}", self._cancel_promise),
                 web.get("/connection/websocket", self._socket),
@@ -255,6 +258,8 @@ class MockServer:
         return web.FileResponse(STATIC / "widget.js")
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
+        if self.held is not None:
+            await self.held.wait()
         return web.FileResponse(STATIC / "widget" / request.match_info["name"], headers=ANYWHERE)
 
     async def _worker(self, _: web.Request) -> web.StreamResponse:
@@ -349,6 +354,12 @@ class MockServer:
     async def _read(self, request: web.Request) -> web.Response:
         self.conversations[request.match_info["id"]]["unread_turns"] = 0
         return web.json_response({})
+
+    async def _join(self, request: web.Request) -> web.Response:
+        token = (await request.json())["visitor_token"]
+        if token in self.refused_tokens:
+            return _problem(403, "forbidden")
+        return web.json_response({"conversations": 1, "events": 0})
 
     async def _list_promises(self, _: web.Request) -> web.Response:
         return web.json_response({"data": self.promises})

@@ -9,9 +9,19 @@ from aiohttp import web
 
 NONCE = "bGV0LW1lLWlu"
 POLICY = (
-    f"default-src 'none'; script-src 'self' 'nonce-{NONCE}'; connect-src 'self' http: ws:; "
-    f"img-src 'self'; style-src 'nonce-{NONCE}'"
+    "default-src 'none'; script-src {scripts}; connect-src 'self' http: ws:; "
+    f"img-src 'self'; worker-src 'self'; style-src 'nonce-{NONCE}'"
 )
+# What the page lets run: by host, or by nonce alone, with which every script of ours must come.
+SCRIPTS = {
+    "": f"'self' 'nonce-{NONCE}'",
+    "nonce": f"'nonce-{NONCE}'",
+    "strict": f"'nonce-{NONCE}' 'strict-dynamic'",
+}
+
+NAMES = [
+    "ready", "opened", "closed", "message", "unread", "turn", "connection", "error", "click", "command", "rated",
+]  # fmt: skip
 
 PLAIN = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>plain</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -20,11 +30,11 @@ PLAIN = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>pla
 <script nonce="{nonce}">
 window.chatpush = window.chatpush || function () {{ (chatpush.q = chatpush.q || []).push(arguments) }};
 window.heard = [];
-for (const name of ['ready', 'opened', 'closed', 'message', 'unread', 'turn', 'connection', 'error', 'click'])
+for (const name of {names})
   chatpush('on', name, (value) => heard.push([name, value && value.count !== undefined ? value.count : value]));
 {boot}
 </script>
-<script src="{host}/widget.js" {attributes} async></script>
+<script src="{host}/widget.js" nonce="{nonce}" {attributes} async></script>
 </body></html>"""
 
 SHOP = """<!doctype html><html lang="{lang}"><head><meta charset="utf-8"><title>Harbour &amp; Co.</title>
@@ -65,11 +75,13 @@ def plain_page(request: web.Request) -> web.Response:
     call = f"chatpush('boot', {json.dumps(json.loads(boot))});" if boot else ""
     text = PLAIN.format(
         nonce=NONCE,
+        names=json.dumps(NAMES),
         boot=call,
         host=request.query.get("host", ""),
         attributes=request.query.get("attributes", ""),
     )
-    return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": POLICY})
+    policy = POLICY.format(scripts=SCRIPTS[request.query.get("policy", "")])
+    return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": policy})
 
 
 def shop_page(request: web.Request) -> web.Response:

@@ -6,9 +6,12 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, Field
 
 from chatpush.domain import DEFAULT_LOCALE, VISITOR_PREFIX, UserId, new_id
+from chatpush.errors import Forbidden, Unauthenticated
 from chatpush.notify.users import UserChange, Users
+from chatpush.realtime.hub import Hub
 from chatpush.realtime.tokens import Tokens
 from chatpush.settings import Settings
+from chatpush.support.joining import Joining
 from chatpush.web.addresses import Throttle, address_of
 from chatpush.web.doors import Door
 from chatpush.web.operations import Body, Call, Operations
@@ -59,6 +62,34 @@ async def make_visitor(call: Call, body: VisitorIn) -> Visitor:
     await call.need(Users).put(tenant, user, change, via="visitor")
     token = await call.need(Tokens).issue_connection(tenant, user, VISITOR_LIFE)
     return Visitor(user=user, token=token)
+
+
+class JoinIn(Body):
+    """The proof of having been a visitor."""
+
+    visitor_token: str = Field(min_length=1, max_length=4096, description="The token POST /v1/visitors gave.")
+
+
+class JoinOut(BaseModel):
+    """How much became the user's own."""
+
+    conversations: int
+    events: int
+
+
+@routes.post("/v1/me/join", door=Door(user=True))
+async def join(call: Call, body: JoinIn) -> JoinOut:
+    """Make what I said and did as a visitor of this site my own; the visitor is no more."""
+    tenant, user = call.identity.tenant, call.identity.user
+    try:
+        claims = await call.need(Tokens).verify_connection(tenant, body.visitor_token)
+    except Unauthenticated as error:
+        raise Forbidden(f"the visitor's token: {error}") from error
+    joined = await call.need(Joining).join(tenant, claims.user, user)
+    if joined.conversations or joined.others:
+        await call.need(Users).ensure(tenant, {user})
+    await call.need(Hub).disconnect(tenant, claims.user)
+    return JoinOut(conversations=joined.conversations, events=joined.others)
 
 
 @routes.get("/v1/widget/config", door=Door(anyone=True))

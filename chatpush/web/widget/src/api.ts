@@ -80,6 +80,10 @@ export class Api {
     return this.call('DELETE', `/promises/${encodeURIComponent(id)}`);
   }
 
+  join(visitorToken: string): Promise<unknown> {
+    return this.call('POST', '/join', { visitor_token: visitorToken });
+  }
+
   track(type: string, properties: Record<string, unknown>): Promise<unknown> {
     const { item, ...rest } = properties;
     return this.call('POST', '/events', { type, ...(item === undefined ? {} : { item }), properties: rest });

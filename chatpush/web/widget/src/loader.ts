@@ -2,11 +2,13 @@
 //
 //   <script src="https://host/widget.js" data-key="pk_…" async></script>
 //
-// The widget is a file named by its content and checked by its hash; a server that is
+// The widget is a file named by its content and checked by its hash. It is fetched once the
+// page has loaded, so that not even a server that hangs holds the page up; a server that is
 // away is asked again a few times, each time later.
 
 import { inject, METHODS, page, type Global } from './page';
 
+const PATIENCE_MS = 3_000;
 const RETRIES_S = [1, 4, 15, 60, 180, 600];
 
 function install(): void {
@@ -24,11 +26,20 @@ function install(): void {
   api.version = __VERSION__;
   api.tag = { host, nonce: script?.nonce ?? '', data: { ...script?.dataset } };
   page.chatpush = api;
-  fetchWidget(0);
+  if (document.readyState === 'complete') fetchWidget(0);
+  else {
+    const begin = () => {
+      removeEventListener('load', begin);
+      clearTimeout(timer);
+      fetchWidget(0);
+    };
+    const timer = setTimeout(begin, PATIENCE_MS);
+    addEventListener('load', begin);
+  }
 }
 
 function fetchWidget(tries: number): void {
-  const script = inject(...__MAIN__);
+  const script = inject(...__MAIN__, tries);
   script.onerror = () => {
     script.remove();
     if (tries < RETRIES_S.length) setTimeout(fetchWidget, RETRIES_S[tries] * 1000, tries + 1);

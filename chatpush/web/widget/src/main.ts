@@ -71,7 +71,7 @@ function sameKind(a: BootOptions, b: BootOptions): boolean {
 
 // `forget` for another user on this page: what the last one saw must not stay.
 function restart(next: BootOptions, forget: boolean): void {
-  widget?.stop(forget);
+  widget?.stop(forget, Boolean(next.token || next.getToken));
   options = next;
   const start = () => {
     if (options !== next) return;

@@ -19,11 +19,12 @@ export type Method = (typeof METHODS)[number];
 
 export const page = window as unknown as { chatpush?: Global };
 
-// A script of ours: pinned by its hash, and trusted where the page trusts the tag.
-export function inject(file: string, integrity: string): HTMLScriptElement {
+// A script of ours: pinned by its hash, and trusted where the page trusts the tag. Asked for
+// again it has another address, so that no cache answers with what was refused before.
+export function inject(file: string, integrity: string, tries = 0): HTMLScriptElement {
   const { host = '', nonce = '' } = page.chatpush?.tag ?? {};
   const script = document.createElement('script');
-  script.src = `${host}/widget/${file}`;
+  script.src = `${host}/widget/${file}${tries ? `?try=${tries}` : ''}`;
   script.integrity = integrity;
   script.crossOrigin = 'anonymous';
   script.async = true;

@@ -7,6 +7,7 @@ export interface Parts {
 }
 
 const coming = new Map<string, Promise<unknown>>();
+let failures = 0;
 
 // A part that could not be fetched can be asked for again.
 export function part<K extends keyof Parts>(name: K): Promise<Parts[K]> {
@@ -21,7 +22,7 @@ export function part<K extends keyof Parts>(name: K): Promise<Parts[K]> {
 
 function fetchPart(name: string): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const script = inject(...__PARTS__[name]);
+    const script = inject(...__PARTS__[name], failures);
     script.onload = () => {
       const made = page.chatpush?.parts?.[name];
       if (made) resolve(made);
@@ -29,6 +30,7 @@ function fetchPart(name: string): Promise<unknown> {
     };
     script.onerror = () => {
       script.remove();
+      failures += 1;
       reject(new Error(`the part ${name} cannot be fetched`));
     };
   });

@@ -82,7 +82,23 @@ export class Session {
 
   forget(): void {
     this.current = '';
-    remember('localStorage', `visitor:${this.key}`, null);
+  }
+
+  get signedIn(): boolean {
+    return this.user !== '' && !isVisitor(this.user);
+  }
+
+  // The token of the visitor this browser was before its user signed in; '' if there is none.
+  get formerVisitor(): string {
+    return this.signedIn ? (recall<Visitor>('localStorage', this.visitorName)?.token ?? '') : '';
+  }
+
+  dropVisitor(): void {
+    remember('localStorage', this.visitorName, null);
+  }
+
+  private get visitorName(): string {
+    return `visitor:${this.key}`;
   }
 
   private async obtain(refused: string): Promise<string> {
@@ -104,8 +120,7 @@ export class Session {
   }
 
   private async visitor(refused: string): Promise<string> {
-    const name = `visitor:${this.key}`;
-    const known = recall<Visitor>('localStorage', name);
+    const known = recall<Visitor>('localStorage', this.visitorName);
     if (known?.token && known.token !== refused && !expired(known.token)) return known.token;
     const visitor = await fetchJson<Visitor>(`${this.host}/v1/visitors`, {
       method: 'POST',
@@ -115,7 +130,7 @@ export class Session {
         timezone: Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC',
       }),
     });
-    remember('localStorage', name, visitor);
+    remember('localStorage', this.visitorName, visitor);
     return visitor.token;
   }
 
@@ -167,6 +182,10 @@ function claims(token: string): { sub?: string; exp?: number } {
   } catch {
     return {};
   }
+}
+
+function isVisitor(user: string): boolean {
+  return user.startsWith('visitor_');
 }
 
 export function subject(token: string): string {

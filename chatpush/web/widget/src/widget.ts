@@ -9,8 +9,8 @@ import { Inbox } from './inbox';
 import { Realtime } from './realtime';
 import { PERSONAL } from './transport';
 import { Receipts } from './receipts';
-import { Session } from './session';
-import { recall, remember } from './storage';
+import { ApiError, Session } from './session';
+import { recall, remember, sweep } from './storage';
 import type { About, BootOptions, Conversation, Events, Position, Tab, ThemeMode, WidgetConfig } from './types';
 import { speaker } from './view-turn';
 import { Shell } from './view-shell';
@@ -76,8 +76,9 @@ export class Widget {
     void this.connect();
   }
 
-  // `forget` ends the session as well: nothing of this user stays in the browser.
-  stop(forget: boolean): void {
+  // `forget` ends the session as well: nothing of this user stays in the browser. A visitor
+  // who is about to sign in is `kept`, to be joined to the user.
+  stop(forget: boolean, kept = false): void {
     this.stopped = true;
     clearInterval(this.clock);
     for (const timer of this.timers) clearTimeout(timer);
@@ -86,10 +87,10 @@ export class Widget {
     this.chat.stop();
     this.shell.unmount();
     if (!forget) return;
+    const stays = kept && !this.session.signedIn;
     this.receipts.forget();
     this.session.forget();
-    remember('sessionStorage', this.placeName, null);
-    remember('localStorage', 'locale', null);
+    sweep((name) => stays && name.startsWith('visitor:'));
   }
 
   // Says false when the new token is another user's: that needs another widget.
@@ -238,6 +239,8 @@ export class Widget {
     }
     if (this.stopped) return;
     this.shell.setNet(false);
+    await this.settleIn();
+    if (this.stopped) return;
     this.receipts.start(this.session.user);
     this.realtime.start();
     this.later(CONNECT_FIRST_MS, () => {
@@ -245,6 +248,22 @@ export class Widget {
     });
     if (this.shell.isOpen && this.shell.tab === 'chat') void this.chat.show();
     this.events.emit('ready', { user: this.session.user });
+  }
+
+  // Whoever used this browser before leaves nothing behind but, as a visitor, their past.
+  private async settleIn(): Promise<void> {
+    const { user, signedIn, formerVisitor } = this.session;
+    sweep((name) => !name.startsWith('told:') || name === `told:${user}`);
+    if (!signedIn || !formerVisitor) return;
+    if (this.options.join !== false) {
+      try {
+        await this.api.join(formerVisitor);
+      } catch (error) {
+        // Refused is final; whoever could not be asked is asked at the next start.
+        if (!(error instanceof ApiError) || error.status < 400 || error.status >= 500) return;
+      }
+    }
+    this.session.dropVisitor();
   }
 
   private hinted({ id, last }: Conversation): void {
