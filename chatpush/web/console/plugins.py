@@ -3,8 +3,8 @@
 from aiohttp import web
 
 from chatpush.domain import Role
-from chatpush.plugins.states import PluginState
 from chatpush.plugins.host import Plugins
+from chatpush.plugins.states import HookState, PluginState
 from chatpush.web.console import models
 from chatpush.web.console.pages import Pages, Visit
 from chatpush.web.doors import Door
@@ -30,14 +30,28 @@ def _plugins(visit: Visit) -> tuple[models.PluginLine, ...]:
 
 
 def _line(state: PluginState) -> models.PluginLine:
+    called = {hook.name for hook in state.called}
     return models.PluginLine(
         name=state.name,
         description=state.description,
-        hooks=state.hooks,
-        calls=state.calls,
-        failures=state.failures,
-        drops=state.drops,
-        average_milliseconds=1000 * state.seconds / state.calls if state.calls else 0.0,
-        cut_off=state.cut_off,
-        last_error=state.last_error,
+        position=state.position,
+        registers=tuple(name for name in state.hooks if name not in called),
+        hooks=tuple(map(_hook, state.called)),
+        before=state.before,
+        after=state.after,
+    )
+
+
+def _hook(hook: HookState) -> models.HookLine:
+    return models.HookLine(
+        name=hook.name,
+        budget_milliseconds=hook.budget_milliseconds,
+        fail_closed=hook.fail_closed,
+        calls=hook.calls,
+        failures=hook.failures,
+        drops=hook.drops,
+        average_milliseconds=1000 * hook.seconds / hook.calls if hook.calls else 0.0,
+        cuts=hook.cuts,
+        cut_off_seconds=hook.cut_off_seconds,
+        last_error=hook.last_error,
     )

@@ -7,6 +7,7 @@ made-up values, and a service can change without touching a page.
 from chatpush.web.console.models.administration import (
     ArticleLine,
     FoundPassage,
+    HookLine,
     KeyLine,
     PersonLine,
     PickLine,
@@ -65,6 +66,7 @@ __all__ = [
     "EventLine",
     "FoundPassage",
     "FunnelStep",
+    "HookLine",
     "Inbox",
     "KeyLine",
     "MessageDetail",

@@ -35,18 +35,39 @@ class Recommendations:
 
 
 @dataclass(frozen=True, slots=True)
+class HookLine:
+    """One hook of a plugin: its terms and its score; ``cut_off_seconds`` is 0 while it is called."""
+
+    name: str
+    budget_milliseconds: float
+    fail_closed: bool = False
+    calls: int = 0
+    failures: int = 0
+    drops: int = 0
+    average_milliseconds: float = 0.0
+    cuts: int = 0
+    cut_off_seconds: float = 0.0
+    last_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PluginLine:
-    """How a plugin is doing."""
+    """A plugin, where it stands, and how its hooks are doing; ``registers`` are hooks asked once, at the start."""
 
     name: str
     description: str
-    hooks: tuple[str, ...]
-    calls: int
-    failures: int
-    average_milliseconds: float
-    cut_off: bool
-    last_error: str
-    drops: int = 0
+    position: int
+    registers: tuple[str, ...]
+    hooks: tuple[HookLine, ...]
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """``cut_off`` if any hook is, ``failing`` if one has failed, else ``healthy``."""
+        if any(hook.cut_off_seconds for hook in self.hooks):
+            return "cut_off"
+        return "failing" if any(hook.last_error for hook in self.hooks) else "healthy"
 
 
 @dataclass(frozen=True, slots=True)
