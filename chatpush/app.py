@@ -130,7 +130,10 @@ class Chatpush(Rooms):
             try:
                 address = self.settings.server
                 handlers = self.hot.handlers()
-                site = FrontSite(runner, address.host, address.port, handlers, backlog=BACKLOG)
+                site = FrontSite(
+                    runner, address.host, address.port, handlers,
+                    backlog=BACKLOG, head_seconds=address.arrival_seconds,
+                )  # fmt: skip
                 try:
                     await site.start()
                 except OSError as error:

@@ -31,6 +31,9 @@ class HttpServer(Section):
     requests_per_minute: int = Field(
         12_000, ge=0, description="API requests of one key or user a minute; 0: no limit."
     )
+    arrival_seconds: float = Field(
+        20.0, gt=0, description="Longest time for a request's head, and then for its body, to arrive."
+    )
     max_body_bytes: int = Field(2_097_152, ge=1024, description="Largest HTTP request body.")
     drain_seconds: float = Field(10.0, ge=0, description="Longest wait for clients to leave on shutdown.")
     drain_spread_seconds: float = Field(

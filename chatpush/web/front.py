@@ -3,7 +3,8 @@
 Only a request that is whole, plain and exactly of a known kind is looked at;
 a handler that does not want it after all returns None. Everything else, and
 all that comes after it on that connection, is handed to aiohttp byte for byte,
-so there is one place for routing, limits, slow clients and errors.
+so there is one place for routing, limits and errors. A head must be whole in
+time before anybody looks at it: who sends it byte by byte holds nothing.
 """
 
 import asyncio
@@ -19,7 +20,6 @@ from aiohttp import web
 
 log = structlog.get_logger(__name__)
 
-FIRST_BYTE_SECONDS = 10.0
 KEEP_ALIVE_SECONDS = 75.0
 SWEEP_SECONDS = 2.0
 LONGEST_HEAD = 8192
@@ -31,6 +31,7 @@ HEAD = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)
 NOT_HERE = frozenset(
     {b"transfer-encoding", b"expect", b"upgrade", b"content-encoding", b"cookie", b"te", b"trailer"}
 )
+TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 SAFE = b"\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: strict-origin-when-cross-origin"
 FAILED = b'{"code":"internal","title":"something went wrong here; it is in the log"}'
 
@@ -96,7 +97,11 @@ def parse(data: bytes) -> Hot | None:
 class Door:
     """What all connections of a listening socket share."""
 
-    def __init__(self, server: Callable[[], asyncio.Protocol], handlers: dict[bytes, Handler]) -> None:
+    def __init__(
+        self, server: Callable[[], asyncio.Protocol], handlers: dict[bytes, Handler], head_seconds: float
+    ) -> None:
+        # Longest time for a request's head to arrive.
+        self.head_seconds = head_seconds
         self.loop = asyncio.get_running_loop()
         self.server = server
         self.handlers = handlers
@@ -143,7 +148,7 @@ class Front(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by its methods alone
-        self._due = self._door.loop.time() + FIRST_BYTE_SECONDS
+        self._due = self._door.loop.time() + self._door.head_seconds
         self._door.fronts.add(self)
 
     def connection_lost(self, _exc: Exception | None) -> None:
@@ -155,7 +160,8 @@ class Front(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if not self._busy:
-            self._take(data)
+            begun, self._rest = self._rest, b""
+            self._take(begun + data)
             return
         self._rest += data
         if len(self._rest) > LONGEST_REST and self._transport is not None:
@@ -185,9 +191,15 @@ class Front(asyncio.Protocol):
     def close_if_idle(self, now: float) -> None:
         """Close a connection whose time is up and that waits for nothing."""
         if not self._busy and self._due <= now and self._transport is not None:
+            if self._rest:
+                self._transport.write(TOO_SLOW)
             self._transport.close()
 
     def _take(self, data: bytes) -> None:
+        if END not in data and len(data) < LONGEST_REST:
+            self._rest = data
+            self._due = min(self._due, self._door.loop.time() + self._door.head_seconds)
+            return
         line = data.find(b" HTTP/1.1\r\n", 0, 512)
         handler = self._door.handlers.get(data[:line]) if line > 0 else None
         request = parse(data) if handler is not None else None
@@ -241,8 +253,10 @@ class FrontSite(web.BaseSite):
         handlers: dict[bytes, Handler],
         *,
         backlog: int,
+        head_seconds: float = 20.0,
     ) -> None:
         super().__init__(runner, backlog=backlog)
+        self._head_seconds = head_seconds
         self._host = host
         self._port = port
         self._handlers = handlers
@@ -258,7 +272,7 @@ class FrontSite(web.BaseSite):
         await super().start()
         server = self._runner.server
         assert server is not None
-        self._door = Door(server, self._handlers)
+        self._door = Door(server, self._handlers, self._head_seconds)
         self._door.start()
         self._server = await self._door.loop.create_server(
             self._door, self._host, self._port, backlog=self._backlog

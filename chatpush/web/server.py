@@ -6,6 +6,7 @@ a problem instead of a traceback. Browsers of allowed origins may call
 cross-origin.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
@@ -36,7 +37,9 @@ def build(
     """Return the application with all declared operations."""
     limits = limiting(settings.server.requests_per_minute)
     app = web.Application(
-        middlewares=[_frame(settings), _identity(identify), limits],
+        middlewares=[
+            _frame(settings), _identity(identify), limits, _arriving(settings.server.arrival_seconds),
+        ],  # fmt: skip
         client_max_size=settings.server.max_body_bytes,
     )
     app[SERVICES] = services
@@ -100,6 +103,22 @@ def _frame(settings: Settings) -> Middleware:
         return response
 
     return frame
+
+
+def _arriving(seconds: float) -> Middleware:
+    """Wait for the body first, so that no handler waits for a client that sends it byte by byte."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.can_read_body and not request.content_type.startswith("multipart/"):
+            try:
+                async with asyncio.timeout(seconds):
+                    await request.read()
+            except TimeoutError:
+                raise web.HTTPRequestTimeout(text=f"the body must arrive within {seconds:g} seconds") from None
+        return await handler(request)
+
+    return middleware
 
 
 def _identity(identify: Identify) -> Middleware:

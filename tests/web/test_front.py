@@ -17,6 +17,7 @@ from chatpush.web import poll, server, server_api, websocket
 from chatpush.web.front import FrontSite, parse
 from chatpush.web.hot import HotRequests
 from tests.realtime.node import API_KEY, RealtimeNode, realtime_node
+from tests.serving import serving
 from tests.waiting import until
 
 ORIGIN = "https://shop.example"
@@ -184,6 +185,46 @@ async def test_foreign_pages_are_refused(node: RealtimeNode, line: Line) -> None
 )
 def test_what_is_not_plain_is_left_alone(odd: bytes) -> None:
     assert parse(odd) is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "first"),
+    [
+        (b"", b""),
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ", b"HTTP/1.1 408"),
+        (b"POST /api/publish HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{", b"HTTP/1.1 408"),
+    ],
+)
+async def test_who_sends_byte_by_byte_holds_nothing(tmp_path: Path, sent: bytes, first: bytes) -> None:
+    async with serving(tmp_path, server={"arrival_seconds": 0.2}) as served:
+        port = int(served.url.rsplit(":", 1)[1])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+
+        async def drip() -> None:
+            while not writer.is_closing():
+                writer.write(b"a")
+                await asyncio.sleep(0.01)  # the pace of the attack
+
+        dripping = asyncio.ensure_future(drip()) if sent else None
+        heard = await reader.read()
+        if dripping is not None:
+            dripping.cancel()
+        assert heard.startswith(first)
+        assert (await served.http.get(served.url + "/healthz")).status == 200
+        writer.close()
+
+
+async def test_a_head_in_pieces_is_understood(line: Line) -> None:
+    for piece in (
+        b"POST /api/info HT",
+        b"TP/1.1\r\nHost: x\r\nX-API-Key: api-key\r\nContent-Length: 2\r\n",
+        b"\r\n{}",
+    ):
+        line.writer.write(piece)
+        await line.writer.drain()
+    status, answer = await line.answer()
+    assert (status, answer["result"]["nodes"][0]["num_clients"]) == (200, 0)
 
 
 def test_what_follows_a_request_is_kept() -> None:
