@@ -36,10 +36,9 @@ def build(
 ) -> web.Application:
     """Return the application with all declared operations."""
     limits = limiting(settings.server.requests_per_minute)
+    arriving = _arriving(settings.server.arrival_seconds)
     app = web.Application(
-        middlewares=[
-            _frame(settings), _identity(identify), limits, _arriving(settings.server.arrival_seconds),
-        ],  # fmt: skip
+        middlewares=[_frame(settings), _identity(identify), limits, arriving],
         client_max_size=settings.server.max_body_bytes,
     )
     app[SERVICES] = services
@@ -115,7 +114,9 @@ def _arriving(seconds: float) -> Middleware:
                 async with asyncio.timeout(seconds):
                     await request.read()
             except TimeoutError:
-                raise web.HTTPRequestTimeout(text=f"the body must arrive within {seconds:g} seconds") from None
+                raise web.HTTPRequestTimeout(
+                    text=f"the body must arrive within {seconds:g} seconds"
+                ) from None
         return await handler(request)
 
     return middleware
