@@ -332,6 +332,20 @@ class Recommend(Section):
         86_400.0, ge=0, description="Seconds between trainings when enough is new; 0: by command only."
     )
     models_directory: str = Field("models", description="Where trained models lie, below data_dir.")
+    words_daily_tokens: int = Field(
+        100_000, ge=0, description="Tokens a day for words and analyses by a model, for each tenant; 0: none."
+    )
+    words_control: float = Field(
+        0.2, ge=0, le=1, description="Share of readers who always get the declared words, to compare with."
+    )
+    tone: str = Field(
+        "", max_length=500, description="How a model is to write: calm, short, no exclamations …"
+    )
+    forbidden_words: list[str] = Field(
+        default_factory=list,
+        max_length=200,
+        description="Words a model must not use; whatever has one is not sent.",
+    )
 
 
 class Plugins(Section):

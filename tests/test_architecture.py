@@ -39,7 +39,7 @@ FLOORS = [
 ROOMS = {
     "aiohttp": {"web", "app", "channels"},
     "openai": {"support/writer"},
-    "jinja2": {"notify", "support/prompts", "web/console"},
+    "jinja2": {"notify", "recommend/prompting", "support/prompts", "web/console"},
     "apscheduler": {"schedule/alarm"},
     "aiosmtplib": {"channels/email"},
     "pywebpush": {"channels/web_push"},

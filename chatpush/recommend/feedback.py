@@ -2,7 +2,8 @@
 
 A receipt becomes an event of its user: ``seen`` and ``click`` tell when they
 look and what they like, ``dismiss`` what to spare them. The event's id follows
-from the receipt, so a receipt told twice counts once.
+from the receipt, so a receipt told twice counts once. A message with words that
+were tried against others tells how these did, too.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from chatpush.errors import NotFound, VaultError
 from chatpush.notify.inbox import Inbox
 from chatpush.notify.receipts import Reception
 from chatpush.recommend.behaviour import Behaviour
+from chatpush.recommend.copies import Copies
 
 TYPES = {ReceiptKind.SEEN: "seen", ReceiptKind.CLICKED: "click", ReceiptKind.DISMISSED: "dismiss"}
 
@@ -20,9 +22,10 @@ TYPES = {ReceiptKind.SEEN: "seen", ReceiptKind.CLICKED: "click", ReceiptKind.DIS
 class Feedback:
     """Records receipts as events; a listener of ``Receipts``."""
 
-    def __init__(self, behaviour: Behaviour, inbox: Inbox) -> None:
+    def __init__(self, behaviour: Behaviour, inbox: Inbox, copies: Copies | None = None) -> None:
         self._behaviour = behaviour
         self._inbox = inbox
+        self._copies = copies
 
     async def on_reception(self, reception: Reception) -> None:
         """Record one receipt.
@@ -33,26 +36,38 @@ class Feedback:
         kind = TYPES.get(receipt.kind)
         if kind is None:
             return
+        data = await self._data(reception)
+        await self._count(reception, data)
+        items = data.get("items")
         event = Event(
             reception.tenant,
             EventId(f"{receipt.delivery}:{receipt.kind}"),
             reception.user,
             kind,
             receipt.at,
-            await self._only_item(reception),
+            _only(items) if isinstance(items, list) else None,
             {"delivery": receipt.delivery, "campaign": reception.campaign or ""},
         )
         await self._behaviour.record(reception.tenant, [event])
 
-    async def _only_item(self, reception: Reception) -> ItemId | None:
-        """Return the item the message was about, if it was about one."""
+    async def _count(self, reception: Reception, data: Mapping[str, Any]) -> None:
+        """Count for the words; who clicks without a word of having seen has seen."""
+        copy, receipt = data.get("copy"), reception.receipt
+        if self._copies is None or not isinstance(copy, str) or receipt.kind is ReceiptKind.DISMISSED:
+            return
+        clicked = receipt.kind is ReceiptKind.CLICKED
+        before = EventId(f"{receipt.delivery}:{ReceiptKind.SEEN}")
+        seen = not clicked or await self._behaviour.get(reception.tenant, before) is None
+        await self._copies.count(reception.tenant, copy, seen=seen, clicked=clicked)
+
+    async def _data(self, reception: Reception) -> Mapping[str, Any]:
+        """Return what the message carried."""
         try:
             shown = await self._inbox.item(reception.tenant, reception.user, reception.receipt.delivery)
         except (NotFound, VaultError):
-            return None  # out of the inbox already, or erased
+            return {}  # out of the inbox already, or erased
         data = shown.get("data")
-        items = data.get("items") if isinstance(data, Mapping) else None
-        return _only(items) if isinstance(items, list) else None
+        return data if isinstance(data, Mapping) else {}
 
 
 def _only(items: list[Any]) -> ItemId | None:

@@ -84,11 +84,13 @@ class Drafting:
 
     async def _words(
         self, tenant: TenantId, definition: Definition, person: User, picks: Sequence[Pick]
-    ) -> dict[str, str]:
+    ) -> dict[str, Any]:
         if not definition.slots:
             return {}
         locale = definition.locale or person.locale or DEFAULT_LOCALE
-        return await self._copywriter.write(tenant, definition.slots, picks, locale)
+        return await self._copywriter.write(
+            tenant, definition.slots, picks, locale, user=person.id, channels=definition.channels
+        )
 
 
 def pick_data(picks: Sequence[Pick]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import pytest
 
 from chatpush.domain import Content, DeliveryId, ReceiptKind, TenantId, UserId
 from chatpush.notify.drafts import MessageDraft, Recipient
+from chatpush.recommend.copies import Copies
 from chatpush.recommend.feedback import Feedback
 from tests.notify.building import Room, build_room
 from tests.recommend.world import World
@@ -57,3 +58,22 @@ async def test_a_click_says_what_is_liked_and_delivered_says_nothing(
     await room.receipts.record(tenant, UserId("me"), [(delivery, ReceiptKind.CLICKED)])
     (event,) = [e for e in await world.behaviour.recent(tenant, UserId("me")) if e.type == "click"]
     assert event.item == "a"
+
+
+async def test_words_that_were_tried_learn_how_often_they_were_seen_and_clicked(
+    world: World, room: Room, tenant: TenantId
+) -> None:
+    copies = Copies(world.database, world.clock)
+    room.receipts.listen(Feedback(world.behaviour, room.inbox, copies).on_reception)
+    control, written = await copies.keep(tenant, "c", "en", {"headline": "a"}, [{"headline": "b"}])
+    content = Content("For you", "…", data={"copy": written.id})
+    for user in ("u1", "u2"):
+        await room.messages.accept(tenant, MessageDraft(to=(Recipient(user=UserId(user)),), content=content))
+    await room.settle()
+    first, second = (DeliveryId(room.publisher.to(user)[-1]["delivery"]) for user in ("u1", "u2"))
+    await room.receipts.record(tenant, UserId("u1"), [(first, ReceiptKind.SEEN)])
+    await room.receipts.record(tenant, UserId("u1"), [(first, ReceiptKind.CLICKED)])
+    await room.receipts.record(tenant, UserId("u2"), [(second, ReceiptKind.CLICKED)])
+    found = {one.copy.id: one.copy for one in await copies.compared(tenant)}
+    assert (found[written.id].seen, found[written.id].clicked) == (2, 2)
+    assert (found[control.id].seen, found[control.id].rate) == (0, 0.0)

@@ -7,6 +7,7 @@ import pytest
 
 from chatpush.domain import DEFAULT_TENANT, UserId, to_ms
 from chatpush.notify.users import Users
+from chatpush.recommend.copies import Copies
 from chatpush.recommend.outlook import Outlooks
 from chatpush.recommend.restraint import Restraint
 from chatpush.recommend.timing import Timing
@@ -30,7 +31,10 @@ async def client(database: Database, vault: Vault, still_clock: StillClock) -> A
         at = to_ms((still_clock.now() - timedelta(days=days)).replace(hour=20))
         rows.append(delivery(DEFAULT_TENANT, UserId("me"), str(days), at, at + 60_000))
     await database.write(lambda tx: tx.insert_many("delivery", rows))
-    services = {
+    copies = Copies(database, still_clock)
+    await copies.keep(DEFAULT_TENANT, "c", "en", {"headline": "declared"}, [{"headline": "written"}])
+    services: dict[type, object] = {
+        Copies: copies,
         Users: users,
         Restraint: restraint,
         Outlooks: Outlooks(database, timing, restraint, still_clock),
@@ -63,3 +67,12 @@ async def test_gains_are_empty_without_a_holdout(client: Client) -> None:
 async def test_bad_questions(client: Client, query: str) -> None:
     answer = await client.get(f"/v1/recommendations/outlook?{query}")
     assert await problem(answer, 422) == ("invalid_input", "user")
+
+
+async def test_words_are_listed_with_their_control_first(client: Client) -> None:
+    found = (await (await client.get("/v1/recommendations/words")).json())["data"]
+    assert [(one["arm"], one["texts"]["headline"]) for one in found] == [
+        ("template", "declared"),
+        ("written", "written"),
+    ]
+    assert (found[0]["p_value"], found[1]["p_value"], found[1]["click_rate"]) == (None, None, 0.0)

@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from chatpush.domain import Role, User, UserId
 from chatpush.notify.users import Users, checked_locale, checked_user
+from chatpush.recommend.copies import Compared, Copies
 from chatpush.recommend.outlook import Outlook, Outlooks
 from chatpush.recommend.recommender import Picked, Recommender
 from chatpush.recommend.restraint import Restraint
@@ -125,6 +126,35 @@ async def gains(call: Call) -> Gains:
     )  # fmt: skip
 
 
+class WordsOut(BaseModel):
+    """One set of words tried for a cohort, its fields not filled."""
+
+    id: str
+    cohort: str = Field(description="Same slots, language, kind of item and reason.")
+    locale: str
+    arm: str = Field(description="template: the declared words, the control; written: by a model.")
+    texts: dict[str, str]
+    seen: int
+    clicked: int
+    click_rate: float
+    p_value: float | None = Field(
+        description="Chance of such a difference from the control if there were none."
+    )
+
+
+class WordsList(BaseModel):
+    """Words by cohort, the control of each first."""
+
+    data: list[WordsOut]
+
+
+@routes.get("/v1/recommendations/words", door=READERS)
+async def words(call: Call) -> WordsList:
+    """Show which words were tried for picks, and how often each was seen and clicked."""
+    found = await call.need(Copies).compared(call.identity.tenant)
+    return WordsList(data=[_words_out(one) for one in found])
+
+
 @routes.get("/v1/recommendations", door=READERS)
 async def recommend(call: Call, query: UserPicksQuery) -> PicksOut:
     """Pick items for a user, or for nobody in particular, each with its reason."""
@@ -171,3 +201,11 @@ def _outlook_out(found: Outlook) -> OutlookOut:
         else None,
         spare=found.spare,
     )
+
+
+def _words_out(found: Compared) -> WordsOut:
+    copy = found.copy
+    return WordsOut(
+        id=copy.id, cohort=copy.cohort, locale=copy.locale, arm=copy.arm, texts=dict(copy.texts), seen=copy.seen,
+        clicked=copy.clicked, click_rate=round(copy.rate, 5), p_value=found.p_value,
+    )  # fmt: skip
