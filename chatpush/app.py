@@ -70,6 +70,7 @@ class Chatpush(Rooms):
                 "blocks": self.blocks.sweep,
                 "old messages": self.retention.prune,
                 "exposures": self.exposures.sweep,
+                "trails of answers": self.staff.trails.sweep,
             },
         )
 

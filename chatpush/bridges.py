@@ -29,6 +29,7 @@ from chatpush.notify.messages import Messages
 from chatpush.notify.outbox import Rules
 from chatpush.notify.policy import Cap
 from chatpush.notify.users import Users
+from chatpush.realtime.hub import Hub
 from chatpush.realtime.tokens import Tokens
 from chatpush.recommend.catalogue import Catalogue
 from chatpush.schedule.reactor import React
@@ -131,10 +132,12 @@ def describe_delivery(inbox: Inbox) -> DescribeDelivery:
     return describe
 
 
-def tell_of_promise(messages: Messages) -> Notify:
-    """Put a kept promise into the inbox too, so that a closed widget shows it."""
+def tell_of_promise(messages: Messages, hub: Hub) -> Notify:
+    """Put a kept promise into the inbox too, unless its user sees the conversation right now."""
 
     async def tell(notice: Notice) -> None:
+        if _is_watching(hub, notice):
+            return
         draft = MessageDraft(
             to=(Recipient(user=notice.user),),
             content=Content(
@@ -149,6 +152,12 @@ def tell_of_promise(messages: Messages) -> Notify:
         await messages.accept(notice.tenant, draft, f"promise:{notice.promise}")
 
     return tell
+
+
+def _is_watching(hub: Hub, notice: Notice) -> bool:
+    """Return whether a page of the user has the conversation open: there the turn itself says it."""
+    watching = hub.presence(notice.tenant, f"conversation:{notice.conversation}").values()
+    return any(client.user == notice.user for client in watching)
 
 
 def mail_by(email: Email | None) -> SendLetter | None:

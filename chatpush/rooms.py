@@ -52,11 +52,9 @@ from chatpush.realtime.sealing import sealing_by
 from chatpush.realtime.tokens import Tokens
 from chatpush.recommend.behaviour import Behaviour
 from chatpush.recommend.catalogue import Catalogue
-from chatpush.recommend.copies import Copies
 from chatpush.recommend.copywriter import Copywriter
 from chatpush.recommend.exposures import Exposures
 from chatpush.recommend.feedback import Feedback
-from chatpush.recommend.forms import Forms
 from chatpush.recommend.joining import moving_events
 from chatpush.recommend.learning import Learning
 from chatpush.recommend.models import Models
@@ -64,13 +62,13 @@ from chatpush.recommend.occasions import Occasions
 from chatpush.recommend.outlook import Outlooks
 from chatpush.recommend.recommender import Recommender
 from chatpush.recommend.restraint import Restraint
-from chatpush.recommend.slots import Brand
 from chatpush.recommend.timing import Timing
 from chatpush.schedule.alarm import Alarm
 from chatpush.schedule.campaigns import Campaigns
 from chatpush.schedule.drafting import Drafting
 from chatpush.schedule.dry_run import DryRuns
 from chatpush.schedule.reactor import Reactor
+from chatpush.schedule.results import CampaignResults
 from chatpush.schedule.runs import Runs
 from chatpush.schedule.triggered import EventCampaigns
 from chatpush.settings import Settings
@@ -83,7 +81,6 @@ from chatpush.support.candidates import Candidates
 from chatpush.support.conversations import Conversations
 from chatpush.support.embedded import EmbeddedAssistant
 from chatpush.support.erasure import erasing
-from chatpush.support.forms import FormFiller
 from chatpush.support.heads import Heads
 from chatpush.support.joining import Joining
 from chatpush.support.knowledge import Knowledge
@@ -223,8 +220,7 @@ class Rooms:
         self.restraint = Restraint(database, clock)
         self.outlooks = Outlooks(database, self.timing, self.restraint, clock)
         self.users.also_erase(self.behaviour.erase)
-        self.copies = Copies(database, clock, settings.words_control)
-        self.receipts.listen(Feedback(self.behaviour, self.inbox, self.copies).on_reception)
+        self.receipts.listen(Feedback(self.behaviour, self.inbox).on_reception)
 
     def _build_support(self) -> None:
         database, vault, clock, settings = self.database, self.vault, self.clock, self.settings.support
@@ -237,7 +233,7 @@ class Rooms:
         self.candidates = Candidates(database, vault, clock, self.conversations, knowledge, self.retrieval)
         self.users.also_erase(erasing(database, self.hub.history_remove))
         self.promises = Promises(
-            database, vault, self.conversations, clock, bridges.tell_of_promise(self.messages),
+            database, vault, self.conversations, clock, bridges.tell_of_promise(self.messages, self.hub),
             settings.promise_days, settings.name_in,
         )  # fmt: skip
         self.staff = build_staff(
@@ -272,13 +268,9 @@ class Rooms:
 
     def _build_schedule(self) -> None:
         database, vault, clock = self.database, self.vault, self.clock
-        self.campaigns = Campaigns(database, vault, self.templates, self.audience, clock)
-        recommend = self.settings.recommend
-        filler = FormFiller(self.writer) if self.writer is not None else None
-        self.forms = Forms(database, clock, filler, recommend.words_daily_tokens)
-        brand = Brand(recommend.tone, tuple(recommend.forbidden_words))
-        words = Copywriter(self.forms, self.copies, clock, brand)
-        drafting = Drafting(self.users, self.recommender, self.timing, words, self.restraint)
+        self.campaigns = Campaigns(database, vault, self.messages, clock)
+        self.results = CampaignResults(database, self.campaigns, clock)
+        drafting = Drafting(self.users, self.recommender, self.timing, Copywriter())
         self.runs = Runs(
             database, vault, self.campaigns, self.audience, self.messages, self.templates, drafting, clock
         )

@@ -27,8 +27,10 @@ from chatpush.support.queue import Queue
 from chatpush.support.ratings import Ratings
 from chatpush.support.routing import Routing
 from chatpush.support.search import ConversationSearch
+from chatpush.support.service_figures import ServiceFigures
 from chatpush.support.standing import Standings
 from chatpush.support.teams import Teams
+from chatpush.support.trail import Trails
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Staff:
     canned: CannedAnswers
     merging: Merging
     assigning: Assigning
+    figures: ServiceFigures
+    trails: Trails
 
     def services(self) -> dict[type, object]:
         """Return the parts by class, as web handlers look them up."""
@@ -90,4 +94,5 @@ def build_staff(
         Queue(database, vault, conversations), search, CannedAnswers(database, renderers, users, clock),
         Merging(database, conversations),
         Assigning(database, vault, conversations, desk, teams, labels, name_of, is_online, clock),
+        ServiceFigures(database), Trails(database, vault, clock),
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from chatpush.clock import Clock
 from chatpush.domain import Identity
 from chatpush.settings import Settings
 from chatpush.support.assistant import Assistant
@@ -10,7 +11,7 @@ from chatpush.support.conversations import Conversations
 from chatpush.support.knowledge import Knowledge
 from chatpush.support.promises import Promises
 from chatpush.support.retrieval import Retrieval
-from chatpush.web.api import conversations, knowledge, my_conversations
+from chatpush.web.api import conversations, desk, knowledge, my_conversations, teams
 from tests.support.house import House
 from tests.web.harness import KEY, Client, serve
 
@@ -20,8 +21,8 @@ async def supporting(house: House, identity: Identity = KEY) -> AsyncIterator[Cl
     """Yield a client of the whole room; ``X-As: user:ada`` asks as Ada."""
     services = {
         **house.people.staff.services(), Assistant: house.assistant, Conversations: house.conversations,
-        Knowledge: house.knowledge, Promises: house.promises, Retrieval: house.retrieval,
+        Knowledge: house.knowledge, Promises: house.promises, Retrieval: house.retrieval, Clock: house.clock,
     }  # fmt: skip
-    routes = [conversations.routes, my_conversations.routes, knowledge.routes]
+    routes = [conversations.routes, desk.routes, teams.routes, my_conversations.routes, knowledge.routes]
     async with serve(routes, services, identity, Settings()) as client:
         yield client
