@@ -104,6 +104,14 @@ class Log(Protocol):
         """
         ...
 
+    def at_hand(self, tenant: TenantId, channel: str, cursor: Cursor, limit: int) -> Slice | None:
+        """Return what ``after`` would, if that takes no waiting.
+
+        Raises:
+            CursorLost: as ``after``.
+        """
+        ...
+
     async def history(
         self, tenant: TenantId, channel: str, limit: int, since: Cursor | None = None, reverse: bool = False
     ) -> Slice:

@@ -62,10 +62,10 @@ class EmbeddedLog:
         self._writer = Writer(path, sealing, synchronous, self._report)
         self._reader = Reader(path, sealing, lambda: self._writer.epoch)
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="chatpush-log-reader")
-        self._tops: Together[tuple[TenantId, str], Cursor] = Together(
-            lambda channels: self._in_thread(self._reader.tops, channels)
-        )
+        self._tops: Together[tuple[TenantId, str], Cursor] = Together(self._tops_in_file)
         self._waiting = 0
+        # Questions that memory could not answer.
+        self.file_reads = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sweeper: asyncio.Task[None] | None = None
 
@@ -115,6 +115,17 @@ class EmbeddedLog:
         return Cursor(tail.epoch, tail.top)
 
     async def after(self, tenant: TenantId, channel: str, cursor: Cursor, limit: int) -> Slice:
+        found = self.at_hand(tenant, channel, cursor, limit)
+        if found is not None:
+            return found
+        retention = self._rules(channel)
+        await self._sealing.ready(tenant, channel)
+        self.file_reads += 1
+        return await self._in_thread(
+            self._reader.after, tenant, channel, cursor, limit, retention, self._now_ms()
+        )
+
+    def at_hand(self, tenant: TenantId, channel: str, cursor: Cursor, limit: int) -> Slice | None:
         retention = self._rules(channel)
         tail = self._tail(tenant, channel) or (
             None if retention.durable else self._new_memory_tail(tenant, channel)
@@ -123,14 +134,9 @@ class EmbeddedLog:
             self._expire(tail, retention)
             if tail.epoch == cursor.epoch and tail.covers(cursor.offset):
                 return Slice(tail.epoch, tail.top, tail.after(cursor.offset, limit))
-            if not retention.durable:
-                raise CursorLost(
-                    f"{channel}: publications after {cursor.offset} are gone; fetch the state anew"
-                )
-        await self._sealing.ready(tenant, channel)
-        return await self._in_thread(
-            self._reader.after, tenant, channel, cursor, limit, retention, self._now_ms()
-        )
+        if retention.durable:
+            return None
+        raise CursorLost(f"{channel}: publications after {cursor.offset} are gone; fetch the state anew")
 
     async def history(
         self, tenant: TenantId, channel: str, limit: int, since: Cursor | None = None, reverse: bool = False
@@ -138,6 +144,7 @@ class EmbeddedLog:
         retention = self._rules(channel)
         if retention.durable:
             await self._sealing.ready(tenant, channel)
+            self.file_reads += 1
             return await self._in_thread(
                 self._reader.history, tenant, channel, limit, since, reverse, retention, self._now_ms()
             )
@@ -263,6 +270,10 @@ class EmbeddedLog:
 
     def _now_ms(self) -> int:
         return to_ms(self._clock.now())
+
+    async def _tops_in_file(self, channels: list[tuple[TenantId, str]]) -> list[Cursor]:
+        self.file_reads += 1
+        return await self._in_thread(self._reader.tops, channels)
 
     async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)

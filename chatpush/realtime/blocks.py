@@ -26,6 +26,8 @@ class Blocks:
         self._blocked: Until = {}
         self._revoked: Until = {}
         self._invalidated: dict[tuple[TenantId, str], int] = {}
+        # Grows with everything that takes a permission away: who has checked since need not check again.
+        self.changes = 0
 
     async def start(self) -> None:
         """Read what is stored."""
@@ -45,6 +47,7 @@ class Blocks:
         row = {"tenant": tenant, "user_id": user, "expires_at": at}
         await self._put("realtime_block", row, "(tenant, user_id) DO UPDATE SET expires_at = :expires_at")
         self._blocked[tenant, user] = at
+        self.changes += 1
 
     async def unblock_user(self, tenant: TenantId, user: UserId) -> None:
         """Let a user connect again."""
@@ -63,6 +66,7 @@ class Blocks:
         row = {"tenant": tenant, "uid": uid, "expires_at": at}
         await self._put("realtime_revoked_token", row, "(tenant, uid) DO UPDATE SET expires_at = :expires_at")
         self._revoked[tenant, uid] = at
+        self.changes += 1
 
     async def invalidate_user_tokens(self, tenant: TenantId, user: UserId, issued_before: datetime) -> None:
         """Let all tokens of a user that were issued before a moment hold no more."""
@@ -74,6 +78,7 @@ class Blocks:
             "(tenant, user_id) DO UPDATE SET issued_before_at = :issued_before_at",
         )
         self._invalidated[tenant, user] = at
+        self.changes += 1
 
     def check_user(self, tenant: TenantId, user: str) -> None:
         """Refuse a blocked user.
@@ -84,18 +89,17 @@ class Blocks:
         if self._blocked and self._holds(self._blocked, tenant, user):
             raise Unauthenticated("this user is blocked")
 
-    def check_token(self, tenant: TenantId, claims: dict[str, Any]) -> None:
-        """Refuse a token of a blocked user, or one that was revoked. ``iat`` absent counts as long ago.
+    def check(self, tenant: TenantId, user: str, uid: str, issued_at: float) -> None:
+        """Refuse a token by its user, its ``jti`` and its ``iat`` (seconds since 1970, 0 if it has none).
 
         Raises:
-            Unauthenticated: one of these.
+            Unauthenticated: the user is blocked, or the token was revoked.
         """
-        user, uid = str(claims.get("sub", "")), str(claims.get("jti", ""))
         self.check_user(tenant, user)
         if self._revoked and uid and self._holds(self._revoked, tenant, uid):
             raise Unauthenticated("this token was revoked")
         before = self._invalidated.get((tenant, user))
-        if before is not None and _issued_ms(claims) < before:
+        if before is not None and issued_at * 1000 < before:
             raise Unauthenticated(
                 "this user's older tokens were revoked; ask the app's backend for a new one"
             )
@@ -125,8 +129,3 @@ class Blocks:
     async def _write(self, job: Callable[[Transaction], Any]) -> None:
         if self._database is not None:
             await self._database.write(job)
-
-
-def _issued_ms(claims: dict[str, Any]) -> float:
-    issued = claims.get("iat")
-    return issued * 1000 if isinstance(issued, int | float) else 0

@@ -1,8 +1,9 @@
 """What a long-poll carries instead of a session: a signed grant and a plain cursor.
 
-The grant says who polls which channels and until when, so that the next poll
-need not be authorised again. The cursor only says where the client stands and
-gives no power, so it is not signed.
+The grant says who polls which channels, until when, and which tokens allowed
+it, so that the next poll need not be authorised again and a revocation holds
+all the same. The cursor only says where the client stands and gives no power,
+so it is not signed.
 """
 
 import base64
@@ -14,6 +15,7 @@ import msgspec
 
 from chatpush.domain import Cursor, TenantId, UserId
 from chatpush.errors import InvalidInput, TokenExpired, Unauthenticated
+from chatpush.realtime.tokens import Proof
 
 LONGEST = 65_536
 
@@ -34,6 +36,12 @@ class Grant(msgspec.Struct, array_like=True, frozen=True):
     # Subscribed by the server: polled even when the request does not name them.
     own: tuple[str, ...]
     expires_at: float
+    # What it was given for; whoever revokes one of these takes it back.
+    proofs: tuple[Proof, ...] = ()
+
+    def covers(self, channels: set[str]) -> bool:
+        """Return whether it is for all of these channels."""
+        return channels <= {*self.channels, *self.own}
 
 
 class Grants:
@@ -71,7 +79,7 @@ class Grants:
         return grant
 
     def _mac(self, body: bytes) -> bytes:
-        return hmac.new(self._key, body, hashlib.sha256).digest()[:16]
+        return hmac.digest(self._key, body, hashlib.sha256)[:16]
 
 
 _cursors = msgspec.json.Decoder(dict[str, tuple[str, int]])

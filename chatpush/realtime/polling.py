@@ -1,75 +1,39 @@
 """The long-poll: the same channels and the same cursors, without a connection.
 
-A poll reads what is after its cursor, else waits for the first publication,
-lingers a moment to collect what comes with it, and answers. It changes
-nothing on the server, so a lost reply is asked for again with the same
-cursor. A newer poll of the same client ends the one before.
+A poll reads what is after its cursor, else waits for the first publication
+and is answered at the end of the loop's turn, together with all that stood at
+the same place. It changes nothing on the server, so a lost reply is asked for
+again with the same cursor. A newer poll of the same client ends the one
+before. Who comes again within ``LINGER_SECONDS`` lingers for the rest of them:
+a stream of publications comes in pieces of that length.
 """
 
 import asyncio
 import contextlib
 import secrets
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
 
 import structlog
 
-from chatpush.domain import Cursor, Publication, TenantId, UserId
-from chatpush.errors import ChatpushError, CursorLost, Forbidden, InvalidInput, TooMany, Unauthenticated
-from chatpush.realtime.codes import Refused
-from chatpush.realtime.connecting import server_side_channels
-from chatpush.realtime.feed import LiveChannel
-from chatpush.realtime.grants import Grant, Grants, decode_cursor, encode_cursor
-from chatpush.realtime.held import Answer, Held, Waiting
+from chatpush.domain import Cursor, Publication, TenantId
+from chatpush.errors import ChatpushError, CursorLost, InvalidInput, TooMany
+from chatpush.realtime.admission import Admission
+from chatpush.realtime.answers import Answer, Place
+from chatpush.realtime.grants import Grant, Grants, decode_cursor
 from chatpush.realtime.node import Node
-from chatpush.realtime.permissions import check_reserved, check_subscribe
-from chatpush.realtime.tokens import ConnectionClaims
+from chatpush.realtime.stands import Poll, Spoken, Stand, Wheel
 
-GRANT_SECONDS = 300.0
-LINGER_SECONDS = 0.05
-POLLS_A_TURN = 256
+LINGER_SECONDS = 0.005
+# Between two polls their user is still here; whoever rests longer is about to leave.
+REST_SECONDS = 1.0
+POLLS_AT_ONCE = 256
+# So long other work waits for polls that are being answered.
+TURN_SECONDS = 0.01
 DRAIN_SECONDS = 5.0
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One channel of a poll, with its subscription token if it needs one."""
-
-    channel: str
-    token: str = ""
-
-
-@dataclass(slots=True)
-class PollReply:
-    """What a poll brings: the next cursor, publications in order, channels with a gap."""
-
-    cursor: str
-    grant: str
-    client: str
-    publications: list[tuple[str, Publication]] = field(default_factory=list)
-    gaps: list[str] = field(default_factory=list)
-
-
-class Waiter:
-    """A poll that waits on its channels."""
-
-    __slots__ = ("passing", "woken")
-
-    def __init__(self) -> None:
-        self.woken = asyncio.Event()
-        # Publications that no log keeps, seen while waiting.
-        self.passing: list[tuple[str, Publication]] = []
-
-    def wake(self, channel: str, passing: Publication | None) -> None:
-        """Something is new on a channel."""
-        if passing is not None:
-            self.passing.append((channel, passing))
-        self.woken.set()
-
-    def release(self) -> None:
-        """Answer now, whatever there is."""
-        self.woken.set()
 
 
 class Polling:
@@ -77,278 +41,365 @@ class Polling:
 
     def __init__(self, node: Node, grant_key: bytes = b"") -> None:
         self._node = node
-        self._grants = Grants(grant_key or secrets.token_bytes(32))
-        self._held: dict[str, Waiter | Held] = {}
-        self._waiting = Waiting(self._finish_soon, self._let_go)
-        self._finishing: set[asyncio.Task[None]] = set()
+        self._blocks = node.tokens.blocks
+        self.grants = Grants(grant_key or secrets.token_bytes(32))
+        self.admission = Admission(node, self.grants)
+        # The newest poll of each client.
+        self._polls: dict[str, Poll] = {}
+        self._stands: dict[tuple[TenantId, str, int], Stand] = {}
+        # Stands that are about to be answered, or in the middle of it.
+        self._queue: deque[Stand] = deque()
+        # Who was answered when, until they come again or are let go.
+        self._resting: deque[tuple[float, list[Poll]]] = deque()
+        self._wheel = Wheel(self._release)
+        self._looking: set[asyncio.Task[None]] = set()
         self._draining = False
         self._nobody: asyncio.Event | None = None
 
-    async def authorise(self, tenant: TenantId, token: str, grant: str, asked: Sequence[Asked]) -> Grant:
-        """Return the permission to poll these channels: from a grant that covers them, else from tokens.
-
-        Raises:
-            GrantExpired: the grant's time is over and there is no token.
-            Unauthenticated: the token is not valid, or there is none.
-            Forbidden: a channel is not for this user.
-        """
-        known = None
-        if grant:
-            try:
-                known = self._grants.read(grant, tenant, self._node.now())
-            except Unauthenticated:
-                if not token:
-                    raise
-        if known is not None:
-            self._node.tokens.blocks.check_user(tenant, known.user)
-        if known is not None and {one.channel for one in asked} <= {*known.channels, *known.own}:
-            return known
-        if len(asked) > self._node.settings.max_channels:
-            raise TooMany(f"at most {self._node.settings.max_channels} channels a poll", param="channels")
-        claims = await self._claims(tenant, token)
-        expires_at = self._node.now() + GRANT_SECONDS
-        if claims.expires_at is not None:
-            expires_at = min(expires_at, claims.expires_at.timestamp())
-        try:
-            own = tuple(server_side_channels(claims))
-            for channel in own:
-                self._node.namespaces.options(channel)
-            for one in asked:
-                if one.channel not in own:
-                    expires_at = min(expires_at, await self._check(tenant, claims.user, one))
-        except Refused as refused:
-            raise Forbidden(f"{refused.code.message}", param="channels") from refused
-        same = known is not None and known.user == claims.user
-        client = known.client if known is not None and same else secrets.token_urlsafe(12)
-        return Grant(tenant, claims.user, client, tuple(one.channel for one in asked), own, expires_at)
+    # -- asking --------------------------------------------------------------
 
     async def poll(
-        self, grant: Grant, asked: Sequence[Asked], cursor: str, limit: int, hold_seconds: float
-    ) -> PollReply:
-        """Answer with what is new after the cursor, or after ``hold_seconds`` with nothing.
+        self, grant: Grant, channels: Sequence[str], cursor: str, limit: int, seconds: float
+    ) -> Answer:
+        """Answer with what is new after the cursor, or after so many seconds with nothing.
 
         Raises:
             InvalidInput: the cursor is not one of ours, or there is nothing to poll.
+            TooMany: this user polls and is connected too often.
         """
         given = decode_cursor(cursor)
-        names = list(dict.fromkeys([*grant.own, *(one.channel for one in asked)]))
+        names = list(dict.fromkeys([*grant.own, *channels]))
         if not names:
             raise InvalidInput("name at least one channel", param="channels")
-        lives = [self._node.channels.live(grant.tenant, name) for name in names]
-        waiter = Waiter()
-        for live in lives:
-            self._node.channels.listen(live, waiter)
-        reply = PollReply("", self._grants.sign(grant), grant.client)
+        cursors = {name: given.get(name) or await self._node.log.top(grant.tenant, name) for name in names}
+        place = Place(grant.tenant, cursors, limit)
+        if seconds <= 0 or self._draining or not given.keys() >= set(names):
+            return await self._collect(place)
+        waiter = _Waiter()
+        poll = self.new(grant, waiter)
+        self._ask(poll, place, seconds)
         try:
-            places = await self._places(lives, given)
-            await self._collect(lives, places, reply, limit)
-            placed_all = all(name in given for name in names)
-            if placed_all and hold_seconds > 0 and not reply.publications and not reply.gaps:
-                await self._hold(grant, waiter, hold_seconds)
-                self._node.tokens.blocks.check_user(grant.tenant, grant.user)
-                await self._collect(lives, places, reply, limit)
+            return await waiter.answer
         finally:
-            for live in lives:
-                self._node.channels.stop_listening(live, waiter)
-        reply.publications += waiter.passing
-        reply.cursor = encode_cursor(places)
-        return reply
+            self.leave(poll)
+
+    def new(self, grant: Grant, spoken: Spoken) -> Poll:
+        """Return a poll with a grant that was just checked."""
+        left = grant.expires_at - self._node.now()
+        poll = Poll(grant, spoken, self._node.clock.monotonic() + left)
+        poll.checked = self._blocks.changes
+        return poll
+
+    def ask(self, poll: Poll, channels: Sequence[str], cursor: str, limit: int, seconds: float) -> bool:
+        """Let a poll wait without a task; ``poll.spoken`` hears the answer at the end of this turn or later.
+
+        False is for ``poll`` to answer: what is no wait, and what is wrong with it.
+        """
+        try:
+            given = decode_cursor(cursor)
+            names = list(dict.fromkeys([*poll.grant.own, *channels]))
+            if self._draining or seconds <= 0 or not names or not given.keys() >= set(names):
+                return False
+            self._ask(poll, Place(poll.grant.tenant, {name: given[name] for name in names}, limit), seconds)
+        except ChatpushError:
+            return False
+        return True
+
+    def again(self, poll: Poll) -> bool:
+        """Let a poll wait on after its last answer; False if that needs to be looked at more closely."""
+        answer = poll.answer
+        if answer is None or self._draining or not poll.current or poll.checked != self._blocks.changes:
+            return False
+        left = poll.until - self._node.clock.monotonic()
+        if left <= 0.0:
+            return False
+        stand = self._stand(answer.place, answer.at + LINGER_SECONDS)
+        self._join(poll, stand, min(left, poll.patience))
+        return True
+
+    def leave(self, poll: Poll) -> None:
+        """The client is gone."""
+        self._step_out(poll)
+        self._end(poll)
+
+    # -- leaving -------------------------------------------------------------
 
     def drain(self) -> list[Callable[[], None]]:
         """Answer the polls to come at once; return what answers each that waits now."""
         self._draining = True
-        return [waiter.release for waiter in self._held.values()]
-
-    def sign(self, grant: Grant) -> str:
-        """Return a grant as the text that clients send."""
-        return self._grants.sign(grant)
+        return [partial(self._release, poll) for poll in self._polls.values() if poll.stand is not None]
 
     async def all_answered(self) -> None:
         """Wait until every poll that was released has its answer."""
-        if self._held:
+        if self._node.registry.holding:
             self._nobody = asyncio.Event()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._nobody.wait(), DRAIN_SECONDS)
 
-    async def again(
-        self, tenant: TenantId, text: str, asked: Sequence[str], cursor: str, limit: int, seconds: float,
-        spoken: Answer,
-    ) -> PollReply | Held | None:  # fmt: skip
-        """Go on with a poll whose grant and cursor cover all its channels, without a task while it waits.
+    def _release(self, poll: Poll) -> None:
+        """Answer a poll now, with nothing."""
+        stand = poll.stand
+        if stand is not None:
+            self._step_out(poll)
+            self._rest([poll])
+            self._speak(poll, self._nothing(stand))
 
-        Return the reply if there is one already; else ``spoken`` is told when
-        the wait is over. None is for ``authorise`` and ``poll`` to answer:
-        whatever else it is, and what is wrong with it.
-        """
-        try:
-            grant = self._grants.read(text, tenant, self._node.now())
-            self._node.tokens.blocks.check_user(tenant, grant.user)
-            given = decode_cursor(cursor)
-        except ChatpushError:
-            return None
-        names = list(dict.fromkeys([*grant.own, *asked]))
-        if not names or not all(
-            name in given and (name in grant.channels or name in grant.own) for name in names
-        ):
-            return None
-        places = {name: given[name] for name in names}
-        lives = [self._node.channels.live(tenant, name) for name in names]
-        held = Held(self._waiting, grant, text, lives, places, limit, spoken)
-        for live in lives:
-            self._node.channels.listen(live, held)
-        reply = PollReply("", text, grant.client)
-        try:
-            await self._collect(lives, places, reply, limit)
-            if not reply.publications and not reply.gaps and seconds > 0 and not self._draining:
-                self._begin(held, seconds)
-                return held
-        except ChatpushError:
-            self._stop_listening(held)
-            return None
-        except BaseException:
-            self._stop_listening(held)
-            raise
-        self._stop_listening(held)
-        reply.publications += held.passing or []
-        reply.cursor = encode_cursor(places)
-        return reply
-
-    async def reply_of(self, held: Held) -> PollReply:
-        """Return the reply of a poll whose wait is over."""
-        reply = PollReply("", held.text, held.grant.client)
-        await self._collect(list(held.lives), held.places, reply, held.limit)
-        reply.publications += held.passing or []
-        reply.cursor = encode_cursor(held.places)
-        return reply
-
-    def _begin(self, held: Held, seconds: float) -> None:
-        grant, node = held.grant, self._node
-        if before := self._held.get(grant.client):
-            before.release()
-        if (
-            grant.user
-            and node.registry.count(grant.tenant, grant.user) >= node.settings.max_connections_per_user
-        ):
-            raise TooMany("this user has too many connections; close some", retry_after_seconds=5)
-        self._held[grant.client] = held
-        node.registry.hold(grant.tenant, grant.user)
-        self._waiting.hold(held, seconds)
-        if held.news:
-            held.release()
-
-    def _finish_soon(self, woken: list[Held]) -> None:
-        task = asyncio.get_running_loop().create_task(self._finish(woken))
-        self._finishing.add(task)
-        task.add_done_callback(self._finishing.discard)
-
-    async def _finish(self, woken: list[Held]) -> None:
-        for number, held in enumerate(woken, start=1):
-            if held.second < 0:
-                continue
-            reply = PollReply(encode_cursor(held.places), held.text, held.grant.client)
-            try:
-                self._node.tokens.blocks.check_user(held.grant.tenant, held.grant.user)
-                reply = await self.reply_of(held)
-            except ChatpushError:
-                pass  # the next poll is told
-            except Exception:
-                log.exception("a held poll failed")
-            if held.second == 0:  # its client is still there
-                held.spoken.poll_over(reply)
-                held.leave()
-            if number % POLLS_A_TURN == 0:
-                await asyncio.sleep(0)
-
-    def _let_go(self, held: Held) -> None:
-        self._stop_listening(held)
-        self._node.registry.let_go(held.grant.tenant, held.grant.user)
-        self._forget(held.grant.client, held)
-
-    def _forget(self, client: str, poll: Waiter | Held) -> None:
-        if self._held.get(client) is poll:
-            del self._held[client]
-        if self._nobody is not None and not self._held:
-            self._nobody.set()
-
-    def _stop_listening(self, held: Held) -> None:
-        for live in held.lives:
-            self._node.channels.stop_listening(live, held)
-
-    async def _hold(self, grant: Grant, waiter: Waiter, hold_seconds: float) -> None:
-        """Wait until something is new or a newer poll of this client comes."""
-        if self._draining:
+    def _step_out(self, poll: Poll) -> None:
+        stand, poll.stand = poll.stand, None
+        if stand is None:
             return
-        node = self._node
-        if before := self._held.get(grant.client):
-            before.release()
-        if (
-            grant.user
-            and node.registry.count(grant.tenant, grant.user) >= node.settings.max_connections_per_user
-        ):
-            raise TooMany("this user has too many connections; close some", retry_after_seconds=5)
-        self._held[grant.client] = waiter
-        node.registry.hold(grant.tenant, grant.user)
-        try:
-            async with asyncio.timeout(hold_seconds):
-                await waiter.woken.wait()
-            if self._held.get(grant.client) is waiter and not self._draining:
-                await asyncio.sleep(LINGER_SECONDS)
-        except TimeoutError:
-            pass
-        finally:
-            node.registry.let_go(grant.tenant, grant.user)
-            self._forget(grant.client, waiter)
+        stand.polls.discard(poll)
+        self._count(stand, -1)
+        if not stand.polls:
+            self._close(stand)
 
-    async def _places(self, lives: list[LiveChannel], given: dict[str, Cursor]) -> dict[str, Cursor]:
-        """Return where the poll stands in each channel; a new one at its top."""
-        return {
-            live.name: given.get(live.name) or await self._node.log.top(live.tenant, live.name)
-            for live in lives
-        }
+    def _rest(self, polls: list[Poll]) -> None:
+        """They were answered; let go whoever was answered a while ago and has not come again."""
+        loop = asyncio.get_running_loop()
+        if not self._resting:
+            loop.call_later(REST_SECONDS, self._let_go)
+        self._resting.append((loop.time() + REST_SECONDS, polls))
 
-    async def _collect(
-        self, lives: list[LiveChannel], places: dict[str, Cursor], reply: PollReply, limit: int
-    ) -> None:
-        """Read on in every channel, and move the places."""
-        for live in lives:
-            room = limit - len(reply.publications)
-            if room <= 0:
-                return
-            try:
-                found = await self._node.log.after(live.tenant, live.name, places[live.name], room)
-            except CursorLost:
-                reply.gaps.append(live.name)
-                places[live.name] = await self._node.log.top(live.tenant, live.name)
-                continue
-            if found.publications:
-                places[live.name] = Cursor(found.epoch, found.publications[-1].offset)
-                reply.publications += [(live.name, entry) for entry in found.publications]
+    def _let_go(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        while self._resting and self._resting[0][0] <= now:
+            for poll in self._resting.popleft()[1]:
+                rested = poll.answer is None or poll.answer.at + REST_SECONDS <= now
+                if poll.stand is None and rested:
+                    self._end(poll)
+        if self._resting:
+            loop.call_later(max(0.001, self._resting[0][0] - now), self._let_go)
 
-    async def _claims(self, tenant: TenantId, token: str) -> ConnectionClaims:
-        if token:
-            return await self._node.tokens.verify_connection(tenant, token)
-        settings = self._node.settings
-        if settings.insecure or settings.allow_anonymous_connect_without_token:
-            return ConnectionClaims(UserId(""))
-        raise Unauthenticated("a poll needs a token, or a grant that covers its channels", param="token")
-
-    async def _check(self, tenant: TenantId, user: UserId, asked: Asked) -> float:
-        """Return until when this user may read this channel.
+    def _begin(self, poll: Poll) -> None:
+        """Make a poll the one of its client.
 
         Raises:
-            NotFound: no such namespace.
-            Refused: no permission.
-            Forbidden: the subscription token is not valid.
+            TooMany: this user polls and is connected too often.
         """
-        options = self._node.namespaces.options(asked.channel)
-        if not asked.token:
-            check_subscribe(asked.channel, options, user)
-            return float("inf")
+        if poll.current:
+            return
+        grant, node = poll.grant, self._node
+        before = self._polls.get(grant.client)
+        if before is not None:
+            self._release(before)
+            self._end(before)
+        most = node.settings.max_connections_per_user
+        if grant.user and node.registry.count(grant.tenant, grant.user) >= most:
+            raise TooMany("this user has too many connections; close some", retry_after_seconds=5)
+        self._polls[grant.client] = poll
+        poll.current = True
+        node.registry.hold(grant.tenant, grant.user)
+
+    def _end(self, poll: Poll) -> None:
+        self._wheel.drop(poll)
+        if poll.current:
+            poll.current = False
+            del self._polls[poll.grant.client]
+            self._node.registry.let_go(poll.grant.tenant, poll.grant.user)
+
+    # -- waiting -------------------------------------------------------------
+
+    def _ask(self, poll: Poll, place: Place, seconds: float) -> None:
+        self._begin(poll)  # which may end the one that waits there
+        poll.patience = seconds
+        self._join(poll, self._stand(place, 0.0), min(seconds, poll.until - self._node.clock.monotonic()))
+
+    def _join(self, poll: Poll, stand: Stand, seconds: float) -> None:
+        poll.stand = stand
+        stand.polls.add(poll)
+        self._count(stand, 1)
+        poll.due = asyncio.get_running_loop().time() + seconds
+        if not poll.filed:
+            self._wheel.file(poll)
+
+    def _stand(self, place: Place, not_before: float) -> Stand:
+        """Return the stand at a place; a new one listens first and looks then, so that it misses nothing."""
+        stand = self._stands.get(place.key)
+        if stand is None:
+            channels = self._node.channels
+            lives = [channels.live(place.tenant, name) for name in place.cursors]
+            stand = self._stands[place.key] = Stand(place, lives, not_before, self._woken)
+            for live in lives:
+                channels.listen(live, stand)
+            found = self._at_hand(place)
+            if found is None or found:
+                stand.woken = True
+                self._woken(stand)
+        return stand
+
+    def _close(self, stand: Stand) -> None:
+        """Nobody comes to this stand any more."""
+        if self._stands.get(stand.place.key) is stand:
+            del self._stands[stand.place.key]
+        lives, stand.lives = stand.lives, ()
+        for live in lives:
+            self._node.channels.stop_listening(live, stand)
+
+    # -- answering -----------------------------------------------------------
+
+    def _woken(self, stand: Stand) -> None:
+        loop = asyncio.get_running_loop()
+        early = stand.not_before - loop.time()
+        if early > 0:
+            loop.call_later(early, self._line_up, stand)
+        else:
+            self._line_up(stand)
+
+    def _line_up(self, stand: Stand) -> None:
+        if not self._queue:
+            asyncio.get_running_loop().call_soon(self._answer_some)
+        self._queue.append(stand)
+
+    def _answer_some(self) -> None:
+        """Answer those that wait for it, as many as a turn of the loop has time for."""
+        clock, queue = self._node.clock, self._queue
+        stop = clock.monotonic() + TURN_SECONDS
+        while queue:
+            try:
+                done = self._answer(queue[0])
+            except Exception:
+                log.exception("answering polls failed")
+                done = True
+            if done:
+                queue.popleft()
+            if clock.monotonic() >= stop:
+                break
+        if queue:
+            asyncio.get_running_loop().call_soon(self._answer_some)
+
+    def _answer(self, stand: Stand) -> bool:
+        """Answer some of those at a stand; return whether it needs no more."""
+        if stand.lives and stand.answer is None:
+            found = self._at_hand(stand.place)
+            if found is None:
+                task = asyncio.get_running_loop().create_task(self._look(stand))
+                self._looking.add(task)
+                task.add_done_callback(self._looking.discard)
+                return True
+            if not found and not stand.passing:
+                stand.woken = False
+                return True
+            stand.answer = self._made(stand.place, found, {}, stand.passing)
+        answer = stand.answer
+        if answer is None:
+            return True
+        if stand.lives:
+            self._close(stand)
+        polls = stand.polls
+        if len(polls) <= POLLS_AT_ONCE:
+            batch = list(polls)
+            polls.clear()
+        else:
+            batch = list(islice(polls, POLLS_AT_ONCE))
+            polls.difference_update(batch)
+        self._tell(stand, answer, batch)
+        return not polls
+
+    def _tell(self, stand: Stand, answer: Answer, polls: list[Poll]) -> None:
+        changes, now = self._blocks.changes, self._node.clock.monotonic()
+        for poll in polls:
+            poll.stand = None
+            if poll.until > now and (poll.checked == changes or self._still_allowed(poll)):
+                self._speak(poll, answer)
+            else:  # the next poll is told
+                self._speak(poll, self._nothing(stand))
+        self._count(stand, -len(polls))
+        self._rest(polls)
+
+    def _speak(self, poll: Poll, answer: Answer) -> None:
+        poll.answer = answer
         try:
-            claims = await self._node.tokens.verify_subscription(tenant, asked.token)
-        except Unauthenticated as error:
-            raise Forbidden(f"{asked.channel}: {error.message}", param="channels") from error
-        if claims.channel != asked.channel or claims.user != user:
-            raise Forbidden(f"{asked.channel}: the token is for another channel or user", param="channels")
-        check_reserved(asked.channel, user)
-        return claims.expires_at.timestamp() if claims.expires_at else float("inf")
+            poll.spoken.poll_over(answer)
+        except Exception:
+            log.exception("a poll could not be answered")
+
+    def _still_allowed(self, poll: Poll) -> bool:
+        try:
+            self.admission.check(poll.grant)
+        except ChatpushError:
+            return False
+        poll.checked = self._blocks.changes
+        return True
+
+    async def _look(self, stand: Stand) -> None:
+        """Read for a stand what memory does not hold."""
+        stand.heard = False
+        try:
+            answer = await self._collect(stand.place, stand.passing)
+        except Exception:
+            log.exception("reading for polls failed")
+            answer = self._nothing(stand)
+        else:
+            if answer.place.cursor == stand.place.cursor and not stand.passing:
+                stand.woken = False
+                if stand.heard and stand.lives:  # after that channel was read
+                    stand.woken = True
+                    self._line_up(stand)
+                return
+        if stand.lives:
+            stand.answer = answer
+            self._line_up(stand)
+
+    def _at_hand(self, place: Place) -> list[tuple[str, Publication]] | None:
+        """Return what is new at a place; None if only the file knows, or something is gone."""
+        found: list[tuple[str, Publication]] = []
+        for name, cursor in place.cursors.items():
+            room = place.limit - len(found)
+            if room <= 0:
+                break
+            try:
+                part = self._node.log.at_hand(place.tenant, name, cursor, room)
+            except CursorLost:
+                return None
+            if part is None:
+                return None
+            found += [(name, entry) for entry in part.publications]
+        return found
+
+    async def _collect(self, place: Place, passing: Sequence[tuple[str, Publication]] = ()) -> Answer:
+        """Read on in every channel, wherever it is kept; tell where something is gone."""
+        found: list[tuple[str, Publication]] = []
+        gaps: dict[str, Cursor] = {}
+        for name, cursor in place.cursors.items():
+            room = place.limit - len(found)
+            if room <= 0:
+                break
+            try:
+                part = await self._node.log.after(place.tenant, name, cursor, room)
+            except CursorLost:
+                gaps[name] = await self._node.log.top(place.tenant, name)
+                continue
+            found += [(name, entry) for entry in part.publications]
+        return self._made(place, found, gaps, passing)
+
+    def _made(
+        self,
+        place: Place,
+        found: Sequence[tuple[str, Publication]],
+        gaps: dict[str, Cursor],
+        passing: Sequence[tuple[str, Publication]],
+    ) -> Answer:
+        at = asyncio.get_running_loop().time()
+        return Answer(place.moved(found, gaps), [*found, *passing], list(gaps), at)
+
+    def _nothing(self, stand: Stand) -> Answer:
+        return Answer(stand.place, (), (), asyncio.get_running_loop().time())
+
+    def _count(self, stand: Stand, change: int) -> None:
+        registry = self._node.registry
+        registry.holding += change
+        registry.held[stand.place.tenant] += change
+        if self._nobody is not None and not registry.holding:
+            self._nobody.set()
+
+
+class _Waiter:
+    """A poll's task."""
+
+    def __init__(self) -> None:
+        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+    def poll_over(self, answer: Answer) -> None:
+        if not self.answer.done():
+            self.answer.set_result(answer)

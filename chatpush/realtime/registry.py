@@ -28,7 +28,8 @@ class Registry:
         self._clock = clock
         # Every open socket, connected or not yet.
         self.open: set[Connection] = set()
-        # Long-polls that wait, by tenant.
+        # Long-polls that wait at this moment, in all and by tenant; whoever holds them counts.
+        self.holding = 0
         self.held: Counter[TenantId] = Counter()
         self._clients: dict[str, Connection] = {}
         self._users: dict[Who, dict[str, Connection]] = {}
@@ -40,7 +41,7 @@ class Registry:
     @property
     def connections(self) -> int:
         """How many sockets and held long-polls there are."""
-        return len(self.open) + self.held.total()
+        return len(self.open) + self.holding
 
     @property
     def users(self) -> int:
@@ -105,9 +106,8 @@ class Registry:
         return who in self._users or who in self._polls or who in self._left_polls
 
     def hold(self, tenant: TenantId, user: UserId) -> None:
-        """A user's long-poll begins to wait."""
+        """A user's client begins to poll."""
         who = (tenant, user)
-        self.held[tenant] += 1
         if not user:
             return
         first = not self.is_online(*who)
@@ -117,9 +117,8 @@ class Registry:
             self._tell(self.on_connect, who)
 
     def let_go(self, tenant: TenantId, user: UserId) -> None:
-        """A long-poll was answered; its user is given time for the next."""
+        """A client does not poll any more; its user is given time to begin anew."""
         who = (tenant, user)
-        self.held[tenant] -= 1
         if who not in self._polls:
             return
         self._polls[who] -= 1

@@ -11,7 +11,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import jwt
 
@@ -30,6 +30,16 @@ LONGEST_TOKEN = 8192
 SecretOf = Callable[[TenantId], Awaitable[str]]
 
 
+class Proof(NamedTuple):
+    """What a token can be revoked by: its ``jti``, and its ``iat`` (seconds since 1970, 0 if it has none)."""
+
+    uid: str = ""
+    issued_at: float = 0.0
+
+
+NO_PROOF = Proof()
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectionClaims:
     """What a connection token says."""
@@ -41,6 +51,7 @@ class ConnectionClaims:
     channels: tuple[str, ...] = ()
     subs: dict[str, Terms] = field(default_factory=dict)
     meta: Json = None
+    proof: Proof = NO_PROOF
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +62,7 @@ class SubscriptionClaims:
     channel: str
     expires_at: datetime | None = None
     terms: Terms = NO_TERMS
+    proof: Proof = NO_PROOF
 
 
 class Tokens:
@@ -90,6 +102,7 @@ class Tokens:
             channels=tuple(channels),
             subs={channel: _terms(options, None) for channel, options in subs.items()},
             meta=claims.get("meta"),
+            proof=_proof(claims),
         )
 
     async def verify_subscription(self, tenant: TenantId, token: str) -> SubscriptionClaims:
@@ -105,7 +118,7 @@ class Tokens:
             raise Unauthenticated("this is not a subscription token: it names no channel")
         user = UserId(_typed(claims, "sub", str, ""))
         expires_at = self._expiry(claims)
-        return SubscriptionClaims(user, channel, expires_at, _terms(claims, expires_at))
+        return SubscriptionClaims(user, channel, expires_at, _terms(claims, expires_at), _proof(claims))
 
     async def issue_connection(
         self,
@@ -152,7 +165,7 @@ class Tokens:
             raise TokenExpired("the token has expired; ask the app's backend for a fresh one")
         if (start := _time(claims, "nbf")) is not None and start > now:
             raise Unauthenticated("the token is not valid yet")
-        self.blocks.check_token(tenant, claims)
+        self.blocks.check(tenant, str(claims.get("sub", "")), *_proof(claims))
         return claims
 
     async def _verified(self, tenant: TenantId, token: str) -> dict[str, Any]:
@@ -207,6 +220,11 @@ class Tokens:
         if moment is None:
             moment = _time(claims, "exp")
         return datetime.fromtimestamp(moment, UTC) if moment else None
+
+
+def _proof(claims: dict[str, Any]) -> Proof:
+    issued = claims.get("iat")
+    return Proof(str(claims.get("jti", "")), float(issued) if isinstance(issued, int | float) else 0.0)
 
 
 def _terms(claims: Any, expires_at: datetime | None) -> Terms:

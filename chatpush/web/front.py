@@ -8,12 +8,13 @@ time before anybody looks at it: who sends it byte by byte holds nothing.
 """
 
 import asyncio
+import os
 import re
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from itertools import count
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import structlog
 from aiohttp import web
@@ -38,34 +39,53 @@ FAILED = b'{"code":"internal","title":"something went wrong here; it is in the l
 
 @dataclass(slots=True)
 class Hot:
-    """A request: its headers by lower-case name, its body, and what the client sent after it."""
+    """A request: its headers by lower-case name, its body, what the client sent after it, and all of its bytes."""
 
     target: bytes
     headers: dict[bytes, bytes]
     body: bytes
     rest: bytes
+    whole: bytes
 
 
-class Pending(Protocol):
-    """An answer that comes later."""
+class Regular(Protocol):
+    """Whoever waits for an answer and then comes again, mostly with the same request."""
+
+    def again(self, request: bytes) -> bool:
+        """Take the request, and answer it later; False if it is another one."""
+        ...
 
     def leave(self) -> None:
         """The client is gone."""
         ...
 
 
-# A handler returns the whole response; None to leave the request to aiohttp; or what it waits for.
-Handler = Callable[[Hot, "Front"], Awaitable[bytes | Pending | None]]
+# The whole response; None to leave the request to aiohttp; or whoever waits for it.
+Found = bytes | Regular | None
+Handler = Callable[[Hot, "Front"], Found | Coroutine[Any, Any, Found]]
 _ids = count(1)
 _node = secrets.token_hex(8)
 
 
-def response(body: bytes, headers: bytes = b"", status: bytes = b"200 OK") -> bytes:
-    """Return a JSON response; ``headers`` are whole lines, each ending with CRLF."""
+def next_id() -> bytes:
+    """Return what ends the line that ``head`` begins."""
+    return b"%x\r\n" % next(_ids)
+
+
+def head(length: int, headers: bytes = b"", status: bytes = b"200 OK") -> bytes:
+    """Return the begin of a JSON response, up to a request id that ``next_id`` ends.
+
+    ``headers`` are whole lines, each ending with CRLF.
+    """
     return (
-        b"HTTP/1.1 " + status + b"\r\nContent-Type: application/json\r\nContent-Length: " + b"%d" % len(body)
-        + f"\r\nX-Request-Id: req_{_node}{next(_ids):x}".encode() + SAFE + b"\r\n" + headers + b"\r\n" + body
+        b"HTTP/1.1 " + status + b"\r\nContent-Type: application/json\r\nContent-Length: " + b"%d" % length + SAFE
+        + b"\r\n" + headers + f"X-Request-Id: req_{_node}{next(_ids):x}.".encode()
     )  # fmt: skip
+
+
+def response(body: bytes, headers: bytes = b"", status: bytes = b"200 OK") -> bytes:
+    """Return a JSON response."""
+    return b"".join((head(len(body), headers, status), b"0\r\n\r\n", body))
 
 
 def parse(data: bytes) -> Hot | None:
@@ -91,7 +111,7 @@ def parse(data: bytes) -> Hot | None:
     after = body + int(length)
     if len(data) < after:
         return None
-    return Hot(data[: line - len(b" HTTP/1.1")], headers, data[body:after], data[after:])
+    return Hot(data[: line - len(b" HTTP/1.1")], headers, data[body:after], data[after:], data[:after])
 
 
 class Door:
@@ -107,6 +127,7 @@ class Door:
         self.handlers = handlers
         self.fronts: set[Front] = set()
         self.closing = False
+        self._serving: set[asyncio.Task[None]] = set()
         self._sweeping: asyncio.TimerHandle | None = None
 
     def __call__(self) -> "Front":
@@ -116,6 +137,12 @@ class Door:
     def start(self) -> None:
         """Begin to close connections that say nothing."""
         self._sweeping = self.loop.call_later(SWEEP_SECONDS, self._sweep)
+
+    def serve(self, answering: Coroutine[Any, Any, None]) -> None:
+        """Run what can't be answered at once."""
+        task = self.loop.create_task(answering)
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
 
     def stop(self) -> None:
         """Close who is idle now, and everybody else after the answer."""
@@ -135,16 +162,17 @@ class Door:
 class Front(asyncio.Protocol):
     """One connection, until it is aiohttp's."""
 
-    __slots__ = ("_busy", "_door", "_due", "_pending", "_raw", "_rest", "_task", "_transport")
+    __slots__ = ("_busy", "_door", "_due", "_fd", "_raw", "_regular", "_rest", "_socket", "_transport")
 
     def __init__(self, door: Door) -> None:
         self._door = door
         self._transport: asyncio.Transport | None = None
         self._busy = False
         self._raw = self._rest = b""
-        self._pending: Pending | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._regular: Regular | None = None
         self._due = 0.0
+        # The socket, once something was answered; and while nothing is unsent, to write to it directly.
+        self._socket = self._fd = -1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by its methods alone
@@ -154,39 +182,51 @@ class Front(asyncio.Protocol):
     def connection_lost(self, _exc: Exception | None) -> None:
         self._door.fronts.discard(self)
         self._transport = None
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            pending.leave()
+        self._fd = -1
+        self._forget()
+
+    def pause_writing(self) -> None:
+        self._fd = -1
+
+    def resume_writing(self) -> None:
+        if self._transport is not None:
+            self._fd = self._socket
 
     def data_received(self, data: bytes) -> None:
-        if not self._busy:
-            begun, self._rest = self._rest, b""
-            self._take(begun + data)
+        if self._busy:
+            self._rest += data
+            if len(self._rest) > LONGEST_REST and self._transport is not None:
+                self._transport.pause_reading()
             return
-        self._rest += data
-        if len(self._rest) > LONGEST_REST and self._transport is not None:
-            self._transport.pause_reading()
+        if self._rest:
+            data, self._rest = self._rest + data, b""
+        elif self._regular is not None and self._regular.again(data):
+            self._busy = True
+            return
+        if data:
+            self._take(data)
 
     def answer(self, data: bytes) -> None:
         """Send the response, and go on with the next request."""
-        transport = self._transport
         self._busy = False
         self._raw = b""
-        self._pending = self._task = None
-        if transport is None or transport.is_closing():
-            return
-        if transport.get_write_buffer_size() > UNSENT_LIMIT:
-            transport.abort()
-            return
-        transport.write(data)
-        if self._door.closing:
-            transport.close()
-            return
         self._due = self._door.loop.time() + KEEP_ALIVE_SECONDS
-        rest, self._rest = self._rest, b""
-        if rest:
-            transport.resume_reading()
-            self._door.loop.call_soon(self.data_received, rest)
+        if self._fd >= 0:
+            try:
+                sent = os.write(self._fd, data)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                self._fd = -1
+                if self._transport is not None:
+                    self._transport.abort()
+                return
+            if sent < len(data):
+                self._send(data[sent:])
+        else:
+            self._send(data)
+        if self._rest or self._door.closing:
+            self._go_on()
 
     def close_if_idle(self, now: float) -> None:
         """Close a connection whose time is up and that waits for nothing."""
@@ -194,6 +234,32 @@ class Front(asyncio.Protocol):
             if self._rest:
                 self._transport.write(TOO_SLOW)
             self._transport.close()
+
+    def _send(self, data: bytes) -> None:
+        """Send what can't be written directly, or not yet."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if self._socket < 0:
+            transport.set_write_buffer_limits(high=0)
+            self._socket = transport.get_extra_info("socket").fileno()
+        elif transport.get_write_buffer_size() > UNSENT_LIMIT:
+            transport.abort()
+            return
+        self._fd = -1
+        transport.write(data)
+        if not transport.get_write_buffer_size():
+            self._fd = self._socket
+
+    def _go_on(self) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if self._door.closing:
+            transport.close()
+            return
+        transport.resume_reading()
+        self._door.loop.call_soon(self.data_received, b"")  # what came meanwhile follows the rest
 
     def _take(self, data: bytes) -> None:
         if END not in data and len(data) < LONGEST_REST:
@@ -208,33 +274,57 @@ class Front(asyncio.Protocol):
             return
         self._busy = True
         self._rest = request.rest
-        self._raw = data[: len(data) - len(request.rest)]
-        self._task = self._door.loop.create_task(self._serve(handler, request))
-
-    async def _serve(self, handler: Handler, request: Hot) -> None:
+        self._raw = request.whole
         try:
-            answer = await handler(request, self)
+            found = handler(request, self)
         except Exception:
-            log.exception("a hot request failed", target=request.target.decode(errors="replace"))
-            answer = response(FAILED, status=b"500 Internal Server Error")
-        if answer is None:
+            self._failed(request)
+            return
+        if asyncio.iscoroutine(found):
+            self._door.serve(self._serve(request, found))
+        else:
+            self._found(found)
+
+    async def _serve(self, request: Hot, answering: Coroutine[Any, Any, Found]) -> None:
+        try:
+            found = await answering
+        except Exception:
+            self._failed(request)
+        else:
+            self._found(found)
+
+    def _found(self, found: Found) -> None:
+        if found is None:
             self._hand_over(self._raw + self._rest)
-        elif isinstance(answer, bytes):
-            self.answer(answer)
-        elif self._transport is None:
-            answer.leave()
-        elif self._busy:
-            self._pending = answer
+        elif isinstance(found, bytes):
+            self.answer(found)
+        else:
+            self._forget()
+            self._regular = found
             self._raw = b""
-            self._task = None
+            if self._transport is None:
+                self._forget()
+
+    def _failed(self, request: Hot) -> None:
+        log.exception("a hot request failed", target=request.target.decode(errors="replace"))
+        self.answer(response(FAILED, status=b"500 Internal Server Error"))
+
+    def _forget(self) -> None:
+        regular, self._regular = self._regular, None
+        if regular is not None:
+            regular.leave()
 
     def _hand_over(self, data: bytes) -> None:
         """From now on this is aiohttp's connection."""
         transport, self._transport = self._transport, None
         self._door.fronts.discard(self)
         self._raw = self._rest = b""
+        self._fd = -1
+        self._forget()
         if transport is None or transport.is_closing():
             return
+        if self._socket >= 0:
+            transport.set_write_buffer_limits()
         protocol = self._door.server()
         transport.set_protocol(protocol)
         protocol.connection_made(transport)

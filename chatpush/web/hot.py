@@ -1,23 +1,35 @@
 """The hot requests: publishing, and polling again. What they can't answer is aiohttp's, see ``front``.
 
-A poll that waits here is two small objects: no task, no request, no parser.
+A poll that waits here is a few small objects: no task, no request, no parser.
+When it comes again, mostly the same bytes with the cursor it was given, it is
+known by these bytes.
 """
 
-import gzip
+import struct
+import zlib
+from collections.abc import Coroutine
+from typing import Any
 
 import msgspec
 
 from chatpush.domain import DEFAULT_TENANT
 from chatpush.errors import ChatpushError
+from chatpush.realtime.admission import Asked
+from chatpush.realtime.answers import Answer, own_part
+from chatpush.realtime.grants import Grant
 from chatpush.realtime.hub import Hub
-from chatpush.realtime.polling import Asked, PollReply
 from chatpush.settings import Client
 from chatpush.web import poll
-from chatpush.web.front import Front, Handler, Hot, Pending, response
+from chatpush.web.front import Found, Front, Handler, Hot, head, next_id, response
 from chatpush.web.server_api import ServerApi
 
 NO_STORE = b"Cache-Control: no-store\r\n"
 ZIPPED = b"Content-Encoding: gzip\r\n"
+# RFC 1952: deflate, no flags, no time, fastest, unknown system.
+GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
+LARGEST_STORED = 0xFFFF
+# Longer requests are not remembered.
+LONGEST_MEMORY = 4096
 
 
 class HotRequests:
@@ -39,7 +51,7 @@ class HotRequests:
         reply = await self._api.answer(key.decode("latin-1"), "publish", request.body)
         return None if reply is None else response(reply)
 
-    async def _poll(self, request: Hot, front: Front) -> bytes | Pending | None:
+    def _poll(self, request: Hot, front: Front) -> Found | Coroutine[Any, Any, Found]:
         cross = self._cross(request.headers.get(b"origin", b""))
         if cross is None or b"x-chatpush-key" in request.headers or self._hub.full():
             return None
@@ -47,23 +59,30 @@ class HotRequests:
             asked = poll.read_body(request.body)
         except (msgspec.MsgspecError, RecursionError, UnicodeError):
             return None
-        reader = Reader(front, cross + NO_STORE, b"gzip" in request.headers.get(b"accept-encoding", b""))
-        names = [one.channel for one in asked.channels]
+        if asked.grant and asked.cursor:
+            names = [one.channel for one in asked.channels]
+            grant = self._hub.polling.admission.known(DEFAULT_TENANT, asked.grant, names)
+            if grant is not None:
+                visitor = Visitor(self._hub, front, request, cross, grant, asked.grant)
+                if visitor.waits(asked):
+                    return visitor
+        return self._from_the_start(request, front, cross, asked)
+
+    async def _from_the_start(self, request: Hot, front: Front, cross: bytes, asked: poll.PollIn) -> Found:
+        """Answer a poll that needs more than memory: its tokens checked, its place looked up."""
+        if not asked.token:
+            asked.token = _bearer(request.headers.get(b"authorization", b""))
+        channels = [Asked(one.channel, one.token) for one in asked.channels]
         polling = self._hub.polling
         try:
-            if not asked.grant or not asked.cursor:
-                token = asked.token or _bearer(request.headers.get(b"authorization", b""))
-                channels = [Asked(one.channel, one.token) for one in asked.channels]
-                grant = await polling.authorise(DEFAULT_TENANT, token, asked.grant, channels)
-                if not asked.cursor:
-                    return reader.response(await polling.poll(grant, channels, "", asked.limit, 0.0))
-                asked.grant = polling.sign(grant)
+            grant = await polling.admission.authorise(DEFAULT_TENANT, asked.token, asked.grant, channels)
+            visitor = Visitor(self._hub, front, request, cross, grant, polling.grants.sign(grant))
+            if visitor.waits(asked):
+                return visitor
+            names, hold = [one.channel for one in channels], poll.hold_seconds(asked)
+            return visitor.response(await polling.poll(grant, names, asked.cursor, asked.limit, hold))
         except ChatpushError:
             return None
-        found = await polling.again(
-            DEFAULT_TENANT, asked.grant, names, asked.cursor, asked.limit, poll.hold_seconds(asked), reader
-        )
-        return reader.response(found) if isinstance(found, PollReply) else found
 
     def _cross(self, origin: bytes) -> bytes | None:
         """Return the headers that let an allowed origin's page read the answer; None for other pages."""
@@ -78,25 +97,72 @@ class HotRequests:
         )
 
 
-class Reader:
-    """Brings the answer of a held poll to its client."""
+class Visitor:
+    """A client that polls again and again on one connection."""
 
-    __slots__ = ("_front", "_headers", "_zip")
+    __slots__ = ("_after", "_before", "_front", "_headers", "_id", "_polling", "_tail", "_zip", "poll")
 
-    def __init__(self, front: Front, headers: bytes, zipped: bool) -> None:
+    def __init__(self, hub: Hub, front: Front, request: Hot, cross: bytes, grant: Grant, text: str) -> None:
         self._front = front
-        self._headers = headers
-        self._zip = zipped
+        self._polling = hub.polling
+        self.poll = self._polling.new(grant, self)
+        self._headers = cross + b"\r\n"
+        self._id = next_id()
+        self._tail = own_part(grant, text)
+        self._zip = b"gzip" in request.headers.get(b"accept-encoding", b"")
+        # What its requests say before and after the cursor.
+        self._before = request.whole
+        self._after = b""
 
-    def poll_over(self, reply: PollReply) -> None:
-        self._front.answer(self.response(reply))
+    def waits(self, asked: poll.PollIn) -> bool:
+        """Begin to wait if there is anything to wait for; the answer comes later."""
+        names = [one.channel for one in asked.channels]
+        if not self._polling.ask(self.poll, names, asked.cursor, asked.limit, poll.hold_seconds(asked)):
+            return False
+        before, mark, after = self._before.partition(b'"' + asked.cursor.encode() + b'"')
+        memorable = mark and mark not in after and len(self._before) <= LONGEST_MEMORY
+        self._before, self._after = (before + b'"', b'"' + after) if memorable else (b"", b"")
+        return True
 
-    def response(self, reply: PollReply) -> bytes:
+    def again(self, request: bytes) -> bool:
+        """Wait again, if this is the same request with the cursor of the last answer."""
+        before, after, answer = self._before, self._after, self.poll.answer
+        if answer is None or not before or not request.startswith(before) or not request.endswith(after):
+            return False
+        return request[len(before) : -len(after)] == answer.cursor and self._polling.again(self.poll)
+
+    def leave(self) -> None:
+        """The connection is gone."""
+        self._polling.leave(self.poll)
+
+    def poll_over(self, answer: Answer) -> None:
+        self._front.answer(self.response(answer))
+
+    def response(self, answer: Answer) -> bytes:
         """Return the whole response."""
-        body = poll.body_of(reply)
-        if self._zip and len(body) > poll.WORTH_COMPRESSING_BYTES:
-            return response(gzip.compress(body, 1, mtime=0), self._headers + ZIPPED)
-        return response(body, self._headers)
+        body, tail = answer.body, self._tail
+        length = len(body) + len(tail)
+        if self._zip and length > poll.WORTH_COMPRESSING_BYTES and len(tail) <= LARGEST_STORED:
+            return self._zipped(answer)
+        begin = answer.forms.get(length)
+        if begin is None:
+            begin = answer.forms[length] = head(length, NO_STORE)
+        return b"".join((begin, self._id, self._headers, body, tail))
+
+    def _zipped(self, answer: Answer) -> bytes:
+        """Return the response compressed: the part that all share once for all, the own part stored behind it."""
+        body, tail = answer.body, self._tail
+        packed = answer.forms.get(0)
+        if packed is None:
+            deflate = zlib.compressobj(1, wbits=-zlib.MAX_WBITS)
+            packed = GZIP_HEAD + deflate.compress(body) + deflate.flush(zlib.Z_SYNC_FLUSH)
+            answer.forms[0] = packed
+        size = len(tail)
+        stored = b"\x01" + struct.pack("<HH", size, size ^ LARGEST_STORED)
+        check = struct.pack("<II", zlib.crc32(tail, zlib.crc32(body)), (len(body) + size) & 0xFFFFFFFF)
+        length = len(packed) + len(stored) + size + len(check)
+        begin = head(length, NO_STORE)
+        return b"".join((begin, self._id, ZIPPED, self._headers, packed, stored, tail, check))
 
 
 def _bearer(authorization: bytes) -> str:

@@ -15,11 +15,10 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from chatpush.domain import Publication
 from chatpush.errors import InvalidInput, Unavailable
-from chatpush.realtime import codec, frames
+from chatpush.realtime.admission import Asked
+from chatpush.realtime.answers import own_part
 from chatpush.realtime.hub import Hub
-from chatpush.realtime.polling import Asked, PollReply
 from chatpush.settings import Client
 from chatpush.web.origins import check_origin
 from chatpush.web.websocket import TenantOf
@@ -48,26 +47,6 @@ class PollIn(msgspec.Struct):
     grant: str = ""
     timeout: Annotated[float, msgspec.Meta(ge=0, le=3600)] = LONGEST_HOLD_SECONDS
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
-
-
-class PublicationOut(msgspec.Struct, omit_defaults=True):
-    """One publication; ``offset`` 0 is one that no log keeps."""
-
-    channel: str
-    offset: int
-    data: msgspec.Raw
-    tags: dict[str, str] | None = None
-    info: frames.ClientInfo | None = None
-
-
-class PollOut(msgspec.Struct):
-    """What a poll brings."""
-
-    cursor: str
-    grant: str
-    client: str
-    publications: list[PublicationOut]
-    gaps: list[str]
 
 
 _body = msgspec.json.Decoder(PollIn)
@@ -102,14 +81,17 @@ class Polls:
                 "too many connections here; come back in a moment", retry_after_seconds=random.randint(1, 10)
             )
         channels = [Asked(one.channel, one.token) for one in asked.channels]
-        grant = await self._hub.polling.authorise(tenant, asked.token, asked.grant, channels)
-        hold = hold_seconds(asked)
-        poll = asyncio.ensure_future(self._hub.polling.poll(grant, channels, asked.cursor, asked.limit, hold))
+        polling = self._hub.polling
+        grant = await polling.admission.authorise(tenant, asked.token, asked.grant, channels)
+        names, hold = [one.channel for one in channels], hold_seconds(asked)
+        poll = asyncio.ensure_future(polling.poll(grant, names, asked.cursor, asked.limit, hold))
         try:
             while not poll.done() and request.transport is not None:
                 # aiohttp does not tell a handler that its client is gone.
                 await asyncio.wait((poll,), timeout=LOOK_SECONDS)
-            return _response(await poll) if poll.done() else web.Response(status=499)
+            if not poll.done():
+                return web.Response(status=499)
+            return _response((await poll).body + own_part(grant, polling.grants.sign(grant)))
         finally:
             poll.cancel()
             await asyncio.gather(poll, return_exceptions=True)
@@ -150,26 +132,14 @@ def read_body(body: bytes) -> PollIn:
     return _body.decode(body)
 
 
-def body_of(reply: PollReply) -> bytes:
-    """Return a reply's JSON."""
-    shown = [_shown(channel, publication) for channel, publication in reply.publications]
-    return codec.encode(PollOut(reply.cursor, reply.grant, reply.client, shown, reply.gaps))
-
-
 def hold_seconds(asked: PollIn) -> float:
     """Return how long a poll is held: by chance, so that crowds spread."""
     return min(asked.timeout, random.uniform(SHORTEST_HOLD_SECONDS, LONGEST_HOLD_SECONDS))
 
 
-def _response(reply: PollReply) -> web.Response:
-    body = body_of(reply)
+def _response(body: bytes) -> web.Response:
     response = web.Response(body=body, content_type="application/json")
     response.headers["Cache-Control"] = "no-store"
     if len(body) > WORTH_COMPRESSING_BYTES:
         response.enable_compression()
     return response
-
-
-def _shown(channel: str, publication: Publication) -> PublicationOut:
-    wire = codec.publication_of(publication)
-    return PublicationOut(channel, publication.offset, wire.data, wire.tags, wire.info)

@@ -44,7 +44,7 @@ def test_a_polling_user_stays_between_two_polls(still_clock: StillClock) -> None
     emma = UserId("emma")
     for _ in range(3):
         registry.hold(TENANT, emma)
-        assert (registry.connections, registry.users) == (1, 1)
+        assert (registry.is_online(TENANT, emma), registry.users) == (True, 1)
         registry.let_go(TENANT, emma)
         still_clock.forward(timedelta(seconds=POLL_GRACE_SECONDS - 1))
         registry.sweep()

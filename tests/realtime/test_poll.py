@@ -70,19 +70,27 @@ async def test_the_first_poll_only_takes_its_place(poll: Poller) -> None:
     assert second["client"] == first["client"]
 
 
-async def test_a_held_poll_wakes_and_lingers(poll: Poller) -> None:
+async def test_a_held_poll_wakes_at_once(poll: Poller) -> None:
     ask = {"token": await poll.node.token("emma"), "channels": [{"channel": "news:a"}]}
     place = await poll(**ask)
     held = asyncio.create_task(poll(**ask, cursor=place["cursor"]))
     await poll.waiting()
     assert poll.node.hub.is_online(TENANT, UserId("emma"))
-    for number in range(3):
-        await poll.node.hub.publish(TENANT, "news:a", number, tags={"n": str(number)})
+    await poll.node.hub.publish(TENANT, "news:a", "one", tags={"n": "1"})
     reply = await held
-    assert data(reply) == [0, 1, 2]
-    assert reply["publications"][1]["tags"] == {"n": "1"}
+    assert [(p["data"], p["tags"]) for p in reply["publications"]] == [("one", {"n": "1"})]
     await poll.waiting(0)
     assert poll.node.hub.is_online(TENANT, UserId("emma")), "between two polls a user is still there"
+
+
+async def test_what_is_published_within_one_turn_comes_together(poll: Poller) -> None:
+    ask = {"token": await poll.node.token("emma"), "channels": [{"channel": "open:a"}]}
+    place = await poll(**ask)
+    held = asyncio.create_task(poll(**ask, cursor=place["cursor"]))
+    await poll.waiting()
+    for number in range(3):
+        await poll.node.hub.publish(TENANT, "open:a", number)
+    assert data(await held) == [0, 1, 2]
 
 
 async def test_a_lost_reply_is_repeated(poll: Poller) -> None:
