@@ -209,8 +209,12 @@ class ReceiptKind(StrEnum):
 
     DELIVERED = "delivered"
     SEEN = "seen"
+    READ = "read"
     CLICKED = "clicked"
+    REPLIED = "replied"
     DISMISSED = "dismissed"
+    ARCHIVED = "archived"
+    SNOOZED = "snoozed"
 
 
 @dataclass(frozen=True, slots=True)

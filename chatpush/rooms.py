@@ -38,6 +38,7 @@ from chatpush.notify.renderers import Renderers
 from chatpush.notify.retention import Retention
 from chatpush.notify.segments import Segments
 from chatpush.notify.sending import build_outbox
+from chatpush.notify.shelving import Shelving
 from chatpush.notify.templates import Templates
 from chatpush.notify.topics import Topics
 from chatpush.notify.trace import Trace
@@ -160,6 +161,7 @@ class Rooms:
         self.endpoints = Endpoints(database, vault, clock)
         self.inbox = Inbox(database, vault, clock, self.hub)
         self.receipts = Receipts(database, self.inbox, self.plugins, clock)
+        self.shelving = Shelving(database, self.inbox, self.receipts, self.hub, clock)
         self.trace, self.figures = Trace(database), Figures(database)
         outside = built_in.build(self.settings, database, vault, self.users, clock)
         self.outgoing, self.channels, self.webhooks = outside.outgoing, outside.channels, outside.webhooks
@@ -183,7 +185,7 @@ class Rooms:
         self.hub.on_connect.append(self.broadcasts.arrived)
         self.messages = Messages(
             database, vault, self.audience, self.templates, self.fanout, clock, self.outbox.ring,
-            known_channels=self.away.names,
+            known_channels=self.away.names, silent_channels=self.away.silent_names,
             max_recipients=rules.max_inline_recipients, allow=self._allow_messages,
             broadcasts=self.broadcasts,
         )  # fmt: skip

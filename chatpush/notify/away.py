@@ -106,6 +106,11 @@ class Away:
         """The names messages may ask for."""
         return frozenset(self._channels)
 
+    @property
+    def silent_names(self) -> frozenset[str]:
+        """The names of those that can carry a command nobody sees."""
+        return frozenset(n for n, one in self._channels.items() if getattr(one, "carries_silent", False))
+
     def busy_seconds(self, channels: Iterable[str]) -> float:
         """Return how long nothing more can begin on one of these channels; 0: it can now.
 

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import structlog
 
 from chatpush.clock import Clock
-from chatpush.domain import DeliveryState, Json, OutgoingMessage, TenantId, UserId, iso, to_ms
+from chatpush.domain import DeliveryState, Json, TenantId, UserId, iso, to_ms
 from chatpush.errors import ChatpushError
 from chatpush.notify.claims import Claims, Outcome
 from chatpush.notify.drafts import LIVE
@@ -32,6 +32,8 @@ from chatpush.store.vault import Vault
 
 log = structlog.get_logger(__name__)
 
+LANES = 128
+"""So many publications are under way at once: they share commits, and a page of users is no page of tasks."""
 ACTIVITY_CHANNEL = "console:activity"
 
 
@@ -54,9 +56,10 @@ class Shown:
     payload: dict[str, Any]
 
 
-def payload_of(message: OutgoingMessage, shown_as: str, at: datetime) -> dict[str, Any]:
+def payload_of(one: Ready, shown_as: str, at: datetime) -> dict[str, Any]:
     """Return a message as browsers get it, but for ``type`` and ``unread``."""
-    content = message.content
+    message = one.message
+    content, accepted = message.content, one.accepted
     return {
         "delivery": shown_as,
         "message": message.message,
@@ -70,6 +73,10 @@ def payload_of(message: OutgoingMessage, shown_as: str, at: datetime) -> dict[st
         "data": content.data,
         "actions": [dict(action) for action in content.actions],
         "collapse_key": message.collapse_key or None,
+        "silent": accepted.silent,
+        "badge": accepted.badge,
+        "display_seconds": accepted.display_seconds,
+        "tags": list(accepted.tags),
         "at": iso(at),
     }
 
@@ -144,7 +151,10 @@ class Delivery:
         for one in wanted:
             place = (one.row["user_id"], one.row["collapse_key"])
             shown_as: str = one.row["shown_as"] or on_screen.get(place) or one.row["id"]
-            payload = payload_of(one.message, shown_as, now)
+            if one.accepted.silent:
+                payloads.append(payload_of(one, one.row["id"], now))
+                continue
+            payload = payload_of(one, shown_as, now)
             row = self._inbox_row(tenant, one, shown_as, payload, now)
             if shown_as == one.row["id"]:
                 fresh.append(row)
@@ -155,7 +165,7 @@ class Delivery:
                 _replace_in(tx, row, first_time=not one.row["shown_as"])
             payloads.append(payload)
         tx.insert_many("inbox_item", fresh, "(tenant, user_id, delivery) DO NOTHING")
-        counts = unread_in(tx, tenant, {one.row["user_id"] for one in wanted})
+        counts = unread_in(tx, tenant, {one.row["user_id"] for one in wanted}, to_ms(now))
         self._trim_in(tx, tenant, counts)
         return [
             Shown(one, _event(one, payload, updated, counts))
@@ -174,6 +184,9 @@ class Delivery:
             "message": one.row["message"],
             "collapse_key": one.row["collapse_key"],
             "content_sealed": self._vault.seal_json(tenant, user, "inbox_item", "content", shown_as, payload),
+            "counted": int(one.accepted.badge is not False),
+            "category": one.row["category"],
+            "tags": f",{','.join(one.accepted.tags)}," if one.accepted.tags else "",
             "at": to_ms(now),
         }
 
@@ -194,8 +207,14 @@ class Delivery:
         by_user: dict[str, list[Shown]] = {}
         for one in shown:
             by_user.setdefault(one.ready.row["user_id"], []).append(one)
-        went = await asyncio.gather(*(self._publish_to(tenant, user, own) for user, own in by_user.items()))
-        published = [one for own in went for one in own]
+        published: list[Ready] = []
+        waiting = iter(by_user.items())
+
+        async def lane() -> None:
+            for user, own in waiting:
+                published.extend(await self._publish_to(tenant, user, own))
+
+        await asyncio.gather(*(lane() for _ in range(min(LANES, len(by_user)))))
         if published:
             await self._hint(tenant, len(published))
         return published
@@ -243,7 +262,8 @@ def _event(
     one: Ready, payload: dict[str, Any], updated: set[str], counts: dict[str, UnreadCount]
 ) -> dict[str, Any]:
     kind = "message.updated" if one.row["id"] in updated else "message"
-    return {"type": kind, **payload, "unread": counts[one.row["user_id"]].unread}
+    count = counts.get(one.row["user_id"])
+    return {"type": kind, **payload, "unread": count.unread if count else 0}
 
 
 def _on_screen(tx: Transaction, tenant: TenantId, ready: list[Ready]) -> dict[tuple[str, str], str]:
@@ -263,9 +283,11 @@ def _on_screen(tx: Transaction, tenant: TenantId, ready: list[Ready]) -> dict[tu
 
 def _replace_in(tx: Transaction, row: Row, *, first_time: bool) -> None:
     """Give an item on the screen new content; it is unread again, unless this is a repetition."""
-    fresh = ", seen_at = NULL, clicked_at = NULL" if first_time else ""
+    unread_again = ("seen_at", "read_at", "clicked_at", "archived_at", "snoozed_until")
+    fresh = "".join(f", {name} = NULL" for name in unread_again) if first_time else ""
     tx.execute(
-        "UPDATE inbox_item SET latest = :latest, message = :message, content_sealed = :content_sealed, at = :at"
+        "UPDATE inbox_item SET latest = :latest, message = :message, content_sealed = :content_sealed, at = :at,"
+        " counted = :counted, category = :category, tags = :tags"
         f"{fresh} WHERE tenant = :tenant AND user_id = :user_id AND delivery = :delivery",
         **{name: value for name, value in row.items() if name != "collapse_key"},
     )

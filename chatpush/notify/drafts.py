@@ -11,6 +11,7 @@ from chatpush.domain import CampaignId, Category, Content, UserId, iso
 from chatpush.errors import InvalidInput
 from chatpush.notify.digests import Digest
 from chatpush.notify.experiments import Variant, check_variants
+from chatpush.notify.listing import checked_name
 from chatpush.notify.policy import QuietRule, default_quiet_rule
 
 LIVE = "ws"
@@ -20,6 +21,9 @@ LONGEST_TTL = timedelta(days=28)
 LONGEST_WAIT = timedelta(days=7)
 FURTHEST = timedelta(days=366)
 PAST_TOLERANCE = timedelta(minutes=1)
+LARGEST_BADGE = 9999
+LONGEST_DISPLAY = 86_400
+MOST_TAGS = 5
 
 
 class Priority(StrEnum):
@@ -60,6 +64,9 @@ class MessageDraft:
     ``score`` says which is kept when a cap has no room for all. ``variants`` are
     templates tried against each other, ``holdout`` the share that gets nothing.
     ``escalate_after`` seconds without a receipt the next channel is used.
+    ``silent`` is a command to the app: not shown, not kept, not counted.
+    ``badge`` says whether it counts as unread, or which number the app's icon
+    shows. ``tags`` are the inbox's tabs it belongs to.
     """
 
     to: tuple[Recipient, ...]
@@ -82,6 +89,10 @@ class MessageDraft:
     variants: tuple[Variant, ...] = ()
     holdout: float = 0.0
     digest: Digest | None = None
+    silent: bool = False
+    badge: bool | int = True
+    display_seconds: int | None = None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +119,10 @@ class Accepted:
     holdout: float = 0.0
     topic: str = ""
     digest: Digest | None = None
+    silent: bool = False
+    badge: bool | int = True
+    display_seconds: int | None = None
+    tags: tuple[str, ...] = ()
 
     @property
     def shows(self) -> bool:
@@ -160,6 +175,10 @@ def accepted_of(stored: Mapping[str, Any]) -> Accepted:
         holdout=stored.get("holdout", 0.0),
         topic=stored.get("topic", ""),
         digest=Digest(**stored["digest"]) if stored.get("digest") else None,
+        silent=stored.get("silent", False),
+        badge=stored.get("badge", True),
+        display_seconds=stored.get("display_seconds"),
+        tags=tuple(stored.get("tags", ())),
     )
 
 
@@ -194,6 +213,10 @@ def accept(draft: MessageDraft, template: str, category: Category) -> Accepted:
         holdout=draft.holdout,
         topic=_only_topic(draft.to),
         digest=draft.digest,
+        silent=draft.silent,
+        badge=draft.badge,
+        display_seconds=draft.display_seconds,
+        tags=draft.tags,
     )
 
 
@@ -216,6 +239,7 @@ def check(draft: MessageDraft, now: datetime, max_recipients: int) -> None:
             "a digest is sent when its window ends; leave out send_at or digest", param="digest"
         )
     check_variants(draft.variants, draft.holdout)
+    _check_display(draft)
     if not math.isfinite(draft.score):
         raise InvalidInput("a score is a number", param="score")
     if not draft.to:
@@ -238,6 +262,21 @@ def check(draft: MessageDraft, now: datetime, max_recipients: int) -> None:
     if draft.send_local is not None:
         # Some zone is up to 14 hours ahead of UTC: there, this hour is long past or still to come.
         _check_time(draft.send_local.replace(tzinfo=now.tzinfo), now, timedelta(hours=14))
+
+
+def _check_display(draft: MessageDraft) -> None:
+    if draft.content is not None and not draft.content.title and not draft.silent:
+        raise InvalidInput("content has a title, unless the message is silent", param="content.title")
+    if draft.silent and draft.digest is not None:
+        raise InvalidInput("a silent message is not shown, so there is nothing to digest", param="digest")
+    if not isinstance(draft.badge, bool) and not 0 <= draft.badge <= LARGEST_BADGE:
+        raise InvalidInput(f"badge is true, false or a number up to {LARGEST_BADGE}", param="badge")
+    if draft.display_seconds is not None and not 1 <= draft.display_seconds <= LONGEST_DISPLAY:
+        raise InvalidInput(f"display_seconds is from 1 to {LONGEST_DISPLAY}", param="display_seconds")
+    if len(draft.tags) > MOST_TAGS:
+        raise InvalidInput(f"at most {MOST_TAGS} tags", param="tags")
+    for index, tag in enumerate(draft.tags):
+        checked_name(tag, f"tags.{index}")
 
 
 def _check_time(moment: datetime, now: datetime, tolerance: timedelta) -> None:

@@ -48,6 +48,7 @@ class Messages:
     def __init__(
         self, database: Database, vault: Vault, audience: Audience, templates: Templates, fanout: FanOut,
         clock: Clock, ring_outbox: Callable[[], None], *, known_channels: frozenset[str] = frozenset(),
+        silent_channels: frozenset[str] = frozenset(),
         max_recipients: int = 1000, allow: Allow | None = None, broadcasts: Broadcasts | None = None,
     ) -> None:  # fmt: skip
         self._broadcasts = broadcasts
@@ -61,6 +62,7 @@ class Messages:
         self._clock = clock
         self._ring_outbox = ring_outbox
         self._channels = known_channels | INBOX_NAMES
+        self._silent_channels = silent_channels | INBOX_NAMES
         self._max_recipients = max_recipients
 
     async def check(self, tenant: TenantId, draft: MessageDraft) -> Accepted:
@@ -295,6 +297,10 @@ class Messages:
         if unknown:
             known = ", ".join(sorted(self._channels))
             raise InvalidInput(f"no channel {unknown[0][:64]!r}; there are {known}", param="channels")
+        loud = [name for name in draft.channels if draft.silent and name not in self._silent_channels]
+        if loud:
+            known = ", ".join(sorted(self._silent_channels))
+            raise InvalidInput(f"{loud[0]} can't be silent; {known} can", param="channels")
         await self._audience.check(tenant, draft.to)
         if draft.variants:
             return await self._check_variants(tenant, draft)

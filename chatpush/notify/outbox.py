@@ -353,4 +353,7 @@ def _outgoing(tenant: TenantId, job: _Job, content: Content) -> OutgoingMessage:
         priority=job.accepted.priority.value,
         ttl_seconds=job.accepted.ttl_seconds,
         collapse_key=job.row["collapse_key"],
+        silent=job.accepted.silent,
+        badge=None if isinstance(job.accepted.badge, bool) else job.accepted.badge,
+        display_seconds=job.accepted.display_seconds,
     )

@@ -9,16 +9,19 @@ was tried too often, becomes a dead letter that can be sent again.
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from chatpush.clock import Clock
-from chatpush.domain import DeliveryState, TenantId, UserId
+from chatpush.domain import DeliveryState, TenantId, UserId, to_ms
 from chatpush.notify.away import Away, AwayResult
 from chatpush.notify.claims import Claims, Outcome
 from chatpush.notify.dead_letters import letter
 from chatpush.notify.drafts import INBOX_NAMES, LIVE, Accepted
 from chatpush.notify.endpoints import Endpoints
+from chatpush.notify.inbox import UNREAD
+from chatpush.notify.listing import among
 from chatpush.notify.marking import Marks, Ready, Step, step_in
 from chatpush.notify.trace import entry
 from chatpush.store.database import Database, Row, Transaction
@@ -61,6 +64,7 @@ class Reaching:
         names = sorted({name for channels in wanted.values() for name in channels})
         users = [UserId(one.row["user_id"]) for one in ready]
         known = await self._endpoints.addresses(tenant, users, names)
+        badges = await self._badges(tenant, [one for one in ready if _counts(one)])
         for one in ready:
             addresses = [
                 (channel, address)
@@ -74,7 +78,23 @@ class Reaching:
                 later = Outcome(DeliveryState(one.row["state"]), "channels_busy", until)
                 await self._claims.conclude(tenant, [(one.row, later, "attempt")], self._clock.now())
             else:
-                self._away.begin(one.message, addresses, self._recorder(tenant, one))
+                message = (
+                    replace(one.message, badge=badges[one.row["user_id"]]) if _counts(one) else one.message
+                )
+                self._away.begin(message, addresses, self._recorder(tenant, one))
+
+    async def _badges(self, tenant: TenantId, counting: list[Ready]) -> dict[str, int]:
+        """Return the unread counts that the icons of these users' apps are to show."""
+        if not counting:
+            return {}
+        users, now = {one.row["user_id"] for one in counting}, to_ms(self._clock.now())
+        names, params = among(users)
+        rows = await self._database.read(
+            f"SELECT user_id, COUNT(*) AS n FROM inbox_item WHERE tenant = :t AND user_id IN {names}"
+            f" AND {UNREAD} GROUP BY user_id",
+            t=tenant, now=now, **params,
+        )  # fmt: skip
+        return dict.fromkeys(users, 0) | {row["user_id"]: int(row["n"]) for row in rows}
 
     def _recorder(self, tenant: TenantId, one: Ready) -> Callable[[AwayResult], Any]:
         return lambda result: self._record(tenant, one, result)
@@ -150,6 +170,11 @@ class Reaching:
 
 def _nobody() -> None:
     """Before the outbox is there, nobody needs to know."""
+
+
+def _counts(one: Ready) -> bool:
+    """Whether a message brings the count of unread ones along."""
+    return one.accepted.badge is True and not one.accepted.silent
 
 
 def chain(accepted: Accepted) -> list[str]:

@@ -126,7 +126,7 @@ def _bury(
         f"UPDATE delivery SET reason = 'recalled', pending = 0 WHERE tenant = :t AND id IN {latest}",
         t=tenant, **those,
     )  # fmt: skip
-    counts = unread_in(tx, tenant, {row["user_id"] for row in rows})
+    counts = unread_in(tx, tenant, {row["user_id"] for row in rows}, now)
     return rows, {user: count.unread for user, count in counts.items()}
 
 

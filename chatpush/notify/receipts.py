@@ -1,8 +1,9 @@
 """Record what users did with their messages, once each, and only with their own.
 
-``clicked`` includes ``seen``, any receipt includes ``delivered``. Repeating a
-receipt changes nothing. After the commit the user's other tabs learn the new
-unread count, then plugins and listeners (the recommender) hear of it.
+``read`` and ``clicked`` include ``seen``, ``replied`` includes ``read``, any
+receipt includes ``delivered``. Repeating a receipt changes nothing. After the
+commit the user's other tabs learn the new unread count, then plugins and
+listeners (the recommender) hear of it.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -34,10 +35,14 @@ log = structlog.get_logger(__name__)
 INCLUDES = {
     ReceiptKind.DELIVERED: ("delivered_at",),
     ReceiptKind.SEEN: ("delivered_at", "seen_at"),
+    ReceiptKind.READ: ("delivered_at", "seen_at", "read_at"),
     ReceiptKind.CLICKED: ("delivered_at", "seen_at", "clicked_at"),
+    ReceiptKind.REPLIED: ("delivered_at", "seen_at", "read_at", "replied_at"),
     ReceiptKind.DISMISSED: ("delivered_at", "dismissed_at"),
+    ReceiptKind.ARCHIVED: ("delivered_at", "archived_at"),
+    ReceiptKind.SNOOZED: ("delivered_at", "snoozed_at"),
 }
-ITEM_COLUMNS = {"seen_at", "clicked_at", "dismissed_at"}
+ITEM_COLUMNS = {"seen_at", "read_at", "clicked_at", "dismissed_at", "archived_at"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ class Reception:
 
 
 Listener = Callable[[Reception], Awaitable[None]]
+Along = Callable[[Transaction], object]
+"""What else happens in the transaction that stores receipts."""
 
 
 class Receipts:
@@ -70,20 +77,26 @@ class Receipts:
         self._listeners.append(listener)
 
     async def record(
-        self, tenant: TenantId, user: UserId, given: Sequence[tuple[DeliveryId, ReceiptKind]]
-    ) -> int:
-        """Store receipts and return the unread count. What is not the user's own is passed over."""
+        self, tenant: TenantId, user: UserId, given: Sequence[tuple[DeliveryId, ReceiptKind]],
+        along: Along | None = None,
+    ) -> int:  # fmt: skip
+        """Store receipts and return the unread count. What is not the user's own is passed over.
+
+        ``along`` happens in the same transaction, before the count.
+        """
         now = self._clock.now()
 
         def write(tx: Transaction) -> tuple[list[Reception], bool, int]:
             own = _own(tx, tenant, user, [delivery for delivery, _ in given])
-            before = _unread(tx, tenant, user)
+            before = _unread(tx, tenant, user, to_ms(now))
             fresh = []
             for delivery, kind in given:
                 row = own.get(delivery)
                 if row is not None and _record_in(tx, tenant, user, row, kind, to_ms(now)):
                     fresh.append(_reception(tenant, user, row, Receipt(DeliveryId(row["id"]), kind, now)))
-            unread = _unread(tx, tenant, user)
+            if along is not None:
+                along(tx)
+            unread = _unread(tx, tenant, user, to_ms(now))
             return fresh, unread != before, unread
 
         fresh, changed, unread = await self._database.write(write)
@@ -154,8 +167,8 @@ def _record_in(
     return bool(new)
 
 
-def _unread(tx: Transaction, tenant: TenantId, user: UserId) -> int:
-    count = unread_in(tx, tenant, [user]).get(user)
+def _unread(tx: Transaction, tenant: TenantId, user: UserId, now: int) -> int:
+    count = unread_in(tx, tenant, [user], now).get(user)
     return count.unread if count else 0
 
 

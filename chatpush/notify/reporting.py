@@ -8,8 +8,17 @@ from chatpush.store.database import Row
 
 ENGAGEMENT = (
     "COUNT(*) AS n, COUNT(delivered_at) AS delivered, COUNT(seen_at) AS seen,"
-    " COUNT(clicked_at) AS clicked, COUNT(dismissed_at) AS dismissed"
+    " COUNT(read_at) AS read_count, COUNT(clicked_at) AS clicked, COUNT(replied_at) AS replied,"
+    " COUNT(dismissed_at) AS dismissed, COUNT(archived_at) AS archived, COUNT(snoozed_at) AS snoozed"
 )
+KINDS = {
+    "seen": "seen", "read": "read_count", "clicked": "clicked", "replied": "replied", "dismissed": "dismissed",
+    "archived": "archived", "snoozed": "snoozed",
+}  # fmt: skip
+MOMENTS = (
+    "sent_at", "delivered_at", "seen_at", "read_at", "clicked_at", "replied_at", "dismissed_at", "archived_at",
+    "snoozed_at",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +56,18 @@ class DeliveryReport:
     sent_at: datetime | None
     delivered_at: datetime | None
     seen_at: datetime | None
+    read_at: datetime | None
     clicked_at: datetime | None
+    replied_at: datetime | None
     dismissed_at: datetime | None
+    archived_at: datetime | None
+    snoozed_at: datetime | None
 
 
 def sums(counted: list[Row]) -> tuple[dict[str, int], dict[str, int]]:
     """Return (deliveries by state, engagement) of rows counted with ``ENGAGEMENT``."""
     counts = {row["state"]: row["n"] for row in counted}
-    kinds = ("seen", "clicked", "dismissed")
-    return counts, {kind: sum(row[kind] for row in counted) for kind in kinds}
+    return counts, {kind: sum(row[column] for row in counted) for kind, column in KINDS.items()}
 
 
 def message_of(row: Row, counted: list[Row]) -> Message:
@@ -82,10 +94,7 @@ def message_of(row: Row, counted: list[Row]) -> Message:
 
 def report_of(row: Row) -> DeliveryReport:
     """Return a row of table ``delivery`` as a report."""
-    times = {
-        name: from_ms(row[name]) if row[name] is not None else None
-        for name in ("sent_at", "delivered_at", "seen_at", "clicked_at", "dismissed_at")
-    }
+    times = {name: from_ms(row[name]) if row[name] is not None else None for name in MOMENTS}
     return DeliveryReport(
         id=DeliveryId(row["id"]),
         message=MessageId(row["message"]),

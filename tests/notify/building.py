@@ -25,6 +25,7 @@ from chatpush.notify.receipts import Receipts
 from chatpush.notify.renderers import Renderers
 from chatpush.notify.segments import Segments
 from chatpush.notify.sending import build_outbox
+from chatpush.notify.shelving import Shelving
 from chatpush.notify.templates import Templates
 from chatpush.notify.topics import Topics
 from chatpush.notify.trace import Trace
@@ -88,6 +89,7 @@ class Room:
     outbox: Outbox
     inbox: Inbox
     receipts: Receipts
+    shelving: Shelving
     trace: Trace
     away: Away
     online: set[str]
@@ -102,13 +104,15 @@ class Room:
             await self.away.idle()
         while await self.recalls.turn() == 0:
             pass
+        while await self.shelving.turn() == 0:
+            pass
 
     def services(self) -> dict[type, object]:
         """Return what API handlers look up."""
         named = (
             self.users, self.topics, self.segments, self.audience, self.endpoints, self.templates, self.messages,
             self.inbox, self.receipts, self.trace, self.broadcasts,
-            self.recalls, self.dead_letters, Experiments(self.database),
+            self.recalls, self.dead_letters, self.shelving, Experiments(self.database),
         )  # fmt: skip
         return {type(service): service for service in named}
 
@@ -141,13 +145,15 @@ def build_room(
     )  # fmt: skip
     messages = Messages(
         database, vault, audience, templates, fanout, clock, ring or outbox.ring, known_channels=away.names,
+        silent_channels=away.silent_names,
         broadcasts=broadcasts,
     )  # fmt: skip
     recalls = Recalls(database, publisher, clock, messages.cancel_one)
     dead_letters = DeadLetters(database, clock, outbox.ring)
     inbox = Inbox(database, vault, clock, publisher)
     receipts = Receipts(database, inbox, plugins, clock)
+    shelving = Shelving(database, inbox, receipts, publisher, clock)
     return Room(
         database, vault, publisher, users, topics, segments, audience, endpoints, templates, renderers, fanout,
-        broadcasts, recalls, dead_letters, messages, outbox, inbox, receipts, Trace(database), away, online,
+        broadcasts, recalls, dead_letters, messages, outbox, inbox, receipts, shelving, Trace(database), away, online,
     )  # fmt: skip

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from chatpush.domain import DeliveryId, Role, iso
 from chatpush.notify.listing import Window
 from chatpush.notify.messages import Messages
-from chatpush.notify.reporting import DeliveryReport
+from chatpush.notify.reporting import MOMENTS, DeliveryReport
 from chatpush.notify.trace import Trace, TraceEntry
 from chatpush.web.doors import Door
 from chatpush.web.operations import Call, Operations, PageQuery
@@ -30,8 +30,12 @@ class DeliveryOut(BaseModel):
     sent_at: str | None
     delivered_at: str | None
     seen_at: str | None
+    read_at: str | None
     clicked_at: str | None
+    replied_at: str | None
     dismissed_at: str | None
+    archived_at: str | None
+    snoozed_at: str | None
 
 
 class Step(BaseModel):
@@ -90,11 +94,7 @@ def delivery_out(report: DeliveryReport) -> DeliveryOut:
         reason=report.reason or None,
         due_at=iso(report.due_at),
         attempts=report.attempts,
-        sent_at=_maybe(report.sent_at),
-        delivered_at=_maybe(report.delivered_at),
-        seen_at=_maybe(report.seen_at),
-        clicked_at=_maybe(report.clicked_at),
-        dismissed_at=_maybe(report.dismissed_at),
+        **{name: _maybe(getattr(report, name)) for name in MOMENTS},
     )
 
 

@@ -1,14 +1,17 @@
 """The signed-in user's own messages: the list, the receipts, the reasons."""
 
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
 
-from chatpush.domain import DeliveryId, ReceiptKind
+from chatpush.domain import Category, DeliveryId, ReceiptKind, TenantId, UserId
+from chatpush.errors import InvalidInput
 from chatpush.notify.broadcasts import Broadcasts
-from chatpush.notify.inbox import Inbox
+from chatpush.notify.inbox import Filter, Inbox, Shelf
 from chatpush.notify.listing import Window
 from chatpush.notify.receipts import Receipts
+from chatpush.notify.shelving import Shelving
 from chatpush.notify.trace import Trace
 from chatpush.web.api.deliveries import Step, step_out
 from chatpush.web.doors import Door
@@ -54,9 +57,19 @@ class Why(BaseModel):
     steps: list[Step]
 
 
+class SnoozeIn(Body):
+    """Until when a message is put aside."""
+
+    until: datetime = Field(description="With an offset: 2026-12-01T09:00:00+01:00.")
+
+
 class InboxQuery(PageQuery):
     """What to list."""
 
+    state: Shelf = Field(Shelf.ACTIVE, description="active, archived or snoozed.")
+    category: Category | None = Field(None, description="Only of this category.")
+    tag: str = Field("", max_length=64, description="Only with this tag.")
+    unread: bool = Field(False, description="Only what is unread.")
     deleted: bool = Field(False, description="Also messages that were taken back: their ids, deleted: true.")
 
 
@@ -66,13 +79,16 @@ async def list_inbox(call: Call, query: InboxQuery) -> InboxPage:
     inbox, tenant, user = call.need(Inbox), call.identity.tenant, call.identity.user
     window = Window(query.limit, query.starting_after, query.ending_before)
     await call.need(Broadcasts).read(tenant, user)
-    page = await inbox.list(tenant, user, window, tombstones=query.deleted)
+    wanted = Filter(query.state, query.category, query.tag, unread=query.unread, tombstones=query.deleted)
+    page = await inbox.list(tenant, user, window, wanted)
     return InboxPage(data=page.data, has_more=page.has_more, unread=await inbox.unread(tenant, user))
 
 
 @routes.post("/v1/me/receipts", door=USERS)
 async def record_receipts(call: Call, body: ReceiptsIn) -> Unread:
-    """Say what became of my messages: delivered, seen, clicked, dismissed."""
+    """Say what became of my messages: delivered, seen, read, clicked, replied, dismissed, archived."""
+    if any(one.kind is ReceiptKind.SNOOZED for one in body.receipts):
+        raise InvalidInput("POST /v1/me/inbox/{delivery}/snooze says until when", param="receipts.kind")
     given = [(DeliveryId(one.delivery), one.kind) for one in body.receipts]
     unread = await call.need(Receipts).record(call.identity.tenant, call.identity.user, given)
     return Unread(unread=unread)
@@ -84,6 +100,24 @@ async def read_all(call: Call) -> Unread:
     await call.need(Broadcasts).read(call.identity.tenant, call.identity.user)
     await call.need(Inbox).read_all(call.identity.tenant, call.identity.user)
     return Unread(unread=await call.need(Inbox).unread(call.identity.tenant, call.identity.user))
+
+
+@routes.post("/v1/me/inbox/{delivery}/archive", door=USERS)
+async def archive(call: Call) -> Unread:
+    """Put a message away; it leaves the list and the count."""
+    return Unread(unread=await call.need(Shelving).archive(*_mine(call)))
+
+
+@routes.post("/v1/me/inbox/{delivery}/unarchive", door=USERS)
+async def unarchive(call: Call) -> Unread:
+    """Bring a message back to the list, from the archive or from its snooze."""
+    return Unread(unread=await call.need(Shelving).bring_back(*_mine(call)))
+
+
+@routes.post("/v1/me/inbox/{delivery}/snooze", door=USERS)
+async def snooze(call: Call, body: SnoozeIn) -> Unread:
+    """Put a message aside until a time; then it comes back by itself, unread."""
+    return Unread(unread=await call.need(Shelving).snooze(*_mine(call), body.until))
 
 
 @routes.get("/v1/me/inbox/{delivery}/why", door=USERS)
@@ -98,3 +132,7 @@ async def why(call: Call) -> Why:
         template=item["template"],
         steps=[step_out(entry) for entry in trace],
     )
+
+
+def _mine(call: Call) -> tuple[TenantId, UserId, DeliveryId]:
+    return call.identity.tenant, call.identity.user, DeliveryId(call.path["delivery"])

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, StrictBool, StrictInt
 
 from chatpush.domain import Category, Content, UserId
 from chatpush.errors import InvalidInput
@@ -59,7 +59,7 @@ class ActionIn(Body):
 class ContentIn(Body):
     """Literal text, instead of a template."""
 
-    title: str = Field(min_length=1, max_length=500)
+    title: str = Field("", max_length=500, description="Needed unless the message is silent.")
     body: str = Field("", max_length=20_000)
     url: str | None = Field(None, max_length=2048)
     image: str | None = Field(None, max_length=2048)
@@ -121,6 +121,12 @@ class MessageIn(Body):
         None, description="Seconds to wait for a receipt before the next of channels is used."
     )
     quiet_hours: QuietRule | None = Field(None, description="What to do in the user's quiet hours.")
+    silent: bool = Field(False, description="A command to the app: not shown, not kept, not counted.")
+    badge: StrictBool | StrictInt = Field(
+        True, description="false: not counted as unread; a number: what the app's icon shows."
+    )
+    display_seconds: int | None = Field(None, description="How long it stays on the screen.")
+    tags: list[str] = Field(default_factory=list, max_length=5, description="Tabs of the inbox it is in.")
 
     def draft(self) -> MessageDraft:
         """Return it as the pipeline knows it."""
@@ -145,6 +151,10 @@ class MessageIn(Body):
             holdout=self.holdout,
             digest=Digest(**self.digest.model_dump()) if self.digest else None,
             score=self.score,
+            silent=self.silent,
+            badge=self.badge,
+            display_seconds=self.display_seconds,
+            tags=tuple(dict.fromkeys(self.tags)),
         )
 
 
