@@ -359,6 +359,7 @@ class Turn:
     cards: tuple[dict[str, Any], ...] = ()
     promise: dict[str, Any] | None = None
     client_id: str | None = None
+    attachments: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ from chatpush.store.database import Database
 from chatpush.store.opening import open_database
 from chatpush.store.vault import Vault, derived_key, read_master_key
 from chatpush.support.assistant import Assistant
+from chatpush.support.attachments import Attachments
 from chatpush.support.budget import Budget
 from chatpush.support.candidates import Candidates
 from chatpush.support.conversations import Conversations
@@ -234,6 +235,8 @@ class Rooms:
         )
         self.candidates = Candidates(database, vault, clock, self.conversations, knowledge, self.retrieval)
         self.users.also_erase(erasing(database, self.hub.history_remove))
+        self.attachments = Attachments(database, vault, self.conversations, self.settings.attachments, clock)
+        self.users.also_erase(self.attachments.erase)
         self.promises = Promises(
             database, vault, self.conversations, clock, bridges.tell_of_promise(self.messages, self.hub),
             settings.promise_days, settings.name_in,
@@ -280,6 +283,7 @@ class Rooms:
         self.alarm = Alarm(self.campaigns, self.runs, clock)
         kept = timedelta(days=self.settings.recommend.retention_days)
         self.alarm.every("forget events", DAY_SECONDS, lambda: self.behaviour.forget(kept))
+        self.alarm.every("forget unsent files", DAY_SECONDS, self.attachments.forget_unsent)
         self.alarm.every("forget runs", DAY_SECONDS, lambda: self.runs.forget(RUNS_KEPT))
         triggered = EventCampaigns(self.campaigns, self.messages, drafting, self.catalogue, clock)
         reactors = [bridges.keep_promises(self.promises), triggered.on_event, self.plugins.on_event]

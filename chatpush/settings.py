@@ -270,6 +270,22 @@ class Widget(Section):
     )
 
 
+class Attachments(Section):
+    """Files that users send in conversations."""
+
+    enabled: bool = Field(True, description="Whether users can send files.")
+    max_bytes: int = Field(5_242_880, ge=1, le=52_428_800, description="Largest file.")
+    types: list[
+        Literal["image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf", "text/plain"]
+    ] = Field(
+        ["image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf", "text/plain"],
+        description="What files may be, told by what is in them.",
+    )
+    max_pixels: int = Field(40_000_000, ge=1, description="Most pixels of a picture.")
+    per_turn: int = Field(5, ge=1, le=20, description="Most files sent at once.")
+    per_conversation: int = Field(50, ge=1, description="Most files of one conversation.")
+
+
 class ModelPrice(Section):
     """What a model costs, for money budgets and the usage page."""
 
@@ -403,6 +419,7 @@ class Settings(Section):
     channels: Channels = Field(default_factory=Channels, description="Channels beyond open pages.")
     support: Support = Field(default_factory=Support, description="Customer service.")
     widget: Widget = Field(default_factory=Widget, description="The widget.")
+    attachments: Attachments = Field(default_factory=Attachments, description="Files in conversations.")
     writer: Writer = Field(default_factory=Writer, description="The language model.")
     recommend: Recommend = Field(default_factory=Recommend, description="Recommendations.")
     plugins: Plugins = Field(default_factory=Plugins, description="Plugins.")

@@ -28,7 +28,7 @@ from chatpush.rounds import Rounds
 from chatpush.settings import Support
 from chatpush.store.database import Transaction
 from chatpush.support.answers import Answer, Asked
-from chatpush.support.conversations import Conversations
+from chatpush.support.conversations import Attach, Conversations
 from chatpush.support.embedded import EmbeddedAssistant, hand_over
 from chatpush.support.language import detect, pick
 from chatpush.support.live import LiveTurn, SpokenOver
@@ -116,8 +116,14 @@ class Assistant:
         )
         return await self._conversations.create(tenant, user, language, about, saying)
 
-    async def ask(self, conversation: Conversation, text: str, client_id: str | None = None) -> Turn:
-        """Take in a user's turn and see to it that it is answered.
+    async def ask(
+        self,
+        conversation: Conversation,
+        text: str,
+        client_id: str | None = None,
+        attach: Attach | None = None,
+    ) -> Turn:
+        """Take in a user's turn, with files if there are any, and see to it that it is answered.
 
         Raises:
             InvalidInput: it is empty or too long.
@@ -125,7 +131,7 @@ class Assistant:
         if len(text) > self._settings.max_turn_chars:
             raise InvalidInput(f"at most {self._settings.max_turn_chars} characters at once", param="text")
         language = detect(text, conversation.language)
-        turn, due = await self._conversations.ask(conversation, text, language, client_id)
+        turn, due = await self._conversations.ask(conversation, text, language, client_id, attach)
         if due:
             self.wake(conversation.tenant, conversation.id)
         return turn

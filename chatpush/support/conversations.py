@@ -37,6 +37,8 @@ from chatpush.support.turns import Change, Conversation, Saying, TurnRows, turn_
 
 log = structlog.get_logger(__name__)
 LAST_CHARS = 140
+# Sends files with the turn of this id, in its transaction; returns id, name, type and size of each.
+Attach = Callable[[Transaction, TurnId], tuple[dict[str, Any], ...]]
 ACTIVITY = "console:activity"
 
 
@@ -203,17 +205,23 @@ class Conversations:
         )
 
     async def ask(
-        self, conversation: Conversation, text: str, language: str, client_id: str | None = None
+        self,
+        conversation: Conversation,
+        text: str,
+        language: str,
+        client_id: str | None = None,
+        attach: Attach | None = None,
     ) -> tuple[Turn, bool]:
         """Take in what the user says; the same client id is taken in once.
 
-        Returns the turn and whether the assistant is due to answer it.
+        ``attach`` sends files with it. Returns the turn and whether the assistant is due to answer it;
+        files without a word are none of its business.
 
         Raises:
             InvalidInput: there is nothing in it.
         """
         text = text.strip()
-        if not text:
+        if not text and attach is None:
             raise InvalidInput("say something", param="text")
         tenant, user = conversation.tenant, conversation.user
         await self._vault.ready(tenant, user)
@@ -224,8 +232,11 @@ class Conversations:
             state = self.rows.locked_state(tx, conversation)
             if state is ConversationState.CLOSED:
                 state = ConversationState.ASSISTANT
-            saying = Saying(Speaker.USER, text)
-            due = state is ConversationState.ASSISTANT
+            turn = TurnId(new_id("trn"))
+            saying = Saying(
+                Speaker.USER, text, turn=turn, attachments=attach(tx, turn) if attach is not None else ()
+            )
+            due = state is ConversationState.ASSISTANT and bool(text)
             row = self.rows.store(tx, tenant, user, conversation.id, saying, due=due, client_id=client_id)
             tx.execute(
                 "UPDATE conversation SET state = :s, language = :l, user_read = :r "
@@ -240,7 +251,7 @@ class Conversations:
         now = await self.get(tenant, conversation.id)
         if now.state is not conversation.state:
             await self.publish_state(now)
-        await self.hint(now, text)
+        await self.hint(now, text or ", ".join(one["name"] for one in turn.attachments))
         return turn, due
 
     async def due(self, conversation: Conversation) -> list[Turn]:

@@ -44,6 +44,7 @@ KEPT = (
     _Kept("promise", lambda row: row["id"], ("id",)),
     _Kept("conversation_note", lambda row: row["id"], ("id",), owned=False),
     _Kept("answer_trail", lambda row: row["turn"], ("turn",)),
+    _Kept("attachment", lambda row: row["id"], ("id",)),
     _Kept("letter", lambda row: row["id"], ("id",)),
     _Kept("rating", lambda row: f"{row['conversation']}:{row['ended_at']}", ("ended_at",)),
 )

@@ -73,6 +73,7 @@ class Saying:
     actions: tuple[dict[str, str], ...] = ()
     cards: tuple[dict[str, Any], ...] = ()
     promise: dict[str, Any] | None = None
+    attachments: tuple[dict[str, Any], ...] = ()  # id, name, type, size
     turn: TurnId | None = None  # an id given before, as a streamed turn has one
 
 
@@ -126,6 +127,7 @@ class TurnRows:
             "text": saying.text, "name": saying.name,
             "sources": [[s.title, s.url, s.quote] for s in saying.sources],
             "actions": list(saying.actions), "cards": list(saying.cards), "promise": saying.promise,
+            "attachments": list(saying.attachments),
         }  # fmt: skip
         row = {
             "tenant": tenant, "conversation": conversation, "id": turn, "said_by": saying.by,
@@ -268,6 +270,7 @@ class TurnRows:
             actions=tuple(content["actions"]),
             cards=tuple(content["cards"]),
             promise=content["promise"],
+            attachments=tuple(content.get("attachments", ())),
         )
 
 
@@ -280,4 +283,8 @@ def turn_payload(turn: Turn, *, streaming: bool = False) -> dict[str, Any]:
         ],
         "actions": list(turn.actions), "cards": list(turn.cards), "promise": turn.promise,
         "streaming": streaming, "client_id": turn.client_id,
+        "attachments": [
+            {**one, "url": f"/v1/me/conversations/{turn.conversation}/attachments/{one['id']}"}
+            for one in turn.attachments
+        ],
     }  # fmt: skip

@@ -1,6 +1,7 @@
 """Every noun of the REST API."""
 
 from chatpush.web.api import (
+    attachments,
     browser,
     campaign_results,
     campaign_runs,
@@ -60,5 +61,6 @@ ALL: list[Operations] = [
     preferences.routes,
     reachability.routes,
     my_conversations.routes,
+    attachments.routes,
     my_events.routes,
 ]

@@ -23,6 +23,8 @@ from chatpush.web.operations import IDENTITY, SERVICES, Operation, Operations
 from chatpush.web.rates import limiting
 
 Identify = Callable[[web.Request], Awaitable[Identity]]
+# Files, which are larger and have a deadline of their own.
+UPLOADS = re.compile(r"/v1/me/conversations/[^/]+/attachments")
 BROWSER_PATHS = re.compile(r"/(v1/(me/|visitors|widget/)|connection/|emulation$)")
 OPENAPI: web.AppKey[dict[str, object]] = web.AppKey("openapi", dict)
 DECLARED: web.AppKey[list[Operation]] = web.AppKey("declared", list)
@@ -109,7 +111,8 @@ def _arriving(seconds: float) -> Middleware:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.can_read_body and not request.content_type.startswith("multipart/"):
+        files = request.content_type.startswith("multipart/") or UPLOADS.fullmatch(request.path)
+        if request.can_read_body and not files:
             try:
                 async with asyncio.timeout(seconds):
                     await request.read()

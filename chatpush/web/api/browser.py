@@ -42,6 +42,14 @@ class WidgetTheme(BaseModel):
     position: str
 
 
+class UploadRules(BaseModel):
+    """What files the widget may offer to send; sizes in bytes."""
+
+    max_bytes: int
+    types: list[str]
+    per_turn: int
+
+
 class WidgetConfig(BaseModel):
     """What the widget shows before it connects."""
 
@@ -49,6 +57,7 @@ class WidgetConfig(BaseModel):
     greeting: dict[str, str]
     suggestions: dict[str, list[str]]
     theme: WidgetTheme
+    attachments: UploadRules | None = Field(description="null: files cannot be sent.")
 
 
 @routes.post("/v1/visitors", door=Door(publishable=True, user=True), status=201)
@@ -96,7 +105,7 @@ async def join(call: Call, body: JoinIn) -> JoinOut:
 async def widget_config(call: Call) -> WidgetConfig:
     """Return the widget's name, greeting, suggestions and theme."""
     settings = call.need(Settings)
-    support, widget = settings.support, settings.widget
+    support, widget, files = settings.support, settings.widget, settings.attachments
     return WidgetConfig(
         name={
             DEFAULT_LOCALE: widget.name or support.assistant_name,
@@ -105,4 +114,7 @@ async def widget_config(call: Call) -> WidgetConfig:
         greeting=support.greeting,
         suggestions=widget.suggestions,
         theme=WidgetTheme(accent=widget.accent, mode=widget.mode, position=widget.position),
+        attachments=UploadRules(max_bytes=files.max_bytes, types=list(files.types), per_turn=files.per_turn)
+        if files.enabled
+        else None,
     )

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from chatpush.domain import ConversationId, PromiseId, Speaker, Turn, iso
 from chatpush.errors import InvalidInput
 from chatpush.support.assistant import Assistant
+from chatpush.support.attachments import Attachments
 from chatpush.support.conversations import Conversations
 from chatpush.support.desk import LONGEST_MESSAGE, Desk
 from chatpush.support.letters import LONGEST_ADDRESS
@@ -43,8 +44,11 @@ class ConversationIn(Body):
 class TurnIn(Body):
     """What the user says. The same client id is taken in once."""
 
-    text: str = Field(min_length=1, max_length=20_000)
+    text: str = Field("", max_length=20_000, description="May be empty where files are sent.")
     client_id: str = Field("", max_length=64)
+    attachments: list[str] = Field(
+        default_factory=list, max_length=20, description="Ids of files that were uploaded before."
+    )
 
 
 class TurnOut(BaseModel):
@@ -185,38 +189,46 @@ async def open_mine(call: Call, body: ConversationIn) -> ConversationOut:
 @routes.get("/v1/me/conversations/{id}", door=MINE)
 async def get_mine(call: Call) -> ConversationOut:
     """Return one conversation with its turns, an answer under way among them."""
-    return await _whole(call, await _own(call))
+    return await _whole(call, await own_conversation(call))
 
 
 @routes.post("/v1/me/conversations/{id}/turns", door=MINE, status=202)
 async def say_mine(call: Call, body: TurnIn) -> TurnOut:
     """Say something; the answer comes on the conversation's channel."""
-    turn = await call.need(Assistant).ask(await _own(call), body.text, body.client_id or None)
+    conversation, assistant = await own_conversation(call), call.need(Assistant)
+    if not body.attachments:
+        turn = await assistant.ask(conversation, body.text, body.client_id or None)
+        return TurnOut(turn=turn_payload(turn))
+    files = call.need(Attachments)
+    attach = files.attaching(conversation, body.attachments)
+    turn = await assistant.ask(conversation, body.text, body.client_id or None, attach)
+    if not turn.text:
+        await files.acknowledge(conversation, turn)
     return TurnOut(turn=turn_payload(turn))
 
 
 @routes.post("/v1/me/conversations/{id}/handover", door=MINE, status=202)
 async def hand_over_mine(call: Call) -> ConversationOut:
     """Ask for a person."""
-    return await _brief(call, await call.need(Desk).hand_over(await _own(call)))
+    return await _brief(call, await call.need(Desk).hand_over(await own_conversation(call)))
 
 
 @routes.post("/v1/me/conversations/{id}/stop", door=MINE, status=202)
 async def stop_mine(call: Call) -> Stopped:
     """Stop the answer that is being written; what was written stays."""
-    return Stopped(stopped=call.need(Assistant).interrupt(await _own(call)))
+    return Stopped(stopped=call.need(Assistant).interrupt(await own_conversation(call)))
 
 
 @routes.post("/v1/me/conversations/{id}/read", door=MINE, status=204)
 async def read_mine(call: Call, body: ReadIn) -> None:
     """Note that the user has read everything up to a turn; people see it."""
-    await call.need(Conversations).read(await _own(call), turn=body.turn)
+    await call.need(Conversations).read(await own_conversation(call), turn=body.turn)
 
 
 @routes.post("/v1/me/conversations/{id}/typing", door=MINE, status=204)
 async def type_mine(call: Call, body: TypingIn) -> None:
     """Show people that the user is writing; say it again every few seconds."""
-    conversation = await _own(call)
+    conversation = await own_conversation(call)
     if body.typing:
         await call.need(Conversations).typing(conversation, Speaker.USER)
 
@@ -224,20 +236,20 @@ async def type_mine(call: Call, body: TypingIn) -> None:
 @routes.post("/v1/me/conversations/{id}/rating", door=MINE)
 async def rate_mine(call: Call, body: RatingIn) -> ConversationOut:
     """Say what the user thought of a conversation that has ended."""
-    await call.need(Ratings).rate(await _own(call), body.score, body.comment)
-    return await _brief(call, await _own(call))
+    await call.need(Ratings).rate(await own_conversation(call), body.score, body.comment)
+    return await _brief(call, await own_conversation(call))
 
 
 @routes.post("/v1/me/conversations/{id}/transcript", door=MINE, status=202)
 async def send_transcript_mine(call: Call, body: TranscriptIn) -> Sent:
     """Mail the conversation to its user."""
-    return Sent(email=await call.need(Desk).send_transcript(await _own(call), body.email))
+    return Sent(email=await call.need(Desk).send_transcript(await own_conversation(call), body.email))
 
 
 @routes.post("/v1/me/conversations/{id}/leave-message", door=MINE, status=202)
 async def leave_message_mine(call: Call, body: MessageLeft) -> TurnOut:
     """Leave a message while nobody is there; people answer here and by mail."""
-    turn = await call.need(Desk).leave_message(await _own(call), body.email, body.text)
+    turn = await call.need(Desk).leave_message(await own_conversation(call), body.email, body.text)
     return TurnOut(turn=turn_payload(turn))
 
 
@@ -263,7 +275,7 @@ async def cancel_promise(call: Call) -> None:
     await call.need(Promises).cancel(call.identity.tenant, call.identity.user, promise)
 
 
-async def _own(call: Call) -> Conversation:
+async def own_conversation(call: Call) -> Conversation:
     """Return the user's own conversation of the path; another's is not found."""
     conversations, identity = call.need(Conversations), call.identity
     found = await conversations.get(identity.tenant, ConversationId(call.path["id"]), identity.user)
