@@ -87,6 +87,7 @@ from chatpush.support.heads import Heads
 from chatpush.support.joining import Joining
 from chatpush.support.knowledge import Knowledge
 from chatpush.support.modelled import ModelledAssistant
+from chatpush.support.prechat import Prechat
 from chatpush.support.promises import Promises
 from chatpush.support.prompts import Prompts
 from chatpush.support.retrieval import Retrieval
@@ -237,6 +238,7 @@ class Rooms:
         self.users.also_erase(erasing(database, self.hub.history_remove))
         self.attachments = Attachments(database, vault, self.conversations, self.settings.attachments, clock)
         self.users.also_erase(self.attachments.erase)
+        self.prechat = Prechat(database, vault, self.conversations, self.settings.widget.prechat)
         self.promises = Promises(
             database, vault, self.conversations, clock, bridges.tell_of_promise(self.messages, self.hub),
             settings.promise_days, settings.name_in,

@@ -251,6 +251,16 @@ class Support(Section):
         return self.assistant_name
 
 
+class PrechatField(Section):
+    """One field of the form before a conversation."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="What agents see it as.")
+    type: Literal["text", "email", "textarea", "select"] = Field("text", description="How it is filled in.")
+    labels: dict[str, str] = Field(min_length=1, description="What it is called, by locale.")
+    required: bool = Field(False, description="Whether it must be filled in.")
+    options: list[str] = Field(default_factory=list, max_length=50, description="Choices of a select.")
+
+
 class Widget(Section):
     """How the widget looks before the page says otherwise."""
 
@@ -267,6 +277,12 @@ class Widget(Section):
     position: Literal["right", "left"] = Field("right", description="The corner of the launcher.")
     suggestions: dict[str, list[str]] = Field(
         default_factory=dict, description="Questions offered in an empty chat, by locale."
+    )
+    prechat: list[PrechatField] = Field(
+        default_factory=list, max_length=10, description="Form before the first conversation."
+    )
+    prechat_for: Literal["visitors", "everyone"] = Field(
+        "visitors", description="Who fills it in: signed-in users are known already."
     )
 
 

@@ -50,6 +50,23 @@ class UploadRules(BaseModel):
     per_turn: int
 
 
+class PrechatOut(BaseModel):
+    """One field of the form before a conversation."""
+
+    name: str
+    type: str
+    labels: dict[str, str]
+    required: bool
+    options: list[str]
+
+
+class PrechatForm(BaseModel):
+    """The form before the first conversation; ``whom`` is visitors or everyone."""
+
+    whom: str
+    fields: list[PrechatOut]
+
+
 class WidgetConfig(BaseModel):
     """What the widget shows before it connects."""
 
@@ -58,6 +75,7 @@ class WidgetConfig(BaseModel):
     suggestions: dict[str, list[str]]
     theme: WidgetTheme
     attachments: UploadRules | None = Field(description="null: files cannot be sent.")
+    prechat: PrechatForm | None = Field(description="null: there is no form.")
 
 
 @routes.post("/v1/visitors", door=Door(publishable=True, user=True), status=201)
@@ -116,5 +134,10 @@ async def widget_config(call: Call) -> WidgetConfig:
         theme=WidgetTheme(accent=widget.accent, mode=widget.mode, position=widget.position),
         attachments=UploadRules(max_bytes=files.max_bytes, types=list(files.types), per_turn=files.per_turn)
         if files.enabled
+        else None,
+        prechat=PrechatForm(
+            whom=widget.prechat_for, fields=[PrechatOut(**field.model_dump()) for field in widget.prechat]
+        )
+        if widget.prechat
         else None,
     )

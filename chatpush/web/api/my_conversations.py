@@ -15,6 +15,7 @@ from chatpush.support.attachments import Attachments
 from chatpush.support.conversations import Conversations
 from chatpush.support.desk import LONGEST_MESSAGE, Desk
 from chatpush.support.letters import LONGEST_ADDRESS
+from chatpush.support.prechat import Prechat
 from chatpush.support.promises import Promises
 from chatpush.support.ratings import BEST, LONGEST_COMMENT, WORST, Ratings
 from chatpush.support.standing import Standings
@@ -39,6 +40,9 @@ class ConversationIn(Body):
 
     about: About | None = None
     locale: str = Field("", max_length=35, description="Language of the greeting; the user's own if empty.")
+    prechat: dict[str, str] | None = Field(
+        None, max_length=10, description="Answers to the form of GET /v1/widget/config."
+    )
 
 
 class TurnIn(Body):
@@ -181,8 +185,11 @@ async def open_mine(call: Call, body: ConversationIn) -> ConversationOut:
     about = {key: value for key, value in (body.about.model_dump() if body.about else {}).items() if value}
     if len(about) > 1:
         raise InvalidInput("a conversation is about an item or a delivery, not both", param="about")
+    answers = call.need(Prechat).checked(body.prechat) if body.prechat is not None else None
     assistant = call.need(Assistant)
     conversation = await assistant.open(call.identity.tenant, call.identity.user, about, body.locale)
+    if answers:
+        await call.need(Prechat).keep(conversation, answers)
     return await _whole(call, conversation)
 
 

@@ -1,0 +1,2 @@
+-- What a user said in the form before the conversation.
+ALTER TABLE conversation ADD COLUMN prechat_sealed BYTES;
