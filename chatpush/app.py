@@ -103,7 +103,7 @@ class Chatpush(Rooms):
             await self._load_templates()
             for part in (
                 self.blocks, self.log, self.hub, self.renderers, self.outbox, self.fanout, self.broadcasts,
-                self.recalls, self.shelving, self.webhook_calls, self.recommender, self.learning, self.exposures, self.occasions,
+                self.recalls, self.shelving, self.webhook_events, self.webhook_calls, self.recommender, self.learning, self.exposures, self.occasions,
                 self.promises, self.heads, self.assistant, *self.staff.running(), self.runs, self.alarm, self.reactor,
                 self.metrics, self.housekeeping,
             ):  # fmt: skip

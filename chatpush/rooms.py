@@ -30,6 +30,7 @@ from chatpush.notify.endpoints import Endpoints
 from chatpush.notify.experiments import Experiments
 from chatpush.notify.fanout import FanOut
 from chatpush.notify.figures import Figures
+from chatpush.notify.happenings import Happenings
 from chatpush.notify.inbox import Inbox
 from chatpush.notify.messages import Messages
 from chatpush.notify.recall import Recalls
@@ -168,13 +169,16 @@ class Rooms:
         outside = built_in.build(self.settings, database, vault, self.users, clock)
         self.outgoing, self.channels, self.webhooks = outside.outgoing, outside.channels, outside.webhooks
         self.unsubscribing, self.webhook_calls = outside.unsubscribing, outside.webhook_calls
+        self.webhook_events = outside.webhook_events
         self.plugins.add(built_in.NAME, self.channels)
         self.receipts.listen(self.webhooks.on_reception)
         self.away = Away(self.plugins.channels(), limits=self.settings.channels.limits)
-        accepted = AcceptedMessages(vault)
+        accepted, happenings = AcceptedMessages(vault), Happenings(clock)
+        happenings.told_by(self.webhooks.wants, self.webhook_events.ring)
+        self.users.also_erase(self.webhooks.erase)
         self.outbox = build_outbox(
             database, vault, self.hub, self.hub.is_online, self.endpoints, self.away, self.users, accepted,
-            self.templates, self.plugins, self.meter, clock, bridges.rules_of(rules),
+            self.templates, self.plugins, self.meter, clock, bridges.rules_of(rules), happenings=happenings,
             inbox_size=rules.inbox_size, max_attempts=rules.max_attempts,
         )  # fmt: skip
         self.fanout = FanOut(
@@ -187,7 +191,7 @@ class Rooms:
         self.hub.on_connect.append(self.broadcasts.arrived)
         self.messages = Messages(
             database, vault, self.audience, self.templates, self.fanout, clock, self.outbox.ring,
-            known_channels=self.away.names, silent_channels=self.away.silent_names,
+            known_channels=self.away.names, silent_channels=self.away.silent_names, happenings=happenings,
             max_recipients=rules.max_inline_recipients, allow=self._allow_messages,
             broadcasts=self.broadcasts,
         )  # fmt: skip

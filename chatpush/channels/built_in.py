@@ -13,6 +13,7 @@ from chatpush.channels.provider_tokens import AppleKey, ServiceAccount
 from chatpush.channels.unsubscribing import Unsubscribing
 from chatpush.channels.web_push import WebPush
 from chatpush.channels.webhook_calls import WebhookCalls
+from chatpush.channels.webhook_events import WebhookEvents
 from chatpush.channels.webhooks import Webhooks
 from chatpush.clock import Clock
 from chatpush.errors import InvalidSettings
@@ -120,6 +121,7 @@ class Outside:
     channels: BuiltInChannels
     webhook_calls: WebhookCalls
     webhooks: Webhooks
+    webhook_events: WebhookEvents
 
 
 def build(settings: Settings, database: Database, vault: Vault, users: Users, clock: Clock) -> Outside:
@@ -134,4 +136,5 @@ def build(settings: Settings, database: Database, vault: Vault, users: Users, cl
     channels = BuiltInChannels(settings, clock, outgoing, unsubscribing.link)
     calls = WebhookCalls(database, vault, clock, outgoing)
     webhooks = Webhooks(database, vault, clock, calls.ring, allow_private=private)
-    return Outside(outgoing, unsubscribing, channels, calls, webhooks)
+    events = WebhookEvents(database, webhooks)
+    return Outside(outgoing, unsubscribing, channels, calls, webhooks, events)

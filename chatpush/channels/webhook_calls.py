@@ -17,7 +17,7 @@ from standardwebhooks import Webhook as Signer
 from chatpush.channels.outgoing import Outgoing, retry_after_seconds
 from chatpush.clock import Clock
 from chatpush.domain import TenantId, to_ms
-from chatpush.errors import ChatpushError
+from chatpush.errors import ChatpushError, VaultError
 from chatpush.rounds import Rounds
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
@@ -108,8 +108,14 @@ class WebhookCalls:
             await self._record(row, Attempt(None, "the webhook is switched off", 0), final=True)
             return
         tenant = TenantId(row["tenant"])
-        await self._vault.ready(tenant)
-        body: str = self._vault.open_text(tenant, "", "webhook_call", "body", row["id"], row["body_sealed"])
+        await self._vault.ready(tenant, row["user_id"])
+        try:
+            body: str = self._vault.open_text(
+                tenant, row["user_id"], "webhook_call", "body", row["id"], row["body_sealed"]
+            )
+        except VaultError:
+            await self._record(row, Attempt(None, "the user it is about was erased", 0), final=True)
+            return
         secrets = self._vault.open_json(
             tenant, "", "webhook", "secrets", row["webhook"], found[0]["secrets_sealed"]
         )

@@ -16,15 +16,16 @@ from typing import Any
 from chatpush.channels.outgoing import checked_url
 from chatpush.channels.webhook_calls import Attempt
 from chatpush.clock import Clock
-from chatpush.domain import TenantId, from_ms, iso, new_id, to_ms
+from chatpush.domain import ReceiptKind, TenantId, UserId, from_ms, iso, new_id, to_ms
 from chatpush.errors import Conflict, InvalidInput, NotFound
+from chatpush.notify import happenings
 from chatpush.notify.listing import Listed, Window, among
 from chatpush.notify.receipts import Reception
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
 
 TYPES = (
-    "message.delivered", "message.seen", "message.clicked", "message.dismissed", "conversation.due_soon",
+    *happenings.TYPES, *(f"message.{kind.value}" for kind in ReceiptKind), "conversation.due_soon",
     "conversation.overdue", "webhook.test",
 )  # fmt: skip
 OLD_SECRET_HOLDS = timedelta(hours=24)
@@ -67,7 +68,8 @@ class Webhooks:
         self._database = database
         self._vault = vault
         self._clock = clock
-        self._ring = ring
+        self.ring = ring
+        self._wanted: dict[TenantId, dict[str, frozenset[str]]] = {}
         self._allow_private = allow_private
 
     async def create(self, tenant: TenantId, url: str, types: Sequence[str]) -> tuple[Webhook, str]:
@@ -95,7 +97,21 @@ class Webhooks:
             tx.insert("webhook", row)
 
         await self._database.write(write)
+        await self.learn()
         return _webhook(row), secret
+
+    async def learn(self) -> None:
+        """Learn which webhooks there are and what they want; other nodes may have changed it."""
+        rows = await self._database.read("SELECT tenant, id, types FROM webhook WHERE enabled = 1")
+        wanted: dict[TenantId, dict[str, frozenset[str]]] = {}
+        for row in rows:
+            types = frozenset(json.loads(row["types"]) or TYPES)
+            wanted.setdefault(TenantId(row["tenant"]), {})[row["id"]] = types
+        self._wanted = wanted
+
+    def wants(self, tenant: TenantId, kind: str) -> bool:
+        """Return whether any webhook of a tenant is to be told of a type."""
+        return any(kind in types for types in self._wanted.get(tenant, {}).values())
 
     async def enable(self, tenant: TenantId, webhook: str, *, enabled: bool) -> None:
         """Switch one on or off.
@@ -104,6 +120,7 @@ class Webhooks:
             NotFound: there is none of this id.
         """
         await self._change("UPDATE webhook SET enabled = :e, problem = ''", tenant, webhook, e=int(enabled))
+        await self.learn()
 
     async def delete(self, tenant: TenantId, webhook: str) -> None:
         """Forget one, and what was to be told to it.
@@ -155,23 +172,51 @@ class Webhooks:
         Raises:
             InvalidInput: the event is too large.
         """
-        rows = await self._database.read(
-            "SELECT id, types FROM webhook WHERE tenant = :t AND enabled = 1"
-            + (" AND id = :only" if only else ""),
-            t=tenant, **({"only": only} if only else {}),
-        )  # fmt: skip
-        wanting = [row["id"] for row in rows if only or not json.loads(row["types"]) or kind in row["types"]]
-        if not wanting:
-            return 0
-        now = self._clock.now()
-        body = json.dumps({"type": kind, "timestamp": iso(now), "data": dict(data)}, ensure_ascii=False)
-        if len(body.encode()) > LARGEST_BODY:
-            raise InvalidInput(f"an event has at most {LARGEST_BODY} bytes")
-        await self._vault.ready(tenant)
-        calls = [self._written(tenant, webhook, kind, body, to_ms(now)) for webhook in wanting]
-        await self._database.write(lambda tx: tx.insert_many("webhook_call", calls))
-        self._ring()
+        await self.learn()
+        calls = await self.calls_of(tenant, [(kind, to_ms(self._clock.now()), data)], only=only)
+        if calls:
+            await self._database.write(lambda tx: tx.insert_many("webhook_call", calls))
+            self.ring()
         return len(calls)
+
+    async def calls_of(
+        self, tenant: TenantId, events: Sequence[tuple[str, int, Mapping[str, Any]]], *, only: str = ""
+    ) -> list[Row]:
+        """Return events (type, time, data) as calls of the webhooks that want them (or ``only`` this one).
+
+        A body that says whose it is (``user``) is sealed with that user's key.
+
+        Raises:
+            InvalidInput: an event is too large.
+        """
+        known = self._wanted.get(tenant, {})
+        users = [str(data.get("user") or "") for _, _, data in events]
+        await self._vault.ready_many(tenant, [user for user in users if user])
+        calls: list[Row] = []
+        for (kind, at, data), user in zip(events, users, strict=True):
+            wanting = [
+                webhook for webhook, types in known.items() if webhook == only or (not only and kind in types)
+            ]
+            event = {"type": kind, "timestamp": iso(from_ms(at)), "data": dict(data)}
+            body = json.dumps(event, ensure_ascii=False)
+            if len(body.encode()) > LARGEST_BODY:
+                raise InvalidInput(f"an event has at most {LARGEST_BODY} bytes")
+            calls += [self._written(tenant, webhook, kind, body, user) for webhook in wanting]
+        return calls
+
+    async def erase(self, tenant: TenantId, user: UserId) -> None:
+        """Forget every call about a user, and what was tried."""
+
+        def write(tx: Transaction) -> None:
+            whose = {"t": tenant, "u": user}
+            tx.execute(
+                "DELETE FROM webhook_attempt WHERE tenant = :t AND call IN (SELECT id FROM webhook_call"
+                " WHERE tenant = :t AND user_id = :u)",
+                **whose,
+            )
+            tx.execute("DELETE FROM webhook_call WHERE tenant = :t AND user_id = :u", **whose)
+
+        await self._database.write(write)
 
     async def test(self, tenant: TenantId, webhook: str) -> None:
         """Send a test event.
@@ -220,7 +265,7 @@ class Webhooks:
         )  # fmt: skip
         if not changed:
             raise NotFound(f"no call {call[:64]!r}", param="id")
-        self._ring()
+        self.ring()
 
     async def prune(self) -> int:
         """Forget old calls; return how many."""
@@ -244,11 +289,11 @@ class Webhooks:
     def _sealed(self, tenant: TenantId, webhook: str, known: list[dict[str, Any]]) -> bytes:
         return self._vault.seal_json(tenant, "", "webhook", "secrets", webhook, known)
 
-    def _written(self, tenant: TenantId, webhook: str, kind: str, body: str, now: int) -> Row:
-        call = new_id("evt")
+    def _written(self, tenant: TenantId, webhook: str, kind: str, body: str, user: str) -> Row:
+        call, now = new_id("evt"), to_ms(self._clock.now())
         return {
-            "tenant": tenant, "id": call, "webhook": webhook, "type": kind,
-            "body_sealed": self._vault.seal_text(tenant, "", "webhook_call", "body", call, body),
+            "tenant": tenant, "id": call, "webhook": webhook, "type": kind, "user_id": user,
+            "body_sealed": self._vault.seal_text(tenant, user, "webhook_call", "body", call, body),
             "state": "pending", "attempts": 0, "due_at": now, "created_at": now,
         }  # fmt: skip
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from chatpush.domain import Category, DeliveryState, TenantId, from_ms, to_ms
 from chatpush.notify.dead_letters import letter
+from chatpush.notify.happenings import Happenings
 from chatpush.notify.listing import among
 from chatpush.notify.policy import Past
 from chatpush.notify.trace import entry
@@ -20,6 +21,9 @@ from chatpush.store.database import Database, Row, Transaction
 
 RANKS = (0, 1, 2, 3)
 LEASE = timedelta(seconds=60)
+TOLD = (
+    DeliveryState.FAILED, DeliveryState.SUPPRESSED, DeliveryState.EXPIRED, DeliveryState.CANCELLED
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +57,10 @@ class Outcome:
 class Claims:
     """The queue of pending deliveries, as one worker sees it."""
 
-    def __init__(self, database: Database, worker: str) -> None:
+    def __init__(self, database: Database, worker: str, happenings: Happenings) -> None:
         self._database = database
         self._worker = worker
+        self._happenings = happenings
 
     async def release_all(self) -> None:
         """Make everything claimed due at once; only for the sole worker, before it begins."""
@@ -116,8 +121,13 @@ class Claims:
             if outcome.state is DeliveryState.FAILED and not outcome.buried
         ]
 
+        told = [one for one in all_of_them if one[1].state in TOLD and one[1].until is None]
+
         def write(tx: Transaction) -> None:
             tx.insert_many("dead_letter", letters)
+            for row, outcome, step in told:
+                noted = (row["message"], row["id"], {"reason": outcome.reason, "step": step})
+                self._happenings.note_in(tx, tenant, f"delivery.{outcome.state.value}", [noted])
             for outcome, ids in by_outcome.items():
                 _conclude_in(tx, tenant, outcome, ids)
             tx.insert_many("trace_entry", traces)

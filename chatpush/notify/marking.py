@@ -9,6 +9,7 @@ from chatpush.account.plans import Kind
 from chatpush.clock import Clock
 from chatpush.domain import OutgoingMessage, TenantId, to_ms
 from chatpush.notify.drafts import Accepted
+from chatpush.notify.happenings import Happenings
 from chatpush.notify.listing import among
 from chatpush.notify.trace import entry
 from chatpush.store.database import Database, Row, Transaction
@@ -45,8 +46,9 @@ class Step:
 class Marks:
     """Marks deliveries as sent."""
 
-    def __init__(self, database: Database, meter: Meter, clock: Clock) -> None:
+    def __init__(self, database: Database, meter: Meter, clock: Clock, happenings: Happenings) -> None:
         self._database = database
+        self._happenings = happenings
         self._meter = meter
         self._clock = clock
 
@@ -61,6 +63,8 @@ class Marks:
         uses = [self._meter.row(tenant, Kind.MESSAGES, 1, one.id) for one, _ in sent]
         traces = [_sent_entry(tenant, one, channels, now) for one, channels in sent if channels]
 
+        noted = [(one.row["message"], one.id, {"channels": channels}) for one, channels in sent if channels]
+
         def write(tx: Transaction) -> None:
             for pending in (0, 1):
                 ids = [one.id for one, _ in sent if (one.id in keep) == bool(pending)]
@@ -68,6 +72,7 @@ class Marks:
             for step in steps:
                 step_in(tx, tenant, step)
             tx.insert_many("trace_entry", traces)
+            self._happenings.note_in(tx, tenant, "delivery.sent", noted)
             self._meter.record_rows_in(tx, uses)
 
         await self._database.write(write)

@@ -22,6 +22,7 @@ from chatpush.notify.audience import Audience
 from chatpush.notify.broadcasts import Broadcasts
 from chatpush.notify.drafts import INBOX_NAMES, Accepted, MessageDraft
 from chatpush.notify.fanout import FanOut, without_item
+from chatpush.notify.happenings import Happenings
 from chatpush.notify.listing import Listed, Window, among
 from chatpush.notify.reporting import ENGAGEMENT, DeliveryReport, Message, message_of, report_of, sums
 from chatpush.notify.template_source import Template, check_content
@@ -50,8 +51,10 @@ class Messages:
         clock: Clock, ring_outbox: Callable[[], None], *, known_channels: frozenset[str] = frozenset(),
         silent_channels: frozenset[str] = frozenset(),
         max_recipients: int = 1000, allow: Allow | None = None, broadcasts: Broadcasts | None = None,
+        happenings: Happenings | None = None,
     ) -> None:  # fmt: skip
         self._broadcasts = broadcasts
+        self._happenings = happenings or Happenings(clock)
         self._allow = allow
         self._database = database
         self._vault = vault
@@ -108,6 +111,7 @@ class Messages:
             if idempotency_key and (first := _first(tx, row)):
                 return first
             tx.insert("message", row)
+            self._note_in(tx, tenant, "message.accepted", row)
             self._fanout.insert_in(tx, tenant, accepted, rows)
             return message
 
@@ -131,6 +135,7 @@ class Messages:
             if key and (first := _first(tx, row)):
                 return first
             tx.insert("message", row)
+            self._note_in(tx, tenant, "message.accepted", row)
             broadcasts.insert_in(tx, tenant, message, accepted)
             return message
 
@@ -150,6 +155,10 @@ class Messages:
             "draft_sealed": seal(self._vault, tenant, owner, message, kept), "fan_out": fan_out,
             "fan_cursor": "", "recalling": 0, "recall_cursor": "", "accepted_at": to_ms(self._clock.now()),
         }  # fmt: skip
+
+    def _note_in(self, tx: Transaction, tenant: TenantId, kind: str, row: Row) -> None:
+        said = {name: row[name] or None for name in ("template", "category", "campaign", "cancel_key")}
+        self._happenings.note_in(tx, tenant, kind, [(row["id"], "", said)])
 
     async def cancel(
         self, tenant: TenantId, *, message: MessageId | None = None, cancel_key: str = "",
@@ -175,9 +184,12 @@ class Messages:
             )
             found = tx.query(
                 "UPDATE message SET state = 'cancelled', cancelled_at = COALESCE(cancelled_at, :now),"
-                f" fanned_at = COALESCE(fanned_at, :now) WHERE tenant = :t AND {condition} RETURNING id",
+                f" fanned_at = COALESCE(fanned_at, :now) WHERE tenant = :t AND {condition}"
+                " RETURNING id, template, category, campaign, cancel_key",
                 now=now, t=tenant, x=value,
             )  # fmt: skip
+            for row in found:
+                self._note_in(tx, tenant, "message.cancelled", row)
             return [row["id"] for row in found]
 
         ids = await self._database.write(mark)

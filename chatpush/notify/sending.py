@@ -11,6 +11,7 @@ from chatpush.notify.claims import Claims
 from chatpush.notify.delivery import Delivery, Publisher
 from chatpush.notify.digests import Digests
 from chatpush.notify.endpoints import Endpoints
+from chatpush.notify.happenings import Happenings
 from chatpush.notify.marking import Marks
 from chatpush.notify.outbox import Outbox, Rules
 from chatpush.notify.reaching import Reaching
@@ -24,11 +25,13 @@ from chatpush.store.vault import Vault
 def build_outbox(
     database: Database, vault: Vault, publisher: Publisher, online: Callable[[TenantId, UserId], bool],
     endpoints: Endpoints, away: Away, users: Users, accepted: AcceptedMessages, templates: Templates,
-    plugins: Plugins, meter: Meter, clock: Clock, rules: Rules, *, worker: str = "embedded",
+    plugins: Plugins, meter: Meter, clock: Clock, rules: Rules, *,
+    worker: str = "embedded", happenings: Happenings | None = None,
     inbox_size: int = 200, max_attempts: int = 5,
 ) -> Outbox:  # fmt: skip
     """Return the outbox, wired."""
-    claims, marks = Claims(database, worker), Marks(database, meter, clock)
+    happenings = happenings or Happenings(clock)
+    claims, marks = Claims(database, worker, happenings), Marks(database, meter, clock, happenings)
     reaching = Reaching(database, endpoints, away, claims, marks, clock, max_attempts=max_attempts)
     delivery = Delivery(
         database, vault, publisher, reaching, claims, marks, clock, online, inbox_size=inbox_size,

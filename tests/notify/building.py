@@ -17,6 +17,7 @@ from chatpush.notify.dead_letters import DeadLetters
 from chatpush.notify.endpoints import Endpoints
 from chatpush.notify.experiments import Experiments
 from chatpush.notify.fanout import FanOut
+from chatpush.notify.happenings import Happenings
 from chatpush.notify.inbox import Inbox
 from chatpush.notify.messages import Messages
 from chatpush.notify.outbox import Outbox, Rules
@@ -93,6 +94,7 @@ class Room:
     trace: Trace
     away: Away
     online: set[str]
+    happenings: Happenings
 
     async def settle(self) -> None:
         """Do all work that is due now."""
@@ -133,10 +135,10 @@ def build_room(
     renderers = Renderers(seconds=1.0)
     templates = Templates(database, renderers, clock)
     accepted = AcceptedMessages(vault)
-    away = Away(plugins.channels())
+    away, happenings = Away(plugins.channels()), Happenings(clock)
     outbox = build_outbox(
         database, vault, publisher, lambda tenant, user: UserId(user) in online, endpoints, away, users, accepted,
-        templates, plugins, Meter(database, clock), clock, rules or Rules(), worker="test", inbox_size=inbox_size,
+        templates, plugins, Meter(database, clock), clock, rules or Rules(), happenings=happenings, worker="test", inbox_size=inbox_size,
     )  # fmt: skip
     fanout = FanOut(database, vault, audience, accepted, clock, ring or outbox.ring, page_size=page_size)
     broadcasts = Broadcasts(
@@ -145,7 +147,7 @@ def build_room(
     )  # fmt: skip
     messages = Messages(
         database, vault, audience, templates, fanout, clock, ring or outbox.ring, known_channels=away.names,
-        silent_channels=away.silent_names,
+        silent_channels=away.silent_names, happenings=happenings,
         broadcasts=broadcasts,
     )  # fmt: skip
     recalls = Recalls(database, publisher, clock, messages.cancel_one)
@@ -155,5 +157,5 @@ def build_room(
     shelving = Shelving(database, inbox, receipts, publisher, clock)
     return Room(
         database, vault, publisher, users, topics, segments, audience, endpoints, templates, renderers, fanout,
-        broadcasts, recalls, dead_letters, messages, outbox, inbox, receipts, shelving, Trace(database), away, online,
+        broadcasts, recalls, dead_letters, messages, outbox, inbox, receipts, shelving, Trace(database), away, online, happenings,
     )  # fmt: skip

@@ -1,0 +1,91 @@
+"""Turn what happened into calls of the webhooks that want to know.
+
+What ``notify`` wrote down becomes one call for each webhook of its type, in
+the transaction that takes it off the list: nothing is told twice or lost. A
+body about a user is sealed with that user's key and goes when the user goes.
+"""
+
+import json
+from typing import Any
+
+from chatpush.channels.webhooks import Webhooks
+from chatpush.domain import TenantId, from_ms, iso
+from chatpush.notify.listing import among
+from chatpush.rounds import Rounds
+from chatpush.store.database import Database, Row, Transaction
+
+PAGE = 200
+
+
+class WebhookEvents:
+    """The worker that writes calls."""
+
+    def __init__(self, database: Database, webhooks: Webhooks) -> None:
+        self._database = database
+        self._webhooks = webhooks
+        self._rounds = Rounds("channels.webhook_events", self.turn)
+
+    async def start(self) -> None:
+        """Learn who wants what, and go on."""
+        await self._webhooks.learn()
+        await self._rounds.start()
+
+    async def stop(self) -> None:
+        """Finish the present page."""
+        await self._rounds.stop()
+
+    def ring(self) -> None:
+        """Say that something happened."""
+        self._rounds.ring()
+
+    async def turn(self) -> float | None:
+        """Write one page of calls; what other nodes changed of the webhooks is learnt on the way."""
+        await self._webhooks.learn()
+        rows = await self._database.read("SELECT * FROM happening ORDER BY id LIMIT :n", n=PAGE)
+        by_tenant: dict[TenantId, list[Row]] = {}
+        for row in rows:
+            by_tenant.setdefault(TenantId(row["tenant"]), []).append(row)
+        for tenant, own in by_tenant.items():
+            await self._tell(tenant, own)
+        return 0 if rows else None
+
+    async def _tell(self, tenant: TenantId, rows: list[Row]) -> None:
+        about = await self._about(tenant, rows)
+        events = [
+            (row["type"], row["at"], _data(row, about))
+            for row in rows
+            if not row["delivery"] or row["delivery"] in about
+        ]
+        calls = await self._webhooks.calls_of(tenant, events)
+        ids, params = among(row["id"] for row in rows)
+
+        def write(tx: Transaction) -> None:
+            gone = tx.execute(f"DELETE FROM happening WHERE tenant = :t AND id IN {ids}", t=tenant, **params)
+            # Another node may have told them already; then nothing is left to take off.
+            if gone:
+                tx.insert_many("webhook_call", calls)
+
+        await self._database.write(write)
+        self._webhooks.ring()
+
+    async def _about(self, tenant: TenantId, rows: list[Row]) -> dict[str, Row]:
+        """Return the deliveries spoken of whose users are still there."""
+        ids, params = among(dict.fromkeys(row["delivery"] for row in rows if row["delivery"]))
+        found = await self._database.read(
+            "SELECT d.id, d.user_id, d.category, d.campaign FROM delivery AS d JOIN app_user AS u"
+            f" ON u.tenant = d.tenant AND u.id = d.user_id WHERE d.tenant = :t AND d.id IN {ids}",
+            t=tenant, **params,
+        )  # fmt: skip
+        return {row["id"]: row for row in found}
+
+
+def _data(row: Row, about: dict[str, Row]) -> dict[str, Any]:
+    """Return the body's data, of the same shape as a receipt's."""
+    data: dict[str, Any] = {"message": row["message"], "at": iso(from_ms(row["at"]))}
+    if delivery := about.get(row["delivery"]):
+        data |= {
+            "delivery": delivery["id"], "user": delivery["user_id"], "category": delivery["category"],
+            "campaign": delivery["campaign"] or None,
+        }  # fmt: skip
+    data |= json.loads(row["detail"])
+    return data

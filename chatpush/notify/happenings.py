@@ -1,0 +1,56 @@
+"""Write down what happens to messages, in the transaction that makes it happen, for whoever is to be told.
+
+Only what somebody asked for is written: a tenant without a webhook for a type
+pays nothing for it. Ids and reasons alone; who tells finds the rest.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from chatpush.clock import Clock
+from chatpush.domain import TenantId, new_id, to_ms
+from chatpush.store.database import Transaction
+
+TYPES = (
+    "message.accepted", "message.cancelled", "delivery.sent", "delivery.failed", "delivery.suppressed",
+    "delivery.expired", "delivery.cancelled",
+)  # fmt: skip
+Noted = tuple[str, str, Mapping[str, Any]]
+"""A message, a delivery ('' for the message as a whole) and what there is to say."""
+
+
+class Happenings:
+    """The list of what is to be told."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._wants: Callable[[TenantId, str], bool] = _nobody
+        self._ring: Callable[[], None] = _nothing
+
+    def told_by(self, wants: Callable[[TenantId, str], bool], ring: Callable[[], None]) -> None:
+        """Let somebody tell: ``wants`` says which types of a tenant, ``ring`` that there is something."""
+        self._wants, self._ring = wants, ring
+
+    def note_in(self, tx: Transaction, tenant: TenantId, kind: str, noted: Iterable[Noted]) -> None:
+        """Write what happened within the transaction that made it happen."""
+        if not self._wants(tenant, kind):
+            return
+        now = to_ms(self._clock.now())
+        rows = [
+            {
+                "tenant": tenant, "id": new_id("evt"), "type": kind, "message": message, "delivery": delivery,
+                "detail": json.dumps(detail, ensure_ascii=False), "at": now,
+            }
+            for message, delivery, detail in noted
+        ]  # fmt: skip
+        tx.insert_many("happening", rows)
+        self._ring()
+
+
+def _nobody(_tenant: TenantId, _kind: str) -> bool:
+    return False
+
+
+def _nothing() -> None:
+    """Nobody tells."""

@@ -1,0 +1,165 @@
+"""What happens to messages is told by type, once, and forgotten with the user."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook as Verifier
+
+from chatpush.channels.outgoing import Outgoing
+from chatpush.channels.webhook_calls import WebhookCalls
+from chatpush.channels.webhook_events import WebhookEvents
+from chatpush.channels.webhooks import TYPES, Webhooks
+from chatpush.domain import DEFAULT_TENANT, iso
+from chatpush.store.database import Database
+from chatpush.store.vault import Vault
+from chatpush.web.api import webhooks as api
+from tests.channels.peers import Receiver, receiving
+from tests.clocks import StillClock
+from tests.notify.building import Room
+from tests.serving import Served, serving
+from tests.waiting import until
+from tests.web.harness import Client, serve
+from tests.web.notifying import NOUNS, notifying
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as running:
+        yield running
+
+
+@asynccontextmanager
+async def telling(directory: Path) -> AsyncIterator[Served]:
+    async with serving(directory, channels={"allow_private": True}) as served:
+        yield served
+
+
+def told(receiver: Receiver) -> list[dict[str, Any]]:
+    return [json.loads(one.body) for one in receiver.heard]
+
+
+def of(receiver: Receiver, kind: str) -> list[dict[str, Any]]:
+    return [one["data"] for one in told(receiver) if one["type"] == kind]
+
+
+async def test_a_message_is_followed_from_acceptance_to_reading(tmp_path: Path, receiver: Receiver) -> None:
+    async with telling(tmp_path) as served:
+        made = await served.told("POST", "/v1/webhooks", {"url": receiver.url})
+        body = {"to": [{"user": "emma"}], "content": {"title": "T"}, "cancel_key": "order-7"}
+        message = (await served.told("POST", "/v1/messages", body))["id"]
+        await until(lambda: of(receiver, "delivery.sent"))
+        (accepted,), (sent,) = of(receiver, "message.accepted"), of(receiver, "delivery.sent")
+        assert (accepted["message"], accepted["cancel_key"]) == (message, "order-7")
+        assert (sent["message"], sent["user"], sent["channels"]) == (message, "emma", ["ws"])
+        read = {"receipts": [{"delivery": sent["delivery"], "kind": "read"}]}
+        await served.told("POST", "/v1/me/receipts", read, user="emma")
+        await until(lambda: of(receiver, "message.read"))
+        for one in receiver.heard:
+            Verifier(made["secret"]).verify(one.body, one.headers)
+        assert len({one.headers["webhook-id"] for one in receiver.heard}) == len(receiver.heard)
+
+
+async def test_what_was_not_sent_is_told_with_its_reason(tmp_path: Path, receiver: Receiver) -> None:
+    async with telling(tmp_path) as served:
+        wanted = ["delivery.suppressed", "delivery.failed", "message.cancelled"]
+        await served.told("POST", "/v1/webhooks", {"url": receiver.url, "types": wanted})
+        await served.told(
+            "PUT", "/v1/templates/broken", {"locales": {"en": {"title": "{{ nothing }}", "body": ""}}}
+        )
+        emma = [{"user": "emma"}]
+        await served.told(
+            "POST", "/v1/messages", {"to": emma, "content": {"title": "Sale"}, "category": "marketing"}
+        )
+        await served.told("POST", "/v1/messages", {"to": emma, "template": "broken"})
+        later = {
+            "to": emma,
+            "content": {"title": "L"},
+            "cancel_key": "k",
+            "send_at": iso(datetime.now(UTC) + timedelta(hours=1)),
+        }
+        await served.told("POST", "/v1/messages", later)
+        await served.told("POST", "/v1/messages/cancel", {"cancel_key": "k"})
+        await until(lambda: len(receiver.heard) >= 3)
+        assert {one["type"] for one in told(receiver)} == set(wanted)
+        assert of(receiver, "delivery.suppressed")[0]["reason"] == "no_consent"
+        assert "nothing" in of(receiver, "delivery.failed")[0]["reason"]
+        assert of(receiver, "message.cancelled")[0]["cancel_key"] == "k"
+
+
+async def test_an_erased_users_calls_are_erased(tmp_path: Path, receiver: Receiver) -> None:
+    async with telling(tmp_path) as served:
+        await served.told("POST", "/v1/webhooks", {"url": receiver.url})
+        for user in ("emma", "lin"):
+            await served.told("POST", "/v1/messages", {"to": [{"user": user}], "content": {"title": "T"}})
+        await until(lambda: len(of(receiver, "delivery.sent")) == 2)
+        await served.told("DELETE", "/v1/users/emma")
+        rows = await served.chatpush.database.read("SELECT * FROM webhook_call WHERE user_id <> ''")
+        assert {row["user_id"] for row in rows} == {"lin"}
+        attempts = await served.chatpush.database.read("SELECT call FROM webhook_attempt")
+        calls = await served.chatpush.database.read("SELECT id FROM webhook_call")
+        assert {row["call"] for row in attempts} <= {row["id"] for row in calls}
+
+
+@asynccontextmanager
+async def room_with_hooks(
+    database: Database, vault: Vault, clock: StillClock
+) -> AsyncIterator[tuple[Client, Client, Room, Webhooks, WebhookEvents]]:
+    """Yield clients of messages and of webhooks, and what stands behind them."""
+    outgoing = Outgoing(allow_private=True)
+    calls = WebhookCalls(database, vault, clock, outgoing)
+    hooks = Webhooks(database, vault, clock, calls.ring, allow_private=True)
+    events = WebhookEvents(database, hooks)
+    async with (
+        notifying(database, vault, clock) as (client, room),
+        serve([*NOUNS, api.routes], {**room.services(), Webhooks: hooks}) as hooked,
+    ):
+        room.happenings.told_by(hooks.wants, events.ring)
+        yield client, hooked, room, hooks, events
+
+
+async def test_nobody_asked_nothing_written_and_nothing_is_told_twice(
+    any_database: Database, vault: Vault, still_clock: StillClock
+) -> None:
+    body = {"to": [{"user": "emma"}], "content": {"title": "T"}}
+    async with room_with_hooks(any_database, vault, still_clock) as (client, hooked, room, hooks, events):
+        await client.post("/v1/messages", json=body)
+        await room.settle()
+        assert await any_database.read("SELECT * FROM happening") == []
+        answer = await hooked.post(
+            "/v1/webhooks", json={"url": "http://x.example/", "types": ["delivery.sent"]}
+        )
+        assert answer.status == 201
+        await client.post("/v1/messages", json=body)
+        await room.settle()
+        rows = await any_database.read("SELECT * FROM happening")
+        assert [row["type"] for row in rows] == ["delivery.sent"]
+        # Two nodes come for the same page; the second finds nothing left to take off the list.
+        await events._tell(DEFAULT_TENANT, rows)
+        await events._tell(DEFAULT_TENANT, rows)
+        assert len(await any_database.read("SELECT * FROM webhook_call")) == 1
+        assert await events.turn() is None
+        assert not hooks.wants(DEFAULT_TENANT, "message.accepted")
+
+
+async def test_what_is_about_an_erased_user_is_not_told(
+    any_database: Database, vault: Vault, still_clock: StillClock
+) -> None:
+    async with room_with_hooks(any_database, vault, still_clock) as (client, hooked, room, _, events):
+        await hooked.post("/v1/webhooks", json={"url": "http://x.example/"})
+        await client.post("/v1/messages", json={"to": [{"user": "emma"}], "content": {"title": "T"}})
+        await room.settle()
+        await client.delete("/v1/users/emma")
+        await events.turn()
+        rows = await any_database.read("SELECT type, user_id FROM webhook_call")
+        assert rows == [{"type": "message.accepted", "user_id": ""}]
+
+
+def test_every_type_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/reach-people-who-are-away.md").read_text()
+    missing = [one for one in TYPES if f"`{one}`" not in page]
+    assert not missing
