@@ -116,6 +116,7 @@ class Chatpush(Rooms):
                 stack.push_async_callback(self.writer.close)
             stack.push_async_callback(self.outgoing.close)
             stack.push_async_callback(self.channels.close)
+            stack.push_async_callback(self.prompts.stop)
             stack.push_async_callback(self.away.stop)
             stack.callback(self.plugins.close)
             yield self

@@ -9,6 +9,7 @@ from datetime import timedelta
 from chatpush.account.people import People
 from chatpush.channels.email import Email
 from chatpush.domain import (
+    VISITOR_PREFIX,
     Category,
     Content,
     DeliveryId,
@@ -44,11 +45,13 @@ from chatpush.support.ports import (
     Notice,
     Notify,
     PersonName,
+    ReaderOf,
     SendLetter,
 )
 from chatpush.support.promises import Promises
 
 SUBSCRIPTION_LIFE = timedelta(hours=12)
+SIGNED_IN = "signed_in"
 PROMISE_TTL_SECONDS = 7 * 24 * 3600
 
 
@@ -96,6 +99,23 @@ def locale_of(users: Users) -> LocaleOf:
     async def find(tenant: TenantId, user: UserId) -> str:
         found = await users.find(tenant, user)
         return found.locale if found else ""
+
+    return find
+
+
+def reader_of(users: Users) -> ReaderOf:
+    """Let knowledge know which audiences a user belongs to."""
+
+    async def find(tenant: TenantId, user: UserId) -> frozenset[str]:
+        if user.startswith(VISITOR_PREFIX):
+            return frozenset()
+        found = await users.find(tenant, user)
+        given = found.attributes if found is not None else {}
+        named = {
+            f"{name}={str(value).lower() if isinstance(value, bool) else value}"
+            for name, value in given.items()
+        }
+        return frozenset({SIGNED_IN, *named})
 
     return find
 

@@ -77,6 +77,7 @@ from chatpush.settings import Settings
 from chatpush.store.database import Database
 from chatpush.store.opening import open_database
 from chatpush.store.vault import Vault, derived_key, read_master_key
+from chatpush.support.answer_cache import AnswerCache
 from chatpush.support.assistant import Assistant
 from chatpush.support.attachments import Attachments
 from chatpush.support.budget import Budget
@@ -84,13 +85,17 @@ from chatpush.support.candidates import Candidates
 from chatpush.support.conversations import Conversations
 from chatpush.support.embedded import EmbeddedAssistant
 from chatpush.support.erasure import erasing
+from chatpush.support.gate import Gate
 from chatpush.support.heads import Heads
 from chatpush.support.joining import Joining
 from chatpush.support.knowledge import Knowledge
-from chatpush.support.modelled import ModelledAssistant
+from chatpush.support.memory import Memory
+from chatpush.support.model_tools import ModelTools
+from chatpush.support.modelled import ModelledAssistant, summarising
 from chatpush.support.prechat import Prechat
 from chatpush.support.promises import Promises
 from chatpush.support.prompts import Prompts
+from chatpush.support.redaction import Redaction
 from chatpush.support.retrieval import Retrieval
 from chatpush.support.staffing import build_staff
 from chatpush.support.tools import Toolbox
@@ -258,23 +263,27 @@ class Rooms:
         embedded = EmbeddedAssistant(self.retrieval, toolbox, self.promises, settings)
         self.writer, modelled = self._build_writer(toolbox, embedded)
         self.assistant = Assistant(
-            self.conversations, embedded, modelled, self.promises, self.hub,
+            self.conversations, embedded, modelled, self.promises, Gate(self.retrieval, settings), self.hub,
             bridges.describe_item(self.catalogue), bridges.describe_delivery(self.inbox),
-            bridges.locale_of(self.users), settings, clock,
+            bridges.locale_of(self.users), bridges.reader_of(self.users), settings, clock,
         )  # fmt: skip
 
     def _build_writer(
         self, toolbox: Toolbox, embedded: EmbeddedAssistant
     ) -> tuple[Writer | None, ModelledAssistant | None]:
-        model = self.settings.writer
+        model, database, vault, clock = self.settings.writer, self.database, self.vault, self.clock
+        self.budget = Budget(database, clock, model, self.meter)
+        self.prompts = Prompts(database, clock, Renderers())
         if not model.enabled:
             return None, None
-        writer = Writer(
-            model, Budget(self.database, self.clock, model.daily_tokens_per_user, self.meter), self.clock
-        )
+        writer, redaction = Writer(model, self.budget, clock), Redaction(self.plugins)
+        summarise = summarising(writer, self.prompts, redaction)
         assistant = ModelledAssistant(
-            writer, self.retrieval, toolbox, embedded, Prompts(), self.settings.support, model.max_tool_rounds
-        )
+            writer, self.retrieval, ModelTools(toolbox, redaction), embedded, self.prompts,
+            Memory(database, vault, self.conversations, summarise),
+            AnswerCache(database, vault, clock, model.answer_cache_hours), redaction, self.settings.support,
+            model.max_tool_rounds,
+        )  # fmt: skip
         return writer, assistant
 
     def _build_schedule(self) -> None:

@@ -18,6 +18,7 @@ class Asked:
     language: str
     history: tuple[Turn, ...]
     about: Described | None = None
+    reader: frozenset[str] = frozenset()  # the audiences the user belongs to
 
     @property
     def text(self) -> str:

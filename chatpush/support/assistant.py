@@ -30,11 +30,19 @@ from chatpush.store.database import Transaction
 from chatpush.support.answers import Answer, Asked
 from chatpush.support.conversations import Attach, Conversations
 from chatpush.support.embedded import EmbeddedAssistant, hand_over
+from chatpush.support.gate import Gate
 from chatpush.support.language import detect, pick
 from chatpush.support.live import LiveTurn, SpokenOver
 from chatpush.support.modelled import ModelledAssistant
 from chatpush.support.phrases import words
-from chatpush.support.ports import Described, DescribeDelivery, DescribeItem, LocaleOf, Publisher
+from chatpush.support.ports import (
+    Described,
+    DescribeDelivery,
+    DescribeItem,
+    LocaleOf,
+    Publisher,
+    ReaderOf,
+)
 from chatpush.support.promises import Promises
 from chatpush.support.summary import summarise
 from chatpush.support.turns import Change, Conversation, Saying
@@ -43,7 +51,7 @@ log = structlog.get_logger(__name__)
 
 SWEEP_SECONDS = 15.0
 STOP_SECONDS = 5.0
-HISTORY = 20
+HISTORY = 40
 BUSY_CONVERSATIONS = 500
 Place = tuple[TenantId, ConversationId]
 
@@ -57,10 +65,12 @@ class Assistant:
         embedded: EmbeddedAssistant,
         modelled: ModelledAssistant | None,
         promises: Promises,
+        gate: Gate,
         publisher: Publisher,
         describe_item: DescribeItem,
         describe_delivery: DescribeDelivery,
         locale_of: LocaleOf,
+        reader_of: ReaderOf,
         settings: Support,
         clock: Clock,
     ) -> None:
@@ -68,10 +78,12 @@ class Assistant:
         self._embedded = embedded
         self._modelled = modelled
         self._promises = promises
+        self._gate = gate
         self._publisher = publisher
         self._describe_item = describe_item
         self._describe_delivery = describe_delivery
         self._locale_of = locale_of
+        self._reader_of = reader_of
         self._settings = settings
         self._clock = clock
         self._workers: dict[Place, asyncio.Task[None]] = {}
@@ -110,7 +122,7 @@ class Assistant:
             raise NotFound(f"no {' or '.join(about)} {', '.join(about.values())!r}")
         saying = Saying(
             Speaker.ASSISTANT,
-            self._greeting(described, language),
+            await self._gate.greeting(tenant, self._greeting(described, language), described),
             name=self._settings.name_in(language),
             cards=(described.card(),) if described is not None and described.kind == "item" else (),
         )
@@ -187,6 +199,8 @@ class Assistant:
                     if not due or conversation.state is not ConversationState.ASSISTANT:
                         return
                     await self._answer_one(conversation, due[0])
+                    if self._modelled is not None:
+                        await self._modelled.remember(conversation)
             except Unavailable as error:
                 log.warning("answering must wait", conversation=place[1], error=error.message)
             except Exception:
@@ -247,6 +261,7 @@ class Assistant:
     async def _deliver(self, asked: Asked, answer: Answer, live: LiveTurn) -> None:
         """Say the answer, with all that becomes true with it, if it is still the assistant's turn."""
         conversation = asked.conversation
+        answer = await self._gate.release(conversation.tenant, answer, asked.about)
         saying = Saying(
             Speaker.ASSISTANT,
             answer.text,
@@ -282,7 +297,8 @@ class Assistant:
         history = await self._conversations.turns(conversation, HISTORY)
         about = await self._described(conversation.tenant, conversation.user, conversation.about)
         before = tuple(said for said in history if said.id <= turn.id)
-        return Asked(conversation, turn, conversation.language, before, about)
+        reader = await self._reader_of(conversation.tenant, conversation.user)
+        return Asked(conversation, turn, conversation.language, before, about, reader)
 
     async def _described(self, tenant: TenantId, user: UserId, about: dict[str, str]) -> Described | None:
         if about.get("item"):

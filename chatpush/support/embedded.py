@@ -8,12 +8,13 @@ has an answer, if only the one that a person will come.
 import re
 from typing import Any
 
-from chatpush.domain import Source, UserId
+from chatpush.domain import Source
 from chatpush.errors import NotFound, PluginFailed
 from chatpush.plugins.contracts import Follow, Tool, ToolResult
 from chatpush.settings import Support
 from chatpush.support.answers import Answer, Asked
 from chatpush.support.language import pick
+from chatpush.support.permissions import Risk, may_use, question_before, risk_of
 from chatpush.support.phrases import is_no, is_none_of_these, is_yes, small_talk, wants_person, words
 from chatpush.support.promises import Promises
 from chatpush.support.retrieval import Found, Passage, Retrieval
@@ -22,9 +23,7 @@ from chatpush.support.tools import (
     Match,
     Toolbox,
     flat,
-    is_visitor,
     likeness,
-    needs_account,
     signature,
     slot_label,
     slot_value,
@@ -71,6 +70,8 @@ class EmbeddedAssistant:
                 answer = await self._to_slot(asked, pending)
             case "clarify":
                 answer = await self._to_choice(asked, pending)
+            case "confirm":
+                answer = await self._to_confirm(asked, pending)
             case "person":
                 answer = self._to_person(asked)
             case _:
@@ -91,7 +92,7 @@ class EmbeddedAssistant:
             text = words("price", asked.language, title=asked.about.title, price=price)
             return Answer(text, "item", cards=(asked.about.card(),))
         tenant = asked.conversation.tenant
-        found = await self._retrieval.search(tenant, asked.text, asked.language)
+        found = await self._retrieval.search(tenant, asked.text, asked.language, reader=asked.reader)
         index = await self._retrieval.index(tenant)
         idf = index.idf if index is not None else flat
         match = self._toolbox.find(asked.text, idf)
@@ -115,7 +116,7 @@ class EmbeddedAssistant:
         return near > match.score
 
     async def _from_tool(self, asked: Asked, match: Match) -> Answer:
-        if needs_account(match.tool) and is_visitor(asked.conversation.user):
+        if not may_use(match.tool, asked.conversation.user):
             return Answer(words("sign_in", asked.language), "sign_in")
         match = _from_about(asked, match)
         missing = match.missing
@@ -125,7 +126,19 @@ class EmbeddedAssistant:
                 "kind": "slot", "tool": match.tool.name, "slot": missing, "arguments": match.arguments
             }  # fmt: skip
             return Answer(words("ask_slot", asked.language, label=label), "slot", pending=pending)
+        if risk_of(match.tool) is Risk.CONFIRM:
+            return self.confirm(asked, match.tool, match.arguments)
         return await self.call(asked, match.tool, match.arguments)
+
+    def confirm(self, asked: Asked, tool: Tool, arguments: dict[str, Any]) -> Answer:
+        """Return the question whose yes runs a tool, with exactly these arguments."""
+        labels = {"yes": words("do_label", asked.language), "no": words("no_label", asked.language)}
+        return Answer(
+            question_before(tool, arguments, asked.language),
+            "confirm",
+            actions=tuple({"id": id_, "label": label, "value": label} for id_, label in labels.items()),
+            pending={"kind": "confirm", "tool": tool.name, "arguments": arguments},
+        )
 
     async def call(self, asked: Asked, tool: Tool, arguments: dict[str, Any]) -> Answer:
         """Return what a tool says to this user, with the offer that follows from it."""
@@ -133,10 +146,7 @@ class EmbeddedAssistant:
         try:
             result = await self._toolbox.call(tool, conversation.tenant, conversation.user, arguments)
         except NotFound:
-            pending = {"kind": "person"}
-            return Answer(
-                words("no_such", asked.language), "no_such", pending=pending, actions=_person(asked)
-            )
+            return no_such(asked)
         except PluginFailed:
             return hand_over(asked.language, "reason_failed", "tool_failed")
         return await self.offer(asked, tool.name, arguments, result)
@@ -221,6 +231,14 @@ class EmbeddedAssistant:
         )
         return None if passage is None else from_passage(passage, 1.0)
 
+    async def _to_confirm(self, asked: Asked, pending: dict[str, Any]) -> Answer | None:
+        tool = self._toolbox.get(pending["tool"])
+        if is_no(asked.text):
+            return Answer(words("not_done", asked.language), "confirm_declined")
+        if tool is None or not is_yes(asked.text) or not may_use(tool, asked.conversation.user):
+            return None
+        return await self.call(asked, tool, pending["arguments"])
+
     def _to_person(self, asked: Asked) -> Answer | None:
         if is_yes(asked.text):
             return hand_over(asked.language, "reason_asked", "hand_over_asked")
@@ -262,6 +280,12 @@ class EmbeddedAssistant:
 def hand_over(language: str, reason: str, phrase: str, confidence: float = 1.0) -> Answer:
     """Return the answer that fetches a person."""
     return Answer(words(phrase, language), "hand_over", hand_over=reason, confidence=confidence)
+
+
+def no_such(asked: Asked) -> Answer:
+    """Return the answer that this user has no such thing, with the offer of a person."""
+    text = words("no_such", asked.language)
+    return Answer(text, "no_such", pending={"kind": "person"}, actions=_person(asked))
 
 
 def from_passage(passage: Passage, confidence: float) -> Answer:
@@ -316,8 +340,3 @@ def _person(asked: Asked) -> tuple[dict[str, str], ...]:
 def _example(tool: Tool, language: str) -> str:
     first = {locale: examples[0] for locale, examples in tool.questions.items() if examples}
     return pick(first, language) or tool.description
-
-
-def may_use(tool: Tool, user: UserId) -> bool:
-    """Return whether a user may use a tool at all."""
-    return not (needs_account(tool) and is_visitor(user))

@@ -26,7 +26,15 @@ def erasing(database: Database, forget_channel: ForgetChannel) -> Eraser:
             )
             for table in ("conversation_tag", "conversation_note", "conversation_word", "service_clock"):
                 tx.execute(f"DELETE FROM {table} WHERE tenant = :t AND conversation IN ({own})", **who)
-            for table in ("rating", "letter", "answer_trail", "promise", "writer_usage", "conversation"):
+            for table in (
+                "rating",
+                "letter",
+                "answer_trail",
+                "promise",
+                "writer_spend",
+                "conversation_memory",
+                "conversation",
+            ):
                 tx.execute(f"DELETE FROM {table} WHERE tenant = :t AND user_id = :u", **who)
 
         await database.write(delete)

@@ -6,6 +6,7 @@ is how an index (on this node or another) learns what to read again.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
@@ -24,6 +25,8 @@ ARTICLES_PER_WRITE = 50
 ARTICLES_PER_READ = 100
 MAX_ID = 200
 MAX_TITLE = 300
+MAX_AUDIENCE = 20
+_AUDIENCE = re.compile(r"signed_in|[\w.-]{1,64}=[^\s=][^=]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Article:
     updated_at: datetime
     valid_from: str = ""
     valid_until: str = ""
+    audience: tuple[str, ...] = ()  # signed_in, or attributes such as plan=gold; empty: everybody
 
     def is_valid(self, day: date) -> bool:
         """Return whether the article may be used on a day."""
@@ -155,7 +159,7 @@ class Knowledge:
         found, text = await self.text(tenant, article)
         return Draft(
             found.id, found.title, text, found.language, found.url, found.tags, found.questions,
-            found.valid_from, found.valid_until,
+            found.valid_from, found.valid_until, found.audience,
         )  # fmt: skip
 
     def today(self) -> date:
@@ -228,9 +232,10 @@ class Knowledge:
             raise InvalidKnowledge(f"article {draft.id}: there is no text", param="text")
         vault = self._vault
         _check_days(draft)
+        _check_audience(draft)
         head = {
             "title": title, "url": draft.url, "tags": draft.tags, "questions": draft.questions,
-            "from": draft.valid_from, "until": draft.valid_until,
+            "from": draft.valid_from, "until": draft.valid_until, "audience": draft.audience,
         }  # fmt: skip
         rows = []
         for position, chunk in enumerate(chunks):
@@ -313,6 +318,7 @@ class Knowledge:
             updated_at=from_ms(row["updated_at"]),
             valid_from=head.get("from", ""),
             valid_until=head.get("until", ""),
+            audience=tuple(head.get("audience", ())),
         )
 
 
@@ -326,6 +332,14 @@ def _check_days(draft: Draft) -> None:
             raise InvalidKnowledge(
                 f"article {draft.id}: {name} is a day such as 2026-12-24, not {day!r}", param=name
             )
+
+
+def _check_audience(draft: Draft) -> None:
+    if len(draft.audience) > MAX_AUDIENCE or not all(_AUDIENCE.fullmatch(one) for one in draft.audience):
+        raise InvalidKnowledge(
+            f"article {draft.id}: an audience is signed_in or an attribute such as plan=gold, at most {MAX_AUDIENCE}",
+            param="audience",
+        )
 
 
 def _next_version(tx: Transaction, tenant: TenantId) -> int:

@@ -82,6 +82,12 @@ class LiveTurn:
         if self.turn is not None:
             await self._publish({"type": "turn", "turn": turn_payload(self.turn)})
 
+    async def restart(self) -> None:
+        """Take back what was shown: another model begins the answer anew."""
+        await self.withdraw()
+        self.turn, self.sequence, self.text, self._waiting = None, 0, "", ""
+        self._published_at = float("-inf")
+
     def payload(self) -> Json:
         """Return the turn as far as it has come, for whoever opens the conversation now."""
         if self.turn is None:

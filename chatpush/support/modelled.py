@@ -1,83 +1,60 @@
 """Answer with a model: passages and tools go in, a checked answer comes out.
 
 The model interprets and phrases; it decides nothing about identity, links,
-numbers or promises. Tools run as the conversation's user. What they say and
-what the sources say is all it may count on. Anything it can't do properly
+figures, promises or changes. Of two models the cheaper one is asked first; what
+it can't do, or can't found, goes to the other. Anything neither does properly
 raises ``WriterUnavailable``, and the embedded assistant answers.
 """
 
-import asyncio
 import contextlib
-import json
-from dataclasses import dataclass, field, replace
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 
-from chatpush.domain import Source, Speaker
-from chatpush.errors import NotFound, PluginFailed, WriterUnavailable
-from chatpush.plugins.contracts import Follow, Tool, ToolResult
+from chatpush.domain import Speaker, Turn
+from chatpush.errors import WriterUnavailable
+from chatpush.plugins.contracts import Follow
 from chatpush.settings import Support
+from chatpush.support.answer_cache import AnswerCache, is_impersonal
 from chatpush.support.answers import Answer, Asked
-from chatpush.support.embedded import EmbeddedAssistant, hand_over, may_use, source_of
+from chatpush.support.embedded import EmbeddedAssistant, hand_over, no_such, source_of
 from chatpush.support.grounding import Grounding, cite
 from chatpush.support.language import pick
 from chatpush.support.live import LiveTurn
+from chatpush.support.memory import Memory, Remembered
+from chatpush.support.model_tools import ModelTools, Work
 from chatpush.support.phrases import words
-from chatpush.support.prompts import Prompts
-from chatpush.support.retrieval import Retrieval
-from chatpush.support.toolcalls import ToolCall
-from chatpush.support.tools import Toolbox, is_visitor
-from chatpush.support.writer import Finished, Message, Writer
+from chatpush.support.prompts import MEMORY, SYSTEM, Prompts
+from chatpush.support.redaction import Redaction
+from chatpush.support.retrieval import Found, Retrieval
+from chatpush.support.sanitising import LinkRules
+from chatpush.support.tools import is_visitor
+from chatpush.support.turns import Conversation
+from chatpush.support.writer import Message, Writer
+from chatpush.support.written import Finished
 
 log = structlog.get_logger(__name__)
 
 PASSAGES = 5
-HISTORY_TURNS = 12
+HISTORY_TURNS = 24
 HISTORY_CHARS = 6000
-TOOL_RESULT_CHARS = 4000
 OFFERED = "offered"
 
-HAND_OVER: Message = {
-    "type": "function",
-    "function": {
-        "name": "hand_over",
-        "description": "Fetch a person. Use it when the user asks for one, or when you can't help reliably.",
-        "parameters": {
-            "type": "object",
-            "properties": {"reason": {"type": "string", "enum": ["asked", "unsure"]}},
-            "required": ["reason"],
-        },
-    },
-}  # fmt: skip
-NOTIFY_WHEN: Message = {
-    "type": "function",
-    "function": {
-        "name": "notify_when",
-        "description": "Promise to tell the user, in this conversation, when an event happens. Only after the user "
-        "agreed or asked for it, and only for a `follow` key that a tool result or the rules gave you.",
-        "parameters": {
-            "type": "object",
-            "properties": {"follow": {"type": "string", "description": "The key of the event."}},
-            "required": ["follow"],
-        },
-    },
-}  # fmt: skip
 
-
-@dataclass(slots=True)
-class _Work:
-    """What has come together for one answer."""
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A question with what is known about it before a model is asked."""
 
     asked: Asked
-    grounding: Grounding
-    messages: list[Message]
-    sources: list[Source]
-    follows: dict[str, Follow] = field(default_factory=dict)
-    looked_up: tuple[str, dict[str, Any], ToolResult] | None = None
-    promised: Follow | None = None
-    hand_over: str = ""
-    text: str = ""
+    found: Found
+    links: LinkRules
+    memory: Remembered
+    system: str
+    prompt_version: int
+    follow: Follow | None
 
 
 class ModelledAssistant:
@@ -87,17 +64,23 @@ class ModelledAssistant:
         self,
         writer: Writer,
         retrieval: Retrieval,
-        toolbox: Toolbox,
+        tools: ModelTools,
         embedded: EmbeddedAssistant,
         prompts: Prompts,
+        memory: Memory,
+        cache: AnswerCache,
+        redaction: Redaction,
         settings: Support,
         max_tool_rounds: int,
     ) -> None:
         self._writer = writer
         self._retrieval = retrieval
-        self._toolbox = toolbox
+        self._tools = tools
         self._embedded = embedded
         self._prompts = prompts
+        self._memory = memory
+        self._cache = cache
+        self._redaction = redaction
         self._settings = settings
         self._rounds = max_tool_rounds
 
@@ -108,162 +91,180 @@ class ModelledAssistant:
             WriterUnavailable: the embedded assistant has to answer.
             SpokenOver: a person has taken over in the meantime.
         """
-        work = await self._begin(asked)
-        tools = self._offered(asked)
+        if await self._is_flagged(asked):
+            return hand_over(asked.language, "reason_flagged", "hand_over")
+        question = await self._question(asked)
+        key = await self._cache_key(question)
+        if key:
+            kept = await self._cache.find(asked.conversation.tenant, key)
+            if kept is not None:
+                return kept
+        work = await self._climb(question, live)
+        answer = await self._conclude(work)
+        if key and _is_for_everybody(work, answer):
+            version = await self._retrieval.version(asked.conversation.tenant)
+            await self._cache.keep(asked.conversation.tenant, key, version, answer)
+        return answer
+
+    async def remember(self, conversation: Conversation) -> None:
+        """Fold what no longer fits into a question into the conversation's memory."""
+        await self._memory.fold(conversation)
+
+    async def _climb(self, question: _Question, live: LiveTurn) -> Work:
+        """Ask one model after the other until one has an answer that holds."""
+        *cheaper, last = self._writer.models
+        for model in cheaper:
+            work = await self._work(question)
+            try:
+                await self._converse(work, model, live)
+            except WriterUnavailable as error:
+                if work.acted:
+                    raise
+                log.info("asking the other model", model=model, reason=error.message)
+            else:
+                if work.hand_over != "reason_unsure" or work.acted:
+                    return work
+                log.info("asking the other model", model=model, reason="it is unsure")
+            await live.restart()
+        work = await self._work(question)
+        await self._converse(work, last, live)
+        return work
+
+    async def _converse(self, work: Work, model: str, live: LiveTurn) -> None:
+        """Let a model write, calling tools in between."""
+        tools = self._tools.offered(work.asked)
         for left in range(self._rounds, -1, -1):
-            finished = await self._round(work, tools if left else [], live)
+            finished = await self._round(work, model, tools if left else [], live)
             if not finished.calls:
                 break
             if not left:
                 raise WriterUnavailable(f"the model called tools over {self._rounds} times in a row")
-            await self._call_all(work, finished)
-            if work.hand_over:
+            await self._tools.run(work, finished)
+            if work.concluded:
                 break
         await live.flush()
-        return await self._conclude(work)
+        work.text = await self._redaction.released(work.text, work.exchange)
+        if not (work.text.strip() or work.promised or work.concluded):
+            raise WriterUnavailable("the model called tools and then said nothing")
 
-    async def _begin(self, asked: Asked) -> _Work:
-        found = await self._retrieval.search(asked.conversation.tenant, asked.text, asked.language, PASSAGES)
+    async def _round(self, work: Work, model: str, tools: list[Message], live: LiveTurn) -> Finished:
+        """Stream one answer of the model, checked."""
+        finished: Finished | None = None
+        conversation = work.asked.conversation
+        stream = self._writer.stream(conversation.tenant, conversation.user, work.messages, tools, model)
+        names = work.exchange.stream()
+        shown = not self._redaction.holds_answers
+        if work.text and not work.text.endswith("\n"):
+            work.text += work.grounding.feed("\n\n")
+            if shown:
+                await live.push("\n\n")
+        async with contextlib.aclosing(stream) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Finished):
+                    finished = piece
+                    ready = names.feed(work.grounding.finish()) + names.end()
+                else:
+                    ready = names.feed(work.grounding.feed(piece))
+                work.text += ready
+                if ready and shown:
+                    await live.push(ready)
+        if finished is None:
+            raise WriterUnavailable("the model's answer has no end")
+        return finished
+
+    async def _question(self, asked: Asked) -> _Question:
+        tenant = asked.conversation.tenant
+        found = await self._retrieval.search(tenant, asked.text, asked.language, PASSAGES, asked.reader)
+        memory = await self._memory.recall(asked.conversation)
         pending = asked.conversation.pending
         follow = Follow(**pending["follow"]) if pending.get("kind") == "offer" else None
-        system = self._prompts.render(
-            "support/system.j2",
+        system, version = await self._prompts.render(
+            tenant,
+            SYSTEM,
             assistant=self._settings.name_in(asked.language),
             language=asked.language,
             signed_in=not is_visitor(asked.conversation.user),
             about=asked.about,
             offer=pick(follow.offer, asked.language) if follow else "",
             offer_key=OFFERED,
+            memory=memory.text,
             passages=found.passages,
         )
-        known = [f"{p.name}\n{p.text}" for p in found.passages] + [turn.text for turn in asked.history]
-        about = asked.about
+        about = [asked.about.url] if asked.about is not None else []
+        links = await self._retrieval.link_rules(tenant, self._settings.link_hosts)
+        return _Question(asked, found, links.with_urls(about), memory, system, version, follow)
+
+    async def _work(self, question: _Question) -> Work:
+        """Return the beginning of an answer; each model gets one of its own."""
+        asked, found, about = question.asked, question.found, question.asked.about
+        tenant, user = asked.conversation.tenant, asked.conversation.user
+        exchange = self._redaction.open(tenant, user)
+        history = _history(asked, question.memory)
+        told = [turn.text for turn in history if turn.by is not Speaker.USER]
+        known = [f"{p.name}\n{p.text}" for p in found.passages] + told
         if about is not None:
-            known.append(f"{about.title} {about.text} {about.price} {about.reason}")
-        urls = [p.url for p in found.passages] + ([about.url] if about else [])
-        return _Work(
+            known.append(f"{about.title} {about.text} {about.price} {about.currency} {about.reason}")
+        said = [turn.text for turn in history if turn.by is Speaker.USER]
+        urls = [p.url for p in found.passages] + ([about.url] if about is not None else [])
+        messages: list[Message] = [{"role": "system", "content": question.system}]
+        messages += [_message(turn, asked.language) for turn in history]
+        for message in messages:
+            message["content"] = await self._redaction.hidden(message["content"], exchange)
+        return Work(
             asked=asked,
-            grounding=Grounding([*known, asked.text], urls, len(found.passages)),
-            messages=[{"role": "system", "content": system}, *_history(asked)],
+            grounding=Grounding(
+                known, urls, len(found.passages), said=[*said, question.memory.text], secret=question.system,
+                rules=question.links,
+            ),
+            messages=messages,
             sources=[source_of(passage) for passage in found.passages],
-            follows={OFFERED: follow} if follow else {},
-        )
+            exchange=exchange,
+            follows={OFFERED: question.follow} if question.follow else {},
+        )  # fmt: skip
 
-    def _offered(self, asked: Asked) -> list[Message]:
-        """Return the tools this user may use, as the model sees them."""
-        user = asked.conversation.user
-        own = [_described(tool) for tool in self._toolbox.all() if may_use(tool, user)]
-        return [*own, NOTIFY_WHEN, HAND_OVER]
-
-    async def _round(self, work: _Work, tools: list[Message], live: LiveTurn) -> Finished:
-        """Stream one answer of the model, checked."""
-        finished: Finished | None = None
-        conversation = work.asked.conversation
-        stream = self._writer.stream(conversation.tenant, conversation.user, work.messages, tools)
-        if work.text and not work.text.endswith("\n"):
-            gap = work.grounding.feed("\n\n")
-            work.text += gap
-            await live.push(gap)
-        async with contextlib.aclosing(stream) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Finished):
-                    finished = piece
-                    ready = work.grounding.finish()
-                else:
-                    ready = work.grounding.feed(piece)
-                work.text += ready
-                if ready:
-                    await live.push(ready)
-        if finished is None:
-            raise WriterUnavailable("the model's answer has no end")
-        return finished
-
-    async def _call_all(self, work: _Work, finished: Finished) -> None:
-        """Run the calls of one round side by side and give the model what they found."""
-        work.messages.append(
-            {
-                "role": "assistant",
-                "content": finished.text or None,
-                "tool_calls": [
-                    {
-                        "id": call.id,
-                        "type": "function",
-                        "function": {"name": call.name, "arguments": call.written},
-                    }
-                    for call in finished.calls
-                ],
-            }
-        )
-        results = await asyncio.gather(*(self._call(work, call) for call in finished.calls))
-        for call, result in zip(finished.calls, results, strict=True):
-            content = json.dumps(result, ensure_ascii=False, default=str)[:TOOL_RESULT_CHARS]
-            work.messages.append({"role": "tool", "tool_call_id": call.id, "content": content})
-
-    async def _call(self, work: _Work, call: ToolCall) -> dict[str, Any]:
-        """Return what one call found, as the model reads it; its mistakes are told, not raised."""
-        if call.arguments is None:
-            return {"error": "the arguments are not a JSON object"}
-        if call.name == "hand_over":
-            work.hand_over = "reason_asked" if call.arguments.get("reason") == "asked" else "reason_unsure"
-            return {"ok": True}
-        if call.name == "notify_when":
-            follow = work.follows.get(str(call.arguments.get("follow", "")))
-            if follow is None:
-                return {"error": "there is no such follow key; nothing was promised"}
-            work.promised = follow
-            return {"ok": True, "promised": pick(follow.offer, work.asked.language)}
-        return await self._look_up(work, call.name, call.arguments)
-
-    async def _look_up(self, work: _Work, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Return what a plugin's tool found for the conversation's user."""
-        tool = self._toolbox.get(name)
-        user = work.asked.conversation.user
-        if tool is None or not may_use(tool, user):
-            return {"error": f"there is no tool {name}"}
+    async def _is_flagged(self, asked: Asked) -> bool:
+        """Return whether moderation wants a person to see this; without its word it is fine."""
+        if not self._writer.moderates:
+            return False
+        conversation = asked.conversation
         try:
-            result = await self._toolbox.call(tool, work.asked.conversation.tenant, user, arguments)
-        except NotFound:
-            return {"error": "not found for this user"}
-        except PluginFailed:
-            return {"error": "the lookup failed; hand over if the user needs it"}
-        return self._known(work, tool, arguments, result)
+            flagged = await self._writer.moderate(conversation.tenant, conversation.user, asked.text)
+        except WriterUnavailable as error:
+            log.warning("not moderated", conversation=conversation.id, reason=error.message)
+            return False
+        if flagged:
+            log.warning("flagged", conversation=conversation.id, categories=flagged)
+        return bool(flagged)
 
-    def _known(
-        self, work: _Work, tool: Tool, arguments: dict[str, Any], result: ToolResult
-    ) -> dict[str, Any]:
-        """Note what a tool found as something the answer may say."""
-        text = pick(result.text, work.asked.language)
-        work.grounding.allow(text)
-        work.grounding.allow(json.dumps(dict(result.facts), ensure_ascii=False, default=str))
-        told: dict[str, Any] = {"text": text, "facts": dict(result.facts)}
-        numbers = []
-        for source in result.sources:
-            work.sources.append(source)
-            work.grounding.sources = len(work.sources)
-            work.grounding.allow_link(source.url)
-            numbers.append(len(work.sources))
-        if numbers:
-            told["source_numbers"] = numbers
-        if result.follow is not None:
-            key = f"follow_{len(work.follows) + 1}"
-            work.follows[key] = result.follow
-            told["follow"] = key
-            work.looked_up = (tool.name, arguments, result)
-        return told
+    async def _cache_key(self, question: _Question) -> str:
+        """Return the key under which this answer may be given to others; empty if it may not."""
+        asked = question.asked
+        alone = not any(turn.by is Speaker.USER and turn.id != asked.turn.id for turn in asked.history)
+        if not (alone and asked.about is None and question.follow is None and is_impersonal(asked.text)):
+            return ""
+        conversation = asked.conversation
+        rests_on = hashlib.sha256(question.system.encode()).hexdigest()
+        version = await self._retrieval.version(conversation.tenant)
+        return self._cache.key(
+            conversation.tenant, asked.text, asked.language, str(version), rests_on, *self._writer.models,
+            *sorted(asked.reader),
+        )  # fmt: skip
 
-    async def _conclude(self, work: _Work) -> Answer:
-        """Return the answer with what follows from it: a promise, an offer, a person."""
+    async def _conclude(self, work: Work) -> Answer:
+        """Return the answer with what follows from it: a question, a promise, an offer, a person."""
         asked = work.asked
         text, order = cite(work.text.strip())
         if work.hand_over:
             phrase = "hand_over_asked" if work.hand_over == "reason_asked" else "hand_over"
             fetched = hand_over(asked.language, work.hand_over, phrase)
             return replace(fetched, text=text or fetched.text)
+        if work.to_confirm is not None:
+            return self._embedded.confirm(asked, *work.to_confirm)
+        if work.is_missing:
+            return no_such(asked)
         if work.promised is not None:
             promised = await self._embedded.promise(asked, work.promised)
             return replace(promised, text=text or promised.text)
-        if not text:
-            raise WriterUnavailable("the model called tools and then said nothing")
         sources = tuple(work.sources[number - 1] for number in order)
         if work.looked_up is not None:
             tool, arguments, result = work.looked_up
@@ -272,30 +273,51 @@ class ModelledAssistant:
         return Answer(text, "model", sources=sources)
 
 
-def _described(tool: Tool) -> Message:
-    """Return a tool's declaration; ``x-ask`` is ours and not for the model."""
-    parameters: dict[str, Any] = {"type": "object", "properties": {}, **tool.parameters}
-    parameters["properties"] = {
-        name: {key: value for key, value in schema.items() if key != "x-ask"}
-        for name, schema in parameters["properties"].items()
-    }
-    return {
-        "type": "function",
-        "function": {"name": tool.name, "description": tool.description, "parameters": parameters},
-    }  # fmt: skip
+def summarising(writer: Writer, prompts: Prompts, redaction: Redaction) -> Any:
+    """Return what folds turns into a memory by the cheaper model."""
+
+    async def summarise(conversation: Conversation, before: str, turns: str) -> str:
+        tenant, user = conversation.tenant, conversation.user
+        exchange = redaction.open(tenant, user, "summary")
+        system, _ = await prompts.render(tenant, MEMORY, language=conversation.language, before=before)
+        messages: list[Message] = [
+            {"role": "system", "content": await redaction.hidden(system, exchange)},
+            {"role": "user", "content": await redaction.hidden(turns, exchange)},
+        ]
+        written = ""
+        stream = writer.stream(tenant, user, messages, [], writer.models[0])
+        async with contextlib.aclosing(stream) as pieces:
+            async for piece in pieces:
+                if not isinstance(piece, Finished):
+                    written += piece
+        return exchange.restored(written)
+
+    return summarise
 
 
-def _history(asked: Asked) -> list[Message]:
-    """Return the last turns as the model reads them, newest kept, the question last."""
-    roles = {Speaker.USER: "user", Speaker.ASSISTANT: "assistant", Speaker.AGENT: "assistant"}
-    kept: list[Message] = []
+def _is_for_everybody(work: Work, answer: Answer) -> bool:
+    """Return whether an answer came from sources alone."""
+    plain = answer.kind == "model" and not answer.pending and not answer.hand_over
+    return plain and bool(answer.sources) and not work.calls and not work.exchange.hidden
+
+
+def _history(asked: Asked, memory: Remembered) -> Sequence[Turn]:
+    """Return the last turns that are not remembered otherwise, newest kept, the question last."""
+    kept: list[Turn] = []
     room = HISTORY_CHARS
     for turn in reversed(asked.history[-HISTORY_TURNS:]):
+        if turn.id <= memory.upto:
+            break
         room -= len(turn.text)
-        if turn.by not in roles or (room < 0 and kept):
+        if turn.by is Speaker.SYSTEM or (room < 0 and kept):
             continue
-        name = f"{words('colleague', asked.language)}: " if turn.by is Speaker.AGENT else ""
-        kept.append({"role": roles[turn.by], "content": name + turn.text})
-    if not kept or kept[0]["role"] != "user":
-        kept.insert(0, {"role": "user", "content": asked.text})
+        kept.append(turn)
+    if not kept or kept[0].id != asked.turn.id:
+        kept.insert(0, asked.turn)
     return kept[::-1]
+
+
+def _message(turn: Turn, language: str) -> Message:
+    """Return a turn as the model reads it."""
+    name = f"{words('colleague', language)}: " if turn.by is Speaker.AGENT else ""
+    return {"role": "user" if turn.by is Speaker.USER else "assistant", "content": name + turn.text}

@@ -110,6 +110,13 @@ WORDS: dict[str, dict[str, str]] = {
     "answer_subject": {"en": "An answer to your message", "zh": "关于您留言的回复"},
     "you": {"en": "You", "zh": "您"},
     "reason_failed": {"en": "a lookup failed", "zh": "查询失败"},
+    "reason_flagged": {"en": "the message was flagged by moderation", "zh": "消息被内容审核标记"},
+    "confirm": {
+        "en": "Please confirm: {what}{arguments}. Shall I do that?",
+        "zh": "请确认：{what}{arguments}。要我办理吗？",
+    },
+    "do_label": {"en": "Go ahead", "zh": "可以"},
+    "not_done": {"en": "All right, I leave it as it is.", "zh": "好的，不做任何更改。"},
 }  # fmt: skip
 
 _TRAIL = r"[\s\.,!?~。，！？～、…]*"

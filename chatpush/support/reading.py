@@ -23,7 +23,10 @@ SUFFIXES = {".md": "markdown", ".markdown": "markdown", ".txt": "text", ".html":
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An article to be stored. ``questions`` are other ways to ask for it; dates are ISO days or empty."""
+    """An article to be stored. ``questions`` are other ways to ask for it; dates are ISO days or empty.
+
+    ``audience`` names who may read it: ``signed_in`` or attributes such as ``plan=gold``; empty: everybody.
+    """
 
     id: str
     title: str
@@ -34,6 +37,7 @@ class Draft:
     questions: tuple[str, ...] = ()
     valid_from: str = ""
     valid_until: str = ""
+    audience: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +168,7 @@ def _finish(id: str, name: str, head: dict[str, str | list[str]], body: str) -> 
     language = one("language") or one("lang") or of_text(f"{title} {body}")
     return Draft(
         id, title, body, language, one("url"), many("tags"), many("questions")[:MAX_QUESTIONS],
-        one("valid_from"), one("valid_until"),
+        one("valid_from"), one("valid_until"), many("audience"),
     )  # fmt: skip
 
 

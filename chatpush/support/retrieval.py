@@ -21,6 +21,7 @@ from chatpush.support.knowledge import Article, Changes
 from chatpush.support.language import base
 from chatpush.support.reading import Chunk
 from chatpush.support.retrieval_index import Document, Index, Ranking, Scored, Vocabulary, document
+from chatpush.support.sanitising import LinkRules
 from chatpush.support.synonyms import Synonyms
 
 CACHED_TENANTS = 200
@@ -70,6 +71,12 @@ class _Built:
     version: int = -1
     valid: frozenset[str] = frozenset()
     day: date | None = None  # the day of the index, if any article has dates
+    restricted: dict[str, frozenset[str]] = field(default_factory=dict)  # who may read an article
+    links: LinkRules = field(default_factory=LinkRules)
+
+    def hidden_from(self, reader: frozenset[str]) -> frozenset[str]:
+        """Return the articles a reader may not see."""
+        return frozenset(name for name, allowed in self.restricted.items() if allowed.isdisjoint(reader))
 
 
 @dataclass(slots=True)
@@ -112,26 +119,43 @@ class Retrieval:
         self._heads = heads
         self._tenants: OrderedDict[TenantId, _Held] = OrderedDict()
 
-    async def search(self, tenant: TenantId, question: str, locale: str, limit: int = 5) -> Found:
-        """Return the best passages for a question."""
+    async def search(
+        self,
+        tenant: TenantId,
+        question: str,
+        locale: str,
+        limit: int = 5,
+        reader: frozenset[str] = frozenset(),
+    ) -> Found:
+        """Return the best passages for a question, of articles that its reader may see."""
         built = await self._fresh(tenant)
         if built.index is None:
             return NOTHING
-        own = built.index.rank(question, base(locale), LOOKED_AT)
+        hidden = built.hidden_from(reader)
+        own = built.index.rank(question, base(locale), LOOKED_AT, hidden)
         sure = confidence(own)
         if sure < POOR:
-            every = built.index.rank(question, None, LOOKED_AT)
+            every = built.index.rank(question, None, LOOKED_AT, hidden)
             if confidence(every) > sure:
                 own, sure = every, confidence(every)
         passages = self._passages(built, own, question, limit)
         decided = self._decide(tenant, built, question)
-        if decided is not None and self._is_for_the_head(tenant, passages, sure, decided):
+        may = decided is not None and decided.answer not in hidden
+        if decided is not None and may and self._is_for_the_head(tenant, passages, sure, decided):
             first = self._decided(built, own, question, decided)
             others = [
                 one for one in passages if (one.article, one.position) != (first.article, first.position)
             ]
             return Found((first, *others[: limit - 1]), decided.confidence)
         return Found(tuple(passages), sure)
+
+    async def version(self, tenant: TenantId) -> int:
+        """Return the version of the tenant's knowledge that answers now."""
+        return (await self._fresh(tenant)).version
+
+    async def link_rules(self, tenant: TenantId, hosts: Sequence[str] = ()) -> LinkRules:
+        """Return where answers may link to: these hosts and those of the tenant's articles."""
+        return (await self._fresh(tenant)).links.with_hosts(hosts)
 
     async def passage(self, tenant: TenantId, article: str, position: int) -> Passage | None:
         """Return one passage by its place, if it is still there."""
@@ -257,7 +281,12 @@ def _build(vocabulary: Vocabulary, before: _Built, changes: Changes, today: date
     valid = [name for name in sorted(documents) if articles[name][0].is_valid(today)]
     every = [entry for name in valid for entry in documents[name]]
     index = Index(vocabulary, every, Synonyms(changes.synonyms)) if every else None
-    return _Built(articles, documents, index, changes.version, frozenset(valid), today if dated else None)
+    shown = [article for article, _ in articles.values()]
+    return _Built(
+        articles, documents, index, changes.version, frozenset(valid), today if dated else None,
+        {one.id: frozenset(one.audience) for one in shown if one.audience},
+        LinkRules(urls=[one.url for one in shown]),
+    )  # fmt: skip
 
 
 def _examples(built: _Built) -> list[Example]:

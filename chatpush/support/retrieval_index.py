@@ -174,8 +174,10 @@ class Index:
             return self._highest_idf
         return float(self._idf[number])
 
-    def rank(self, question: str, language: str | None, limit: int) -> Ranking:
-        """Return the best documents of a language (None: of all)."""
+    def rank(
+        self, question: str, language: str | None, limit: int, hidden: Set[str] = frozenset()
+    ) -> Ranking:
+        """Return the best documents of a language (None: of all), but of no hidden article."""
         asked = self._ask(question)
         scores = self._scores(question, asked)
         if scores is None or not asked.weight:
@@ -183,6 +185,8 @@ class Index:
         unknown = sum(one.weight * (1 - one.known) for one in asked.sought) / asked.weight
         if language is not None:
             scores = np.where(self._of_language(language), scores, 0.0)
+        if hidden:
+            scores = np.where([entry.article in hidden for entry in self._documents], 0.0, scores)
         count = min(limit, len(scores))
         top = np.argpartition(-scores, count - 1)[:count]
         best = [

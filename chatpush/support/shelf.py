@@ -67,5 +67,6 @@ def _article(draft: Draft, chunks: Sequence[Chunk]) -> tuple[Article, tuple[Chun
     article = Article(
         draft.id, draft.title, base(draft.language), draft.url, draft.tags, draft.questions, len(chunks), 1,
         datetime(1970, 1, 1, tzinfo=UTC), draft.valid_from, draft.valid_until,
+        draft.audience,
     )  # fmt: skip
     return article, tuple(chunks)

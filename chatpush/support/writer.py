@@ -1,16 +1,17 @@
-"""Ask a language model: any OpenAI-compatible endpoint, streamed, on a short leash.
+"""Ask a language model: any OpenAI-compatible endpoint, on a short leash.
 
-The only module that knows the ``openai`` package. Its stream is read raw and
-put together here, because compatible servers are not that compatible. An
-answer that does not begin in time, falls silent, takes too long, is cut, or is
-no answer at all becomes a ``WriterUnavailable``; only what failed before its
-first piece is asked again. Whoever calls has another answer ready.
+The only module that knows the ``openai`` package: chat, embeddings and
+moderation go through one client. The stream is read raw and put together in
+``written.py``, because compatible servers are not that compatible. An answer
+that does not begin in time, falls silent, takes too long, is cut, or is no
+answer at all becomes a ``WriterUnavailable``; only what failed before its first
+piece is asked again. Whoever calls has another answer ready.
 """
 
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -29,28 +30,18 @@ from chatpush.clock import Clock
 from chatpush.domain import TenantId, UserId
 from chatpush.errors import WriterUnavailable
 from chatpush.support.breaker import Breaker
-from chatpush.support.budget import Budget, estimate
-from chatpush.support.toolcalls import ToolCall, ToolCalls
+from chatpush.support.budget import Budget, Tokens, estimate
+from chatpush.support.written import Finished, Written
 
 log = structlog.get_logger(__name__)
 
 ATTEMPTS = 3
 RETRIED = frozenset({408, 409, 425, 429})
 LONGEST_PAUSE_SECONDS = 2.0
-MAX_ANSWER_CHARS = 40_000
+TEXTS_PER_REQUEST = 64
 CLOSE_SECONDS = 1.0
 Message = dict[str, Any]
 Pause = Callable[[float], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The end of a stream: the whole text, the tools it calls, the tokens it took."""
-
-    text: str
-    calls: tuple[ToolCall, ...]
-    reason: str
-    tokens: int
 
 
 class Writer:
@@ -74,7 +65,7 @@ class Writer:
             max_retries=0,
             timeout=settings.total_seconds,
         )
-        self.breaker = Breaker(clock)
+        self._breakers: dict[str, Breaker] = {}
         # What this server has refused; learned from its first 400.
         self._refused: set[str] = set()
         host = urlsplit(settings.base_url or "https://api.openai.com").hostname or ""
@@ -84,51 +75,163 @@ class Writer:
         """Close the connections."""
         await self._client.close()
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models to ask, the cheaper one first."""
+        return tuple(dict.fromkeys(filter(None, (self._settings.small_model, self._settings.model))))
+
+    @property
+    def embeds(self) -> bool:
+        """Whether texts can become vectors."""
+        return bool(self._settings.embedding_model)
+
+    @property
+    def moderates(self) -> bool:
+        """Whether what users write is looked at."""
+        return bool(self._settings.moderation_model)
+
+    def breaker(self, model: str = "") -> Breaker:
+        """Return the breaker of a model; the one that fails does not stop the others."""
+        return self._breakers.setdefault(model or self._settings.model, Breaker(self._clock))
+
     async def stream(
-        self, tenant: TenantId, user: UserId, messages: Sequence[Message], tools: Sequence[Message]
+        self,
+        tenant: TenantId,
+        user: UserId,
+        messages: Sequence[Message],
+        tools: Sequence[Message],
+        model: str = "",
     ) -> AsyncGenerator[str | Finished, None]:
         """Yield the pieces of an answer as they come, then ``Finished``.
 
         Raises:
             WriterUnavailable: there is no (whole) answer, for whatever reason.
         """
+        model = model or self._settings.model
         await self._budget.check(tenant, user)
-        self.breaker.enter()
-        answer = _Answer(self._settings.max_tokens)
+        breaker = self.breaker(model)
+        breaker.enter()
+        answer = Written(self._settings.max_tokens)
         try:
-            async with contextlib.aclosing(self._pieces(messages, tools, answer)) as pieces:
+            async with contextlib.aclosing(self._pieces(model, messages, tools, answer)) as pieces:
                 async for piece in pieces:
                     yield piece
             finished = answer.finished()
         except WriterUnavailable:
-            self.breaker.failed()
+            breaker.failed()
             raise
         except (GeneratorExit, asyncio.CancelledError):
-            self.breaker.left()  # the reader stopped: no fault of the model
+            breaker.left()  # the reader stopped: no fault of the model
             raise
         except Exception as error:
             # The edge to a foreign program: whatever it does must end in the other answer.
-            self.breaker.failed()
+            breaker.failed()
             raise WriterUnavailable(
                 f"the model's answer can't be used: {type(error).__name__}: {error}"
             ) from error
         finally:
-            await self._count(tenant, user, messages, answer)
-        self.breaker.succeeded()
+            if answer.begun:
+                asked = sum(estimate(str(message.get("content") or "")) for message in messages)
+                tokens = answer.tokens or Tokens(asked, estimate(answer.text))
+                await self._budget.spend(tenant, user, model, tokens)
+        breaker.succeeded()
         yield finished
 
-    async def _count(
-        self, tenant: TenantId, user: UserId, messages: Sequence[Message], answer: "_Answer"
-    ) -> None:
-        if answer.begun:
-            asked = sum(estimate(str(message.get("content") or "")) for message in messages)
-            await self._budget.spend(tenant, user, answer.tokens or asked + estimate(answer.text))
+    async def embed(self, tenant: TenantId, user: UserId, texts: Sequence[str]) -> list[list[float]]:
+        """Return a vector for each text, in order, all of one length.
+
+        Raises:
+            WriterUnavailable: there are none, for whatever reason.
+        """
+        model = self._settings.embedding_model
+        found: list[list[float]] = []
+        for start in range(0, len(texts), TEXTS_PER_REQUEST):
+            part = list(texts[start : start + TEXTS_PER_REQUEST])
+            ask = partial(self._client.embeddings.create, model=model, input=part, encoding_format="float")
+            answer = await self._ask(tenant, user, model, part, ask)
+            found += _vectors(answer, len(part))
+        if len({len(one) for one in found}) > 1:
+            raise WriterUnavailable("the endpoint's vectors differ in length; is it one model?")
+        return found
+
+    async def moderate(self, tenant: TenantId, user: UserId, text: str) -> tuple[str, ...]:
+        """Return the categories for which a text is flagged; none if it is fine.
+
+        Raises:
+            WriterUnavailable: nobody can say.
+        """
+        model = self._settings.moderation_model
+        answer = await self._ask(
+            tenant, user, model, [text], lambda: self._client.moderations.create(model=model, input=text)
+        )
+        results = getattr(answer, "results", None)
+        if not isinstance(results, list) or not results:
+            raise WriterUnavailable("the endpoint's word on a text can't be read; does it moderate?")
+        first = results[0]
+        if not getattr(first, "flagged", False):
+            return ()
+        named = first.categories.model_dump() if hasattr(first.categories, "model_dump") else {}
+        return tuple(sorted(name for name, flagged in named.items() if flagged)) or ("flagged",)
+
+    async def _ask(
+        self,
+        tenant: TenantId,
+        user: UserId,
+        model: str,
+        texts: Sequence[str],
+        call: Callable[[], Awaitable[Any]],
+    ) -> Any:
+        """Ask something that answers at once; count it as a question of the user (or of nobody)."""
+        await self._budget.check(tenant, user)
+        breaker = self.breaker(model)
+        breaker.enter()
+        try:
+            answer = await self._patiently(call)
+        except WriterUnavailable:
+            breaker.failed()
+            raise
+        except asyncio.CancelledError:
+            breaker.left()
+            raise
+        except Exception as error:
+            breaker.failed()
+            raise WriterUnavailable(
+                f"the endpoint's answer can't be used: {type(error).__name__}: {error}"
+            ) from error
+        breaker.succeeded()
+        total = getattr(getattr(answer, "usage", None), "total_tokens", None)
+        tokens = total if isinstance(total, int) else sum(estimate(one) for one in texts)
+        await self._budget.spend(tenant, user, model, Tokens(tokens, 0))
+        return answer
+
+    async def _patiently(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """Return what a call answers, asking again while it may help."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                async with asyncio.timeout(self._settings.first_token_seconds):
+                    return await call()
+            except (APITimeoutError, TimeoutError) as error:
+                raise WriterUnavailable("the endpoint did not answer in time") from error
+            except (APIStatusError, APIConnectionError) as error:
+                await self._again(error, attempt)
+        raise WriterUnavailable("the endpoint does not answer")
+
+    async def _again(self, error: APIStatusError | APIConnectionError, attempt: int) -> None:
+        """Wait before another attempt, or raise when there is none."""
+        if isinstance(error, APIStatusError):
+            if attempt == ATTEMPTS or not (error.status_code in RETRIED or error.status_code >= 500):
+                raise WriterUnavailable(f"the model answered {error.status_code}") from error
+            await self._pause(_pause_seconds(error, attempt))
+            return
+        if attempt == ATTEMPTS:
+            raise WriterUnavailable("the model can't be reached") from error
+        await self._pause(_pause_seconds(None, attempt))
 
     async def _pieces(
-        self, messages: Sequence[Message], tools: Sequence[Message], answer: "_Answer"
+        self, model: str, messages: Sequence[Message], tools: Sequence[Message], answer: Written
     ) -> AsyncGenerator[str, None]:
         deadline = asyncio.get_running_loop().time() + self._settings.total_seconds
-        chunks, first = await self._open(messages, tools, deadline)
+        chunks, first = await self._open(model, messages, tools, deadline)
         try:
             chunk: Any = first
             while chunk is not None:
@@ -140,30 +243,23 @@ class Writer:
             await _close(chunks)
 
     async def _open(
-        self, messages: Sequence[Message], tools: Sequence[Message], deadline: float
+        self, model: str, messages: Sequence[Message], tools: Sequence[Message], deadline: float
     ) -> tuple[AsyncStream[Any], Any]:
         """Return a stream and its first chunk, asking again while nothing has come."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return await self._open_once(messages, tools, deadline)
+                return await self._open_once(model, messages, tools, deadline)
             except BadRequestError as error:
                 if not self._learn(error):
                     raise WriterUnavailable(f"the model refused the question: {error.message}") from error
             except (APITimeoutError, TimeoutError) as error:
                 raise WriterUnavailable("the model did not begin in time") from error
-            except APIStatusError as error:
-                again = error.status_code in RETRIED or error.status_code >= 500
-                if not again or attempt == ATTEMPTS:
-                    raise WriterUnavailable(f"the model answered {error.status_code}") from error
-                await self._pause(_pause_seconds(error, attempt))
-            except APIConnectionError as error:
-                if attempt == ATTEMPTS:
-                    raise WriterUnavailable("the model can't be reached") from error
-                await self._pause(_pause_seconds(None, attempt))
+            except (APIStatusError, APIConnectionError) as error:
+                await self._again(error, attempt)
         raise WriterUnavailable("the model refuses what it is asked")
 
     async def _open_once(
-        self, messages: Sequence[Message], tools: Sequence[Message], deadline: float
+        self, model: str, messages: Sequence[Message], tools: Sequence[Message], deadline: float
     ) -> tuple[AsyncStream[Any], Any]:
         options: dict[str, Any] = {self._limit: self._settings.max_tokens}
         if tools:
@@ -172,7 +268,7 @@ class Writer:
             options["stream_options"] = {"include_usage": True}
         async with asyncio.timeout(self._left(self._settings.first_token_seconds, deadline)):
             chunks: Any = await self._client.chat.completions.create(
-                model=self._settings.model, messages=cast(Any, list(messages)), stream=True, **options
+                model=model, messages=cast(Any, list(messages)), stream=True, **options
             )
         if not isinstance(chunks, AsyncStream):
             raise WriterUnavailable("the endpoint answered with something that is no stream; is it a model?")
@@ -213,56 +309,20 @@ class Writer:
         return False
 
 
-class _Answer:
-    """One answer as its chunks come in."""
-
-    def __init__(self, max_tokens: int) -> None:
-        self.text = ""
-        self.tokens = 0
-        self.begun = False
-        self._reason = ""
-        self._calls = ToolCalls()
-        self._longest = min(MAX_ANSWER_CHARS, max_tokens * 16)
-
-    def take(self, chunk: Any) -> str:
-        """Take in a chunk; return its text."""
-        self.begun = True
-        usage = getattr(chunk, "usage", None)
-        total = getattr(usage, "total_tokens", None)
-        if isinstance(total, int):
-            self.tokens = total
-        choices = getattr(chunk, "choices", None)
-        if not choices:
-            if getattr(chunk, "error", None):
-                raise WriterUnavailable(f"the model failed in the middle: {chunk.error}")
-            return ""
-        choice = choices[0]
-        self._reason = choice.finish_reason or self._reason
-        delta = choice.delta
-        for piece in getattr(delta, "tool_calls", None) or ():
-            self._calls.add(piece if isinstance(piece, dict) else piece.model_dump())
-        text = getattr(delta, "content", None)
-        if not isinstance(text, str) or not text:
-            return ""
-        self.text += text
-        if len(self.text) > self._longest:
-            raise WriterUnavailable("the model does not stop writing")
-        return text
-
-    def finished(self) -> Finished:
-        """Return the whole answer.
-
-        Raises:
-            WriterUnavailable: it was cut off, refused, or is empty.
-        """
-        calls = tuple(self._calls.finished())
-        if not self._reason:
-            raise WriterUnavailable("the model's answer was cut off")
-        if self._reason == "content_filter":
-            raise WriterUnavailable("the model's answer was withheld by its filter")
-        if not self.text.strip() and not calls:
-            raise WriterUnavailable("the model's answer is empty")
-        return Finished(self.text, calls, self._reason, self.tokens)
+def _vectors(answer: Any, count: int) -> list[list[float]]:
+    """Return an embedding answer's vectors in the order asked; some servers shuffle them."""
+    data = getattr(answer, "data", None)
+    if not isinstance(data, list) or len(data) != count:
+        raise WriterUnavailable("the endpoint gave another number of vectors; does it embed?")
+    places = [
+        one.index if isinstance(getattr(one, "index", None), int) else place for place, one in enumerate(data)
+    ]
+    if sorted(places) != list(range(count)):
+        places = list(range(count))
+    vectors = [one.embedding for _, one in sorted(zip(places, data, strict=True), key=lambda pair: pair[0])]
+    if any(not isinstance(one, list) or not one for one in vectors):
+        raise WriterUnavailable("the endpoint's vectors can't be read; does it embed?")
+    return vectors
 
 
 def _pause_seconds(error: APIStatusError | None, attempt: int) -> float:

@@ -1,12 +1,16 @@
 """Keys and usage over HTTP."""
 
+from decimal import Decimal
+
 from chatpush.account.billing import Billing
 from chatpush.account.keys import Keys
 from chatpush.account.metering import Meter
 from chatpush.account.plans import Kind
 from chatpush.account.tenants import Tenants
-from chatpush.domain import DEFAULT_TENANT, Identity, IdentityKind, Role, TenantId
-from chatpush.settings import Settings
+from chatpush.domain import DEFAULT_TENANT, Identity, IdentityKind, Role, TenantId, UserId
+from chatpush.settings import ModelPrice, Settings, Writer
+from chatpush.store.database import Database
+from chatpush.support.budget import Budget, Tokens
 from chatpush.web.api import keys as keys_api
 from chatpush.web.api import usage as usage_api
 from tests.clocks import StillClock
@@ -62,13 +66,24 @@ async def test_a_tenant_never_sees_anothers_keys(keys: Keys) -> None:
 
 
 async def test_usage_comes_by_day_with_the_bill(
-    tenants: Tenants, meter: Meter, still_clock: StillClock, tenant: TenantId
+    tenants: Tenants, meter: Meter, still_clock: StillClock, tenant: TenantId, any_database: Database
 ) -> None:
     await tenants.change_plan(tenant, "payg")
     await meter.record(tenant, Kind.MESSAGES, 3000, "many")
-    services = {Meter: meter, Billing: Billing(tenants, meter, Settings(), still_clock)}
+    price = ModelPrice(model="m", input_per_million=Decimal(2), output_per_million=Decimal("0.5"))
+    budget = Budget(any_database, still_clock, Writer(prices=[price], daily_money_per_tenant=Decimal(3)))
+    await budget.spend(tenant, UserId("ada"), "m", Tokens(1000, 200))
+    services = {
+        Meter: meter, Billing: Billing(tenants, meter, Settings(), still_clock), Budget: budget
+    }  # fmt: skip
     async with serve(usage_api.routes, services) as client:
         shown = await (await client.get("/v1/usage")).json()
+        assert shown["model"] == {
+            "currency": "USD", "daily_tokens": 0, "daily_money": "3",
+            "days": [
+                {"day": "2026-11-24", "model": "m", "input_tokens": 1000, "output_tokens": 200, "money": "0.0021"}
+            ],
+        }  # fmt: skip
         assert shown["days"] == [{"day": "2026-11-24", "used": {"messages": 3000}}]
         assert shown["bill"]["total"] == "1.50"
         assert (shown["bill"]["first"], shown["bill"]["last"]) == ("2026-11-24", "2026-12-23")

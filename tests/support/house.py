@@ -19,26 +19,25 @@ from chatpush.domain import (
 )
 from chatpush.errors import NotFound
 from chatpush.plugins.contracts import Follow, Tool, ToolResult
+from chatpush.plugins.host import Plugins
 from chatpush.settings import Support
 from chatpush.settings import Writer as WriterSettings
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from chatpush.support.assistant import Assistant
-from chatpush.support.budget import Budget
 from chatpush.support.conversations import Conversations
 from chatpush.support.desk import Desk
 from chatpush.support.embedded import EmbeddedAssistant
+from chatpush.support.gate import Gate
 from chatpush.support.knowledge import Knowledge
-from chatpush.support.modelled import ModelledAssistant
 from chatpush.support.ports import Described, Notice
 from chatpush.support.promises import Promises
-from chatpush.support.prompts import Prompts
 from chatpush.support.reading import Draft
 from chatpush.support.retrieval import Retrieval
 from chatpush.support.tools import Toolbox
 from chatpush.support.turns import Conversation
-from chatpush.support.writer import Writer
 from tests.clocks import StillClock
+from tests.support.modelling import Modelling, build_modelling
 from tests.support.staffed import Staffed, staffed
 
 ADA = UserId("ada")
@@ -163,7 +162,7 @@ class House:
     assistant: Assistant
     clock: StillClock
     people: Staffed
-    writer: Writer | None = None
+    modelling: Modelling | None = None
     opened: dict[UserId, Conversation] = field(default_factory=dict)
 
     async def say(self, text: str, user: UserId = ADA, client_id: str | None = None) -> Turn:
@@ -188,8 +187,8 @@ class House:
         await self.assistant.stop()
         await self.promises.stop()
         await self.people.renderers.stop()
-        if self.writer is not None:
-            await self.writer.close()
+        if self.modelling is not None:
+            await self.modelling.close()
 
 
 ITEMS = {
@@ -211,6 +210,9 @@ async def build(
     settings: Support | None = None,
     locale: str = "en",
     mail: bool = True,
+    plugins: Plugins | None = None,
+    items: Mapping[str, Described] | None = None,
+    readers: Mapping[str, frozenset[str]] | None = None,
 ) -> House:
     """Build the room; building it again on the same database is a restart."""
     channels = channels or Channels()
@@ -222,7 +224,10 @@ async def build(
         return locale
 
     async def describe_item(tenant: TenantId, item: ItemId) -> Described | None:
-        return ITEMS.get(item)
+        return (items or ITEMS).get(item)
+
+    async def reader_of(tenant: TenantId, user: UserId) -> frozenset[str]:
+        return (readers or {}).get(user, frozenset())
 
     async def describe_delivery(tenant: TenantId, user: UserId, delivery: DeliveryId) -> Described | None:
         known = user == ADA and delivery == "dlv_1"
@@ -245,26 +250,22 @@ async def build(
     promises = Promises(database, vault, conversations, clock, notify, settings.promise_days)
     toolbox = Toolbox([tool] if tools is None else tools)
     embedded = EmbeddedAssistant(retrieval, toolbox, promises, settings)
-    writer = modelled = None
+    modelling = None
     if writer_settings is not None:
-        budget = Budget(database, clock, writer_settings.daily_tokens_per_user)
-        writer = Writer(writer_settings, budget, clock, pause=_no_pause)
-        modelled = ModelledAssistant(
-            writer, retrieval, toolbox, embedded, Prompts(), settings, writer_settings.max_tool_rounds
-        )
+        modelling = build_modelling(
+            database, vault, clock, settings, writer_settings, conversations, retrieval, toolbox, embedded,
+            plugins,
+        )  # fmt: skip
     people = staffed(database, vault, clock, conversations, promises, channels, mail=mail)
     assistant = Assistant(
-        conversations, embedded, modelled, promises, channels, describe_item, describe_delivery,
-        locale_of, settings, clock,
+        conversations, embedded, modelling.assistant if modelling else None, promises,
+        Gate(retrieval, settings), channels, describe_item, describe_delivery, locale_of, reader_of, settings,
+        clock,
     )  # fmt: skip
     return House(
         channels, tool, notices, knowledge, retrieval, conversations, promises,
-        people.staff.desk, assistant, clock, people, writer,
+        people.staff.desk, assistant, clock, people, modelling,
     )  # fmt: skip
-
-
-async def _no_pause(seconds: float) -> None:
-    """Don't wait between attempts."""
 
 
 def delivered(

@@ -6,7 +6,7 @@ of steps: chunks, raw bytes, a wait until the test is over, a cut.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,7 +50,9 @@ class Refuse:
 
 
 Step = dict[str, Any] | Raw | Stall | Cut | Gate
-Script = Sequence[Step] | Refuse
+Reply = Sequence[Step] | Refuse
+Script = Reply | Callable[[dict[str, Any]], Reply]
+"""A stream, a refusal, or what makes one of the request: a model that obeys whoever speaks in it."""
 DONE = Raw(b"data: [DONE]\n\n")
 
 
@@ -100,6 +102,9 @@ class ScriptedModel:
 
     url: str = ""
     scripts: list[Script] = field(default_factory=list)
+    otherwise: Script = field(default_factory=lambda: Refuse(500))
+    json: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
+    asked: list[tuple[str, Any]] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -110,7 +115,8 @@ class ScriptedModel:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Play the next script."""
         self.requests.append(await request.json())
-        script = self.scripts.pop(0) if self.scripts else Refuse(500)
+        script = self.scripts.pop(0) if self.scripts else self.otherwise
+        script = script(self.requests[-1]) if callable(script) else script
         if isinstance(script, Refuse):
             return web.Response(
                 status=script.status,
@@ -134,6 +140,13 @@ class ScriptedModel:
                 await response.write(data)
         return response
 
+    async def answer_json(self, request: web.Request) -> web.Response:
+        """Answer at once with what the path's function says of the body; a number is a status."""
+        path, body = request.path.removeprefix("/v1/"), await request.json()
+        self.asked.append((path, body))
+        answer = self.json[path](body) if path in self.json else 404
+        return web.Response(status=answer) if isinstance(answer, int) else web.json_response(answer)
+
 
 @asynccontextmanager
 async def scripted_model() -> AsyncIterator[ScriptedModel]:
@@ -141,6 +154,7 @@ async def scripted_model() -> AsyncIterator[ScriptedModel]:
     model = ScriptedModel()
     app = web.Application()
     app.router.add_post("/v1/chat/completions", model.answer)
+    app.router.add_post("/v1/{kind:embeddings|moderations}", model.answer_json)
     async with TestServer(app) as server:
         model.url = str(server.make_url("/v1"))
         yield model

@@ -184,3 +184,19 @@ async def test_articles_have_their_days(knowledge: Knowledge, still_clock: Still
     }
     with pytest.raises(InvalidKnowledge):
         await knowledge.put(DEFAULT_TENANT, [replace(sale, valid_from="tomorrow")])
+
+
+async def test_an_article_for_some_is_hidden_from_others(knowledge: Knowledge) -> None:
+    gold = Draft(
+        "gold", "Golden lounge", "Gold members enter the golden lounge with code 77.", "en",
+        audience=("plan=gold", "plan=platinum"),
+    )  # fmt: skip
+    await knowledge.put(DEFAULT_TENANT, [*ARTICLES, gold])
+    retrieval = Retrieval(knowledge)
+    question = "How do I enter the golden lounge?"
+    for reader, finds in (((), False), (("signed_in", "plan=free"), False), (("plan=gold",), True)):
+        found = await retrieval.search(DEFAULT_TENANT, question, "en", 10, frozenset(reader))
+        assert any(one.article == "gold" for one in found.passages) is finds
+    assert (await knowledge.draft(DEFAULT_TENANT, "gold")).audience == gold.audience
+    with pytest.raises(InvalidKnowledge):
+        await knowledge.put(DEFAULT_TENANT, [replace(gold, audience=("everyone!",))])

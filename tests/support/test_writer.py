@@ -12,8 +12,9 @@ from chatpush.errors import WriterUnavailable
 from chatpush.settings import Writer as WriterSettings
 from chatpush.store.database import Database
 from chatpush.support.breaker import FAILURES, REST_SECONDS
-from chatpush.support.budget import Budget
-from chatpush.support.writer import Finished, Writer
+from chatpush.support.budget import Budget, Tokens
+from chatpush.support.writer import Writer
+from chatpush.support.written import Finished
 from tests.clocks import StillClock
 from tests.support.house import ADA
 from tests.support.scripted_model import (
@@ -57,7 +58,7 @@ async def writing(
         pauses.append(seconds)
 
     configured = settings(model, **changes)
-    writer = Writer(configured, Budget(database, clock, configured.daily_tokens_per_user), clock, pause=pause)
+    writer = Writer(configured, Budget(database, clock, configured), clock, pause=pause)
     yield writer, pauses
     await writer.close()
 
@@ -187,7 +188,7 @@ async def test_the_breaker_rests_and_tries_again(
         still_clock.seconds += REST_SECONDS
         model.will(text("back"))
         assert (await ask(writer))[0] == ["back"]
-        assert not writer.breaker.open
+        assert not writer.breaker().open
 
 
 async def test_the_daily_budget_ends_and_begins_anew(
@@ -205,9 +206,9 @@ async def test_the_daily_budget_ends_and_begins_anew(
 
 async def test_tokens_are_metered(database: Database, still_clock: StillClock) -> None:
     meter = Meter(database, still_clock)
-    budget = Budget(database, still_clock, 0, meter)
-    await budget.spend(DEFAULT_TENANT, ADA, 40)
-    await budget.spend(DEFAULT_TENANT, ADA, 2)
+    budget = Budget(database, still_clock, WriterSettings(), meter)
+    await budget.spend(DEFAULT_TENANT, ADA, "m", Tokens(30, 10))
+    await budget.spend(DEFAULT_TENANT, ADA, "m", Tokens(2, 0))
     today = still_clock.now().date()
     assert (await meter.total(DEFAULT_TENANT, today, today))["model_tokens"] == 42
 
@@ -218,7 +219,7 @@ async def test_tokens_are_estimated_where_the_server_does_not_say(
     model.will([chunk({"content": "some words"}), chunk({}, "stop"), DONE])
     async with writing(model, database, still_clock) as (writer, _):
         await ask(writer)
-    assert await Budget(database, still_clock, 0).spent(DEFAULT_TENANT, ADA) > 0
+    assert (await Budget(database, still_clock, WriterSettings()).spent(DEFAULT_TENANT, ADA)).tokens > 0
 
 
 async def test_a_chunk_without_choices_is_no_fault(

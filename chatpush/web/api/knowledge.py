@@ -37,6 +37,10 @@ class ArticleIn(Body):
         "", max_length=10, description="The first day it may be used, such as 2026-11-27."
     )
     valid_until: str = Field("", max_length=10, description="The last day it may be used.")
+    audience: list[str] = Field(
+        default_factory=list, max_length=20,
+        description="Who may read it: signed_in, or attributes such as plan=gold; empty: everybody.",
+    )  # fmt: skip
 
 
 class ArticlesIn(Body):
@@ -72,6 +76,7 @@ class ArticleOut(BaseModel):
     updated_at: str
     valid_from: str = ""
     valid_until: str = ""
+    audience: list[str] = Field(default_factory=list)
     text: str | None = None
 
 
@@ -100,6 +105,9 @@ class SearchIn(Body):
     query: str = Field(min_length=1, max_length=4000)
     locale: str = Field(DEFAULT_LOCALE, max_length=35)
     limit: int = Field(5, ge=1, le=50)
+    audience: list[str] = Field(
+        default_factory=list, max_length=50, description="Ask as somebody of these audiences."
+    )
 
 
 class PassageOut(BaseModel):
@@ -171,7 +179,9 @@ async def delete_article(call: Call) -> None:
 @routes.post("/v1/knowledge/search", door=READ)
 async def search(call: Call, body: SearchIn) -> FoundOut:
     """Try a question: what is found for it, and how sure that is."""
-    found = await call.need(Retrieval).search(call.identity.tenant, body.query, body.locale, body.limit)
+    found = await call.need(Retrieval).search(
+        call.identity.tenant, body.query, body.locale, body.limit, frozenset(body.audience)
+    )
     passages = [
         PassageOut(
             article=one.article, position=one.position, title=one.title, heading=one.heading,
@@ -198,6 +208,7 @@ def _draft(article: ArticleIn) -> Draft:
         questions=tuple(article.questions) or read.questions,
         valid_from=article.valid_from or read.valid_from,
         valid_until=article.valid_until or read.valid_until,
+        audience=tuple(article.audience) or read.audience,
     )
 
 
@@ -206,5 +217,5 @@ def _out(article: Article, text: str | None = None) -> ArticleOut:
         id=article.id, title=article.title, language=article.language, url=article.url,
         tags=list(article.tags), questions=list(article.questions), chunks=article.chunks,
         updated_at=iso(article.updated_at), text=text, valid_from=article.valid_from,
-        valid_until=article.valid_until,
+        valid_until=article.valid_until, audience=list(article.audience),
     )  # fmt: skip

@@ -12,6 +12,7 @@ from chatpush.account.metering import Meter
 from chatpush.account.plans import Bill
 from chatpush.domain import Role
 from chatpush.errors import InvalidInput
+from chatpush.support.budget import Budget, DaySpent
 from chatpush.web.doors import Door
 from chatpush.web.operations import Call, Operations, Query
 
@@ -53,6 +54,25 @@ class BillOut(BaseModel):
     total: str
 
 
+class ModelDay(BaseModel):
+    """What the language model took on one day; money by ``writer.prices``."""
+
+    day: str
+    model: str
+    input_tokens: int
+    output_tokens: int
+    money: str
+
+
+class ModelUse(BaseModel):
+    """The language model's days, and the tenant's daily limits (0: none)."""
+
+    currency: str
+    daily_tokens: int
+    daily_money: str
+    days: list[ModelDay]
+
+
 class UsageOut(BaseModel):
     """Usage of the days asked for, and the bill of the current period."""
 
@@ -60,6 +80,7 @@ class UsageOut(BaseModel):
     last: str
     days: list[UsageDay]
     used: dict[str, int]
+    model: ModelUse
     bill: BillOut
 
 
@@ -83,8 +104,25 @@ async def show_usage(call: Call, query: UsageQuery) -> UsageOut:
         last=last.isoformat(),
         days=[UsageDay(day=day, used=kinds) for day, kinds in days.items()],
         used=used,
+        model=_model(call.need(Budget), await call.need(Budget).by_day(tenant, first, last)),
         bill=_bill(bill),
     )
+
+
+def _model(budget: Budget, days: list[DaySpent]) -> ModelUse:
+    limits = budget.limits
+    return ModelUse(
+        currency=limits.currency,
+        daily_tokens=limits.daily_tokens_per_tenant,
+        daily_money=str(limits.daily_money_per_tenant),
+        days=[
+            ModelDay(
+                day=one.day, model=one.model, input_tokens=one.spent.input_tokens,
+                output_tokens=one.spent.output_tokens, money=str(one.spent.money),
+            )
+            for one in days
+        ],
+    )  # fmt: skip
 
 
 def _bill(bill: Bill) -> BillOut:

@@ -1,0 +1,68 @@
+"""The parts of the room that a language model needs, built around a scripted one."""
+
+from dataclasses import dataclass
+
+from chatpush.notify.renderers import Renderers
+from chatpush.plugins.host import Plugins
+from chatpush.settings import Support
+from chatpush.settings import Writer as WriterSettings
+from chatpush.store.database import Database
+from chatpush.store.vault import Vault
+from chatpush.support.answer_cache import AnswerCache
+from chatpush.support.budget import Budget
+from chatpush.support.conversations import Conversations
+from chatpush.support.embedded import EmbeddedAssistant
+from chatpush.support.memory import Memory
+from chatpush.support.model_tools import ModelTools
+from chatpush.support.modelled import ModelledAssistant, summarising
+from chatpush.support.prompts import Prompts
+from chatpush.support.redaction import Redaction
+from chatpush.support.retrieval import Retrieval
+from chatpush.support.tools import Toolbox
+from chatpush.support.writer import Writer
+from tests.clocks import StillClock
+
+
+@dataclass
+class Modelling:
+    """What stands behind an assistant with a model."""
+
+    writer: Writer
+    budget: Budget
+    prompts: Prompts
+    memory: Memory
+    assistant: ModelledAssistant
+
+    async def close(self) -> None:
+        """Close connections and processes."""
+        await self.writer.close()
+        await self.prompts.stop()
+
+
+def build_modelling(
+    database: Database,
+    vault: Vault,
+    clock: StillClock,
+    settings: Support,
+    model: WriterSettings,
+    conversations: Conversations,
+    retrieval: Retrieval,
+    toolbox: Toolbox,
+    embedded: EmbeddedAssistant,
+    plugins: Plugins | None = None,
+) -> Modelling:
+    """Build it."""
+    budget, redaction = Budget(database, clock, model), Redaction(plugins)
+    writer = Writer(model, budget, clock, pause=_no_pause)
+    prompts = Prompts(database, clock, Renderers())
+    memory = Memory(database, vault, conversations, summarising(writer, prompts, redaction))
+    cache = AnswerCache(database, vault, clock, model.answer_cache_hours)
+    tools = ModelTools(toolbox, redaction)
+    assistant = ModelledAssistant(
+        writer, retrieval, tools, embedded, prompts, memory, cache, redaction, settings, model.max_tool_rounds
+    )
+    return Modelling(writer, budget, prompts, memory, assistant)
+
+
+async def _no_pause(seconds: float) -> None:
+    """Don't wait between attempts."""
