@@ -5,6 +5,7 @@ Usage: python -m bench.notify [--users 20000] [--broadcast-users 1000000] [--rat
 
 import argparse
 import asyncio
+import gc
 import json
 import statistics
 import tempfile
@@ -21,9 +22,11 @@ from chatpush.notify.accepted import AcceptedMessages
 from chatpush.notify.away import Away
 from chatpush.notify.drafts import MessageDraft, Recipient
 from chatpush.notify.endpoints import Endpoints
+from chatpush.notify.messages import Messages
 from chatpush.notify.outbox import Rules
 from chatpush.notify.sending import build_outbox
 from chatpush.notify.template_source import LocaleSource
+from chatpush.process import GC_THRESHOLDS
 from chatpush.settings import Settings
 
 PAGE = 500
@@ -64,8 +67,11 @@ async def introduce(push: Chatpush, count: int) -> None:
         await push.users.ensure(DEFAULT_TENANT, names)
 
 
-async def pipeline(users: int) -> float:
-    """Return users a second through fan-out, policy, rendering, sealing and the inbox."""
+async def pipeline(users: int) -> tuple[float, float]:
+    """Return users a second through fan-out, policy, rendering, sealing and the inbox: by the clock, and of one core.
+
+    The second counts the processor time of all threads, so that a busy machine does not spoil it.
+    """
     with tempfile.TemporaryDirectory() as directory:
         push = made(directory)
         async with push.records():
@@ -79,7 +85,15 @@ async def pipeline(users: int) -> float:
                 push.plugins, Meter(push.database, push.clock), SystemClock(),
                 Rules(marketing_needs_consent=False),
             )  # fmt: skip
-            begun = time.perf_counter()
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(*GC_THRESHOLDS)  # as the server runs
+            outbox.handing.open()
+            messages = Messages(
+                push.database, push.vault, push.audience, push.templates, push.fanout, push.clock, outbox.ring,
+                handing=outbox.handing,
+            )  # fmt: skip
+            begun, spent = time.perf_counter(), time.process_time()
             for start in range(0, users, PAGE):
                 to = tuple(
                     Recipient(user=UserId(f"u{number:07}"), data={"price": number % 90})
@@ -88,13 +102,14 @@ async def pipeline(users: int) -> float:
                 draft = MessageDraft(
                     to=to, template="offer", data={"item": "A lantern"}, category=Category.MARKETING
                 )
-                await push.messages.accept(DEFAULT_TENANT, draft)
+                await messages.accept(DEFAULT_TENANT, draft)
+                await outbox.turn()
             while await outbox.turn() == 0:
                 pass
-            taken = time.perf_counter() - begun
+            taken, worked = time.perf_counter() - begun, time.process_time() - spent
             await push.renderers.stop()
             assert publisher.published >= users, publisher.published
-            return users / taken
+            return users / taken, users / worked
 
 
 async def broadcast(users: int) -> float:
@@ -169,7 +184,8 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=500)
     parser.add_argument("--seconds", type=int, default=10)
     given = parser.parse_args()
-    print(f"pipeline, users a second: {asyncio.run(pipeline(given.users)):,.0f}")
+    by_clock, of_core = asyncio.run(pipeline(given.users))
+    print(f"pipeline, users a second: {by_clock:,.0f} by the clock, {of_core:,.0f} of one core's time")
     worst = asyncio.run(broadcast(given.broadcast_users))
     print(f"broadcast to {given.broadcast_users:,}, worst of 11 in ms: {worst:.1f}")
     median, high = asyncio.run(to_the_page(given.rate, given.seconds))

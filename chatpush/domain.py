@@ -33,6 +33,7 @@ DEFAULT_LOCALE = "en"
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [one + other for one in _ALPHABET for other in _ALPHABET]
 _birth = threading.Lock()
 _last_birth = 0
 
@@ -47,9 +48,14 @@ def new_id(prefix: str) -> str:
     with _birth:
         _last_birth = max(_last_birth + 1, time.time_ns() // 1000)
         moment = _last_birth
-    head = "".join(_ALPHABET[(moment >> shift) & 31] for shift in range(50, -1, -5))
     tail = secrets.randbits(60)
-    return f"{prefix}_{head}" + "".join(_ALPHABET[(tail >> shift) & 31] for shift in range(55, -1, -5))
+    # Two letters at a time, and no loop: a campaign to a million users asks for millions of ids.
+    return (
+        f"{prefix}_{_ALPHABET[moment >> 50 & 31]}{_PAIRS[moment >> 40 & 1023]}{_PAIRS[moment >> 30 & 1023]}"
+        f"{_PAIRS[moment >> 20 & 1023]}{_PAIRS[moment >> 10 & 1023]}{_PAIRS[moment & 1023]}"
+        f"{_PAIRS[tail >> 50]}{_PAIRS[tail >> 40 & 1023]}{_PAIRS[tail >> 30 & 1023]}"
+        f"{_PAIRS[tail >> 20 & 1023]}{_PAIRS[tail >> 10 & 1023]}{_PAIRS[tail & 1023]}"
+    )
 
 
 def to_ms(moment: datetime) -> int:

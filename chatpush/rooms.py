@@ -187,7 +187,8 @@ class Rooms:
             inbox_size=rules.inbox_size, max_attempts=rules.max_attempts,
         )  # fmt: skip
         self.fanout = FanOut(
-            database, vault, self.audience, accepted, clock, self.outbox.ring, page_size=rules.page_size
+            database, vault, self.audience, accepted, clock, self.outbox.ring, page_size=rules.page_size,
+            handing=self.outbox.handing,
         )
         self.broadcasts = Broadcasts(
             database, accepted, self.fanout, clock, self.outbox.deliver, self.hub.online,
@@ -198,7 +199,7 @@ class Rooms:
             database, vault, self.audience, self.templates, self.fanout, clock, self.outbox.ring,
             known_channels=self.away.names, silent_channels=self.away.silent_names, happenings=happenings,
             max_recipients=rules.max_inline_recipients, allow=self._allow_messages,
-            broadcasts=self.broadcasts,
+            broadcasts=self.broadcasts, handing=self.outbox.handing,
         )  # fmt: skip
         self.experiments, self.dead_letters = (
             Experiments(database),

@@ -87,6 +87,33 @@ class Claims:
 
         return await self._database.write(look)
 
+    async def release(self, tenant: TenantId, deliveries: Iterable[str]) -> None:
+        """Put claimed deliveries back, due at once."""
+        ids, params = among(deliveries)
+        await self._database.write(
+            lambda tx: tx.execute(
+                "UPDATE delivery SET claimed_by = '', due_at = 0"
+                f" WHERE tenant = :t AND pending = 1 AND settled_at IS NULL AND id IN {ids}",
+                t=tenant, **params,
+            )
+        )  # fmt: skip
+
+    async def is_due(self, now: datetime) -> bool:
+        """Return whether anything on disk is due; cheaper than to claim nothing."""
+        found = " UNION ALL ".join(
+            "SELECT * FROM (SELECT 1 FROM delivery WHERE pending = 1"
+            f" AND priority_rank = {rank} AND due_at <= :now LIMIT 1) AS rank_{rank}"
+            for rank in RANKS
+        )
+        return bool(await self._database.read(found, now=to_ms(now)))
+
+    async def past(
+        self, tenant: TenantId, users: Iterable[str], since: datetime
+    ) -> dict[str, tuple[Past, ...]]:
+        """Return what users got since then, but for transactional messages."""
+        sql, params = _past_of(tenant, users, since)
+        return _past(await self._database.read(sql, **params))
+
     async def next_due(self) -> datetime | None:
         """Return when the next pending delivery is due, or None."""
         first = [
@@ -171,18 +198,30 @@ def _with_facts(tx: Transaction, tenant: TenantId, rows: list[Row], since: datet
     past: dict[str, tuple[Past, ...]] = {}
     capped = {row["user_id"] for row in rows if row["category"] != Category.TRANSACTIONAL}
     if capped:
-        names, who = among(capped)
-        for row in tx.query(
-            f"SELECT user_id, settled_at, category, topic FROM delivery WHERE tenant = :t AND user_id IN {names}"
-            " AND category <> 'transactional' AND settled_at > :since",
-            t=tenant, since=to_ms(since), **who,
-        ):  # fmt: skip
-            got = Past(from_ms(row["settled_at"]), Category(row["category"]), row["topic"])
-            past[row["user_id"]] = (*past.get(row["user_id"], ()), got)
+        sql, params = _past_of(tenant, capped, since)
+        past = _past(tx.query(sql, **params))
     return [
         Claim(row, users.get(row["user_id"]), messages[row["message"]], past.get(row["user_id"], ()))
         for row in rows
     ]
+
+
+def _past_of(tenant: TenantId, users: Iterable[str], since: datetime) -> tuple[str, dict[str, Any]]:
+    """Return the statement and the parameters that find what users got."""
+    names, who = among(dict.fromkeys(users))
+    sql = (
+        f"SELECT user_id, settled_at, category, topic FROM delivery WHERE tenant = :t AND user_id IN {names}"
+        " AND category <> 'transactional' AND settled_at > :since"
+    )
+    return sql, {"t": tenant, "since": to_ms(since), **who}
+
+
+def _past(rows: list[Row]) -> dict[str, tuple[Past, ...]]:
+    found: dict[str, tuple[Past, ...]] = {}
+    for row in rows:
+        got = Past(from_ms(row["settled_at"]), Category(row["category"]), row["topic"])
+        found[row["user_id"]] = (*found.get(row["user_id"], ()), got)
+    return found
 
 
 def _conclude_in(tx: Transaction, tenant: TenantId, outcome: Outcome, ids: list[str]) -> None:

@@ -11,7 +11,7 @@ it. A topic, a segment or everyone follows in the background, unless they are
 so many that each reads it for themself (see ``broadcasts``).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,6 +26,7 @@ from chatpush.notify.audience import Audience
 from chatpush.notify.digests import gather_in, item_row
 from chatpush.notify.drafts import Accepted
 from chatpush.notify.experiments import HOLDOUT, assign
+from chatpush.notify.handing import Handed, Handing
 from chatpush.notify.hours import instant, zone
 from chatpush.notify.listing import among
 from chatpush.notify.users import create_missing
@@ -45,8 +46,9 @@ class FanOut:
 
     def __init__(
         self, database: Database, vault: Vault, audience: Audience, accepted: AcceptedMessages, clock: Clock,
-        ring_outbox: Callable[[], None], *, page_size: int = 500,
+        ring_outbox: Callable[[], None], *, page_size: int = 500, handing: Handing | None = None,
     ) -> None:  # fmt: skip
+        self._handing = handing or Handing("")
         self._database = database
         self._vault = vault
         self._audience = audience
@@ -98,7 +100,7 @@ class FanOut:
         ``due`` is when they were to be sent, if the message does not say.
         """
         now = self._clock.now()
-        own = {one.user: one.data for one in accepted.to if one.user is not None and one.data}
+        own = own_data(accepted)
         if own:
             await self._vault.ready_many(tenant, [user for user in users if user in own])
         if due is not None:
@@ -106,7 +108,12 @@ class FanOut:
         else:
             at = await self._due(tenant, accepted, users, now)
             at |= {one.user: one.send_at for one in accepted.to if one.user in at and one.send_at}
-        made = [self._row(tenant, message, accepted, user, at[user], now, own.get(user)) for user in users]
+        alike = self._alike(tenant, message, accepted, now)
+        when = {due: _when(accepted, due, now) for due in set(at.values())}
+        made = [
+            {**alike, **when[at[user]], **self._own(tenant, message, accepted, user, own.get(user))}
+            for user in users
+        ]
         if accepted.digest is not None:
             await self._vault.ready_many(tenant, list(users))
             words = (
@@ -117,11 +124,15 @@ class FanOut:
                 row[ITEM] = item_row(self._vault, tenant, row["user_id"], row["id"], data, to_ms(now))
         return made
 
-    def insert_in(self, tx: Transaction, tenant: TenantId, accepted: Accepted, rows: list[Row]) -> None:
-        """Insert deliveries; a waiting one of the same collapse key gives way."""
+    def insert_in(
+        self, tx: Transaction, tenant: TenantId, accepted: Accepted, rows: list[Row],
+        known: Collection[UserId] = (),
+    ) -> None:  # fmt: skip
+        """Insert deliveries; a waiting one of the same collapse key gives way. ``known`` users exist."""
         if not rows:
             return
-        create_missing(tx, tenant, [row["user_id"] for row in rows], to_ms(self._clock.now()))
+        new = [row["user_id"] for row in rows if row["user_id"] not in known]
+        create_missing(tx, tenant, new, to_ms(self._clock.now()))
         if accepted.collapse_key:
             users, params = among(row["user_id"] for row in rows)
             tx.execute(
@@ -141,6 +152,7 @@ class FanOut:
         accepted = await self._accepted.of_row(row)
         page = await self._audience.page(tenant, accepted.to, UserId(row["fan_cursor"]), self.page_size)
         rows = await self.rows(tenant, message, accepted, page.users)
+        await self._handing.room(len(rows))
         now = to_ms(self._clock.now())
         # At the end the draft forgets its recipients: each delivery has what is its user's.
         kept = accepted if page.cursor is not None else replace(accepted, to=())
@@ -150,7 +162,9 @@ class FanOut:
             else seal(self._vault, tenant, row["owner"], message, kept)
         )
 
-        def write(tx: Transaction) -> None:
+        claimed = self._handing.claim(accepted, rows, self._clock.now())
+
+        def write(tx: Transaction) -> bool:
             # Another node may have been faster, and the sender may have cancelled meanwhile.
             cursor = row["fan_cursor"] if page.cursor is None else page.cursor
             moved = tx.execute(
@@ -161,8 +175,16 @@ class FanOut:
             )  # fmt: skip
             if moved:
                 self.insert_in(tx, tenant, accepted, rows)
+            return bool(moved)
 
-        await self._database.write(write)
+        moved = False
+        try:
+            moved = await self._database.write(write)
+        finally:
+            if not moved:
+                self._handing.forget(len(claimed))
+        if claimed and moved:
+            self._handing.hand(Handed(tenant, replace(accepted, to=()), claimed, own_data(accepted)))
 
     async def _give_up(self, row: Row, reason: str) -> None:
         log.warning("fan-out ended early", message=row["id"], reason=reason)
@@ -188,41 +210,64 @@ class FanOut:
         at_zone = {name: instant(accepted.send_local, zone(name)) for name in {*zones.values(), "UTC"}}
         return {user: at_zone[zones.get(user, "UTC")] for user in users}
 
-    def _row(
-        self, tenant: TenantId, message: MessageId, accepted: Accepted, user: UserId, due: datetime,
-        now: datetime, own: Mapping[str, Any] | None,
-    ) -> Row:  # fmt: skip
-        delivery = new_id("dlv")
-        variant = assign(accepted.variants, accepted.holdout, accepted.campaign or message, user)
-        held = variant == HOLDOUT
-        state = DeliveryState.SCHEDULED if due > now else DeliveryState.QUEUED
-        expires = due + timedelta(seconds=accepted.ttl_seconds) if accepted.ttl_seconds is not None else None
-        data = self._vault.seal_json(tenant, user, "delivery", "data", delivery, dict(own)) if own else None
+    def _alike(self, tenant: TenantId, message: MessageId, accepted: Accepted, now: datetime) -> Row:
+        """Return what all deliveries of a message have in common."""
         return {
             "tenant": tenant,
-            "id": delivery,
+            "id": "",
             "message": message,
-            "user_id": user,
+            "user_id": "",
             "category": accepted.category.value,
             "campaign": accepted.campaign or "",
             "collapse_key": accepted.collapse_key,
-            "state": (DeliveryState.SUPPRESSED if held else state).value,
-            "reason": HOLDOUT if held else "send_at" if due > now else "",
-            "pending": int(not held),
+            "state": "",
+            "reason": "",
+            "pending": 1,
             "priority_rank": accepted.rank,
-            "due_at": to_ms(due),
-            "expires_at": to_ms(expires) if expires else None,
+            "due_at": 0,
+            "expires_at": None,
             "attempts": 0,
             "claimed_by": "",
             "shown_as": "",
             "stage": 0,
             "left_channels": "",
             "topic": accepted.topic,
-            "variant": variant,
+            "variant": "",
             "digest_key": "",
-            "data_sealed": data,
+            "data_sealed": None,
             "created_at": to_ms(now),
         }
+
+    def _own(
+        self, tenant: TenantId, message: MessageId, accepted: Accepted, user: UserId,
+        own: Mapping[str, Any] | None,
+    ) -> Row:  # fmt: skip
+        """Return what is this user's: id, variant, and data under their own key."""
+        delivery = new_id("dlv")
+        row: Row = {"id": delivery, "user_id": user}
+        if own:
+            row["data_sealed"] = self._vault.seal_json(tenant, user, "delivery", "data", delivery, dict(own))
+        if variant := assign(accepted.variants, accepted.holdout, accepted.campaign or message, user):
+            row["variant"] = variant
+            if variant == HOLDOUT:
+                row |= {"state": DeliveryState.SUPPRESSED.value, "reason": HOLDOUT, "pending": 0}
+        return row
+
+
+def _when(accepted: Accepted, due: datetime, now: datetime) -> Row:
+    """Return what follows from the moment at which deliveries are due."""
+    expires = due + timedelta(seconds=accepted.ttl_seconds) if accepted.ttl_seconds is not None else None
+    return {
+        "state": (DeliveryState.SCHEDULED if due > now else DeliveryState.QUEUED).value,
+        "reason": "send_at" if due > now else "",
+        "due_at": to_ms(due),
+        "expires_at": to_ms(expires) if expires else None,
+    }
+
+
+def own_data(accepted: Accepted) -> dict[UserId, Mapping[str, Any]]:
+    """Return the data that named users have of their own."""
+    return {one.user: one.data for one in accepted.to if one.user is not None and one.data}
 
 
 def without_item(row: Row) -> Row:

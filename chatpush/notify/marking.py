@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from chatpush.account.metering import Meter
 from chatpush.account.plans import Kind
 from chatpush.clock import Clock
-from chatpush.domain import OutgoingMessage, TenantId, to_ms
+from chatpush.domain import OutgoingMessage, TenantId, new_id, to_ms
 from chatpush.notify.drafts import Accepted
 from chatpush.notify.happenings import Happenings
 from chatpush.notify.listing import among
@@ -60,8 +61,9 @@ class Marks:
         if not sent:
             return
         now = self._clock.now()
-        uses = [self._meter.row(tenant, Kind.MESSAGES, 1, one.id) for one, _ in sent]
-        traces = [_sent_entry(tenant, one, channels, now) for one, channels in sent if channels]
+        use = self._meter.row(tenant, Kind.MESSAGES, 1, "")
+        uses = [{**use, "id": use["id"] + one.id} for one, _ in sent]
+        traces = _sent_entries(tenant, sent, now)
 
         noted = [(one.row["message"], one.id, {"channels": channels}) for one, channels in sent if channels]
 
@@ -99,6 +101,21 @@ def _mark_in(tx: Transaction, tenant: TenantId, ids: list[str], pending: int, no
             f" settled_at = COALESCE(settled_at, :now) WHERE tenant = :t AND id IN {names}",
             p=pending, now=to_ms(now), t=tenant, **params,
         )  # fmt: skip
+
+
+def _sent_entries(tenant: TenantId, sent: Sequence[tuple[Ready, list[str]]], now: datetime) -> list[Row]:
+    """Return the trace of what went out; most of a page has the same words, which are written down once."""
+    alike: dict[tuple[Any, ...], Row] = {}
+    entries: list[Row] = []
+    for one, channels in sent:
+        if not channels:
+            continue
+        kind = (one.grounds, *channels, one.message.template, one.filtered, one.row["variant"])
+        known = alike.get(kind)
+        if known is None:
+            known = alike[kind] = _sent_entry(tenant, one, channels, now)
+        entries.append({**known, "delivery": one.id, "id": new_id("trc")})
+    return entries
 
 
 def _sent_entry(tenant: TenantId, one: Ready, channels: list[str], now: datetime) -> Row:

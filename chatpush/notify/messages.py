@@ -11,18 +11,20 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from chatpush.clock import Clock
-from chatpush.domain import Category, DeliveryId, MessageId, TenantId, UserId, new_id, to_ms
+from chatpush.domain import Category, DeliveryId, MessageId, TenantId, User, UserId, new_id, to_ms
 from chatpush.errors import InvalidInput, KeyReused, NotFound
 from chatpush.notify import drafts
 from chatpush.notify.accepted import AcceptedMessages, seal
 from chatpush.notify.audience import Audience
 from chatpush.notify.broadcasts import Broadcasts
 from chatpush.notify.drafts import INBOX_NAMES, Accepted, MessageDraft
-from chatpush.notify.fanout import FanOut, without_item
+from chatpush.notify.fanout import FanOut, own_data, without_item
 from chatpush.notify.happenings import Happenings
+from chatpush.notify.handing import Handed, Handing
 from chatpush.notify.listing import Listed, Window, among
 from chatpush.notify.reporting import ENGAGEMENT, DeliveryReport, Message, message_of, report_of, sums
 from chatpush.notify.template_source import Template, check_content
@@ -51,8 +53,9 @@ class Messages:
         clock: Clock, ring_outbox: Callable[[], None], *, known_channels: frozenset[str] = frozenset(),
         silent_channels: frozenset[str] = frozenset(),
         max_recipients: int = 1000, allow: Allow | None = None, broadcasts: Broadcasts | None = None,
-        happenings: Happenings | None = None,
+        happenings: Happenings | None = None, handing: Handing | None = None,
     ) -> None:  # fmt: skip
+        self._handing = handing or Handing("")
         self._broadcasts = broadcasts
         self._happenings = happenings or Happenings(clock)
         self._allow = allow
@@ -77,12 +80,14 @@ class Messages:
         return await self._check(tenant, draft)
 
     async def accept(
-        self, tenant: TenantId, draft: MessageDraft, idempotency_key: str = "", along: Along | None = None
-    ) -> MessageId:
+        self, tenant: TenantId, draft: MessageDraft, idempotency_key: str = "", along: Along | None = None,
+        people: Mapping[UserId, User] = MappingProxyType({}),
+    ) -> MessageId:  # fmt: skip
         """Take a message on; it is durable when this returns.
 
         The same ``idempotency_key`` again returns the first message's id. ``along``
         is for messages to named users; it happens with the message or not at all.
+        ``people`` are recipients whose record the caller has just read.
 
         Raises:
             InvalidInput: a part of the draft can't be used; ``param`` names it.
@@ -104,6 +109,7 @@ class Messages:
         kept = replace(accepted, to=()) if inline else accepted
         row = self._row(tenant, message, draft, kept, idempotency_key, owner=owner)
         row["fanned_at"] = row["accepted_at"] if inline else None
+        claimed = self._handing.claim(accepted, rows, self._clock.now())
 
         def write(tx: Transaction) -> MessageId:
             if along is not None:
@@ -112,15 +118,26 @@ class Messages:
                 return first
             tx.insert("message", row)
             self._note_in(tx, tenant, "message.accepted", row)
-            self._fanout.insert_in(tx, tenant, accepted, rows)
+            self._fanout.insert_in(tx, tenant, accepted, rows, known=people)
             return message
 
-        stored = await self._database.write(write)
+        stored = ""
+        try:
+            stored = await self._database.write(write)
+        finally:
+            if stored != message:
+                self._handing.forget(len(claimed))
+        if claimed and stored == message:
+            self._handing.hand(Handed(tenant, kept, claimed, own_data(accepted), people))
         if inline:
             self._ring_outbox()
         else:
             self._fanout.ring()
-        return stored
+        return MessageId(stored)
+
+    async def room(self, count: int) -> None:
+        """Wait until the outbox keeps up with so many more; for whoever makes messages by the thousand."""
+        await self._handing.room(count)
 
     async def _broadcast(
         self, tenant: TenantId, draft: MessageDraft, accepted: Accepted, key: str, broadcasts: Broadcasts

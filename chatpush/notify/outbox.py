@@ -2,51 +2,35 @@
 
 The loop sleeps until somebody rings or the next delivery is due; there is no
 polling, so a message for one user is on the open page some milliseconds after
-it was accepted. Filters see the rendered text, because that is what they judge.
+it was accepted. What was written a moment ago is handed over in memory
+(``handing``); everything else is claimed from the queue on disk.
 """
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 
 from chatpush.clock import Clock
-from chatpush.domain import (
-    CampaignId,
-    Category,
-    Content,
-    DeliveryId,
-    DeliveryState,
-    MessageId,
-    OutgoingMessage,
-    QuietHours,
-    TenantId,
-    User,
-    from_ms,
-)
-from chatpush.errors import ChatpushError, InvalidTemplate, Unavailable, VaultError
+from chatpush.domain import Category, DeliveryState, QuietHours, TenantId, UserId, from_ms
+from chatpush.errors import Unavailable, VaultError
 from chatpush.notify.accepted import AcceptedMessages
 from chatpush.notify.claims import Claim, Claims, Outcome
 from chatpush.notify.delivery import Delivery
-from chatpush.notify.digests import Digests, gathered
+from chatpush.notify.digests import Digests
 from chatpush.notify.drafts import Accepted
+from chatpush.notify.handing import Handed, Handing
+from chatpush.notify.jobs import Concluded, Job
 from chatpush.notify.marking import Ready
 from chatpush.notify.policy import Cap, Decision, Facts, Past, Verdict, decide
-from chatpush.notify.template_source import Rendering
-from chatpush.notify.templates import Templates
 from chatpush.notify.users import Users
-from chatpush.plugins.contracts import Drop
-from chatpush.plugins.host import Plugins
+from chatpush.notify.wording import Wording
 from chatpush.rounds import Rounds
-from chatpush.store.database import Row
 from chatpush.store.vault import Vault
 
 log = structlog.get_logger(__name__)
-
-LONGEST_REASON = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,48 +49,24 @@ class Rules:
         return max([self.marketing_cap_window, *(cap.window for cap in self.caps)])
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A claimed delivery with its user and message opened."""
-
-    claim: Claim
-    user: User
-    accepted: Accepted
-
-    @property
-    def template(self) -> str:
-        """The template of the user's variant, or the message's."""
-        variant = self.row["variant"]
-        found = [one.template for one in self.accepted.variants if one.name == variant]
-        return found[0] if found else self.accepted.template
-
-    @property
-    def row(self) -> Row:
-        return self.claim.delivery
-
-
-Concluded = tuple[Row, Outcome, str]
-Gathered = dict[str, list[dict[str, Any]]]
-
-
 class Outbox:
     """The worker that empties the queue."""
 
     def __init__(
-        self, claims: Claims, users: Users, accepted: AcceptedMessages, templates: Templates, plugins: Plugins,
-        delivery: Delivery, vault: Vault, clock: Clock, rules: Rules, digests: Digests, *, batch: int = 256,
+        self, claims: Claims, users: Users, accepted: AcceptedMessages, wording: Wording, delivery: Delivery,
+        vault: Vault, clock: Clock, rules: Rules, digests: Digests, handing: Handing, *, batch: int = 256,
         sole: bool = True,
     ) -> None:  # fmt: skip
         self._claims = claims
         self._users = users
         self._accepted = accepted
-        self._templates = templates
-        self._plugins = plugins
+        self._wording = wording
         self._delivery = delivery
         self._vault = vault
         self._clock = clock
         self._rules = rules
         self._digests = digests
+        self.handing = handing
         self._batch = batch
         self._sole = sole
         self._rounds = Rounds("notify.outbox", self.turn)
@@ -115,26 +75,35 @@ class Outbox:
         """Begin; a sole worker first takes back what an earlier process had claimed."""
         if self._sole:
             await self._claims.release_all()
+        self.handing.open()
         await self._rounds.start()
 
     async def stop(self) -> None:
-        """Finish the present batch."""
+        """Finish the present batch; what was handed over and not begun waits for the next start."""
+        left = self.handing.close()
         await self._rounds.stop()
+        for handed in left:
+            await self._claims.release(handed.tenant, [row["id"] for row in handed.rows])
 
     def ring(self) -> None:
         """Say that deliveries were made."""
         self._rounds.ring()
 
     async def turn(self) -> float | None:
-        """Process one batch; return the seconds until the next is due, None if none is."""
+        """Process one batch of each kind; return the seconds until the next is due, None if none is."""
         now = self._clock.now()
+        handed = self._take()
+        for tenant, group in handed.items():
+            await self._process_handed(tenant, group, now)
+        if handed and not await self._claims.is_due(now):
+            return 0
         claims = await self._claims.claim(now, self._batch, self._rules.longest_window)
         by_tenant: dict[TenantId, list[Claim]] = {}
         for claim in claims:
             by_tenant.setdefault(TenantId(claim.delivery["tenant"]), []).append(claim)
         for tenant, own in by_tenant.items():
-            await self._process_or_isolate(tenant, own, now)
-        if claims:
+            await self._process_claims(tenant, own, now)
+        if claims or handed:
             return 0
         due = await self._claims.next_due()
         return None if due is None else max(0.001, (due - self._clock.now()).total_seconds())
@@ -147,57 +116,127 @@ class Outbox:
                 tenant, deliveries[start : start + self._batch], now - self._rules.longest_window
             )
             if claims:
-                await self._process_or_isolate(tenant, claims, now)
+                await self._process_claims(tenant, claims, now)
 
-    async def _process_or_isolate(self, tenant: TenantId, claims: list[Claim], now: datetime) -> None:
+    def _take(self) -> dict[TenantId, list[Handed]]:
+        """Return about a batch of what was handed over."""
+        found: dict[TenantId, list[Handed]] = {}
+        count = 0
+        while count < self._batch and (handed := self.handing.take()) is not None:
+            found.setdefault(handed.tenant, []).append(handed)
+            count += len(handed.rows)
+        return found
+
+    async def _jobs_of(self, tenant: TenantId, group: list[Handed], now: datetime) -> list[Job]:
+        """Return what was handed over with its users and what they got before; erased users drop out.
+
+        Their deliveries were cancelled by the erasure.
+        """
+        known = {user: person for handed in group for user, person in handed.people.items()}
+        wanted = [UserId(row["user_id"]) for handed in group for row in handed.rows]
+        unknown = [user for user in wanted if user not in known]
+        if unknown:
+            known |= await self._users.get_many(tenant, unknown)
+        await self._vault.ready_many(tenant, list(dict.fromkeys(wanted)))
+        capped = [
+            row["user_id"]
+            for handed in group
+            if handed.accepted.category is not Category.TRANSACTIONAL
+            for row in handed.rows
+        ]
+        past = await self._claims.past(tenant, capped, now - self._rules.longest_window) if capped else {}
+        return [
+            Job(row, person, handed.accepted, past.get(person.id, ()), handed.own.get(person.id, {}))
+            for handed in group
+            for row in handed.rows
+            if (person := known.get(UserId(row["user_id"]))) is not None
+        ]
+
+    async def _process_handed(self, tenant: TenantId, group: list[Handed], now: datetime) -> None:
+        try:
+            jobs = await self._jobs_of(tenant, group, now)
+        except Unavailable:
+            raise
+        # The edge of the worker: what can't be opened goes back to the queue, which takes it row by row.
+        except Exception:
+            log.exception("what was handed over could not be opened", tenant=tenant)
+            await self._claims.release(tenant, [row["id"] for handed in group for row in handed.rows])
+            return
+        await self._process_or_isolate(tenant, jobs, [], now)
+
+    async def _process_claims(self, tenant: TenantId, claims: list[Claim], now: datetime) -> None:
+        try:
+            jobs, concluded = await self._open(tenant, claims)
+        except Unavailable:
+            raise
+        # The edge of the worker: a row that can't be opened must not hold up the 255 others for ever.
+        except Exception as error:
+            log.exception("batch could not be opened", tenant=tenant, deliveries=len(claims))
+            if len(claims) == 1:
+                await self._fail(tenant, claims[0].delivery, error, now)
+                return
+            for claim in claims:
+                await self._process_claims(tenant, [claim], now)
+            return
+        await self._process_or_isolate(tenant, jobs, concluded, now)
+
+    async def _process_or_isolate(
+        self, tenant: TenantId, jobs: list[Job], concluded: list[Concluded], now: datetime
+    ) -> None:
         """Process a batch; if something in it breaks, each by itself, so that one bad row fails alone.
 
         Whatever the batch had done already is not done again: a delivery that
         is not pending any more is left alone, a publication has its key.
         """
         try:
-            await self._process(tenant, claims, now)
+            await self._process(tenant, jobs, concluded, now)
         except Unavailable:
             raise
-        # The edge of the worker: a row that can't be opened must not hold up the 255 others for ever.
+        # The edge of the worker, as above.
         except Exception as error:
-            log.exception("batch failed", tenant=tenant, deliveries=len(claims))
-            if len(claims) == 1:
-                outcome = Outcome(DeliveryState.FAILED, f"internal: {type(error).__name__}", attempted=True)
-                await self._claims.conclude(tenant, [(claims[0].delivery, outcome, "outbox")], now)
+            log.exception("batch failed", tenant=tenant, deliveries=len(jobs))
+            if len(jobs) == 1:
+                await self._fail(tenant, jobs[0].row, error, now)
                 return
-            for claim in claims:
-                await self._process_or_isolate(tenant, [claim], now)
+            for job in jobs:
+                await self._process_or_isolate(tenant, [job], [], now)
 
-    async def _process(self, tenant: TenantId, claims: list[Claim], now: datetime) -> None:
-        jobs, concluded = await self._open(tenant, claims)
+    async def _fail(self, tenant: TenantId, row: dict[str, object], error: Exception, now: datetime) -> None:
+        outcome = Outcome(DeliveryState.FAILED, f"internal: {type(error).__name__}", attempted=True)
+        await self._claims.conclude(tenant, [(row, outcome, "outbox")], now)
+
+    async def _process(
+        self, tenant: TenantId, jobs: list[Job], concluded: list[Concluded], now: datetime
+    ) -> None:
         jobs, decided, grounds = self._decide(jobs, now)
         gathering = {job.row["id"]: job.row["user_id"] for job in jobs if job.row["digest_key"]}
         digests = await self._digests.items(tenant, gathering)
-        messages, broken = await self._render(tenant, jobs, digests)
-        contents = {job.row["id"]: message.content for job, message in messages}
-        messages, dropped = await self._filter(messages)
+        messages, broken = await self._wording.render(tenant, jobs, digests)
+        written = [message.content for _, message in messages]
+        passed, dropped = await self._wording.filter(messages)
+        before = dict(zip((job.row["id"] for job, _ in messages), written, strict=True))
         ready = [
             Ready(
-                job.row,
-                message,
-                job.accepted,
-                grounds.get(job.row["id"], "resumed"),
-                filtered=message.content != contents[job.row["id"]],
+                job.row, message, job.accepted, grounds.get(job.row["id"], "resumed"),
+                filtered=message.content is not before[job.row["id"]]
+                and message.content != before[job.row["id"]],
             )
-            for job, message in messages
-        ]
-        await asyncio.gather(
-            self._claims.conclude(tenant, [*concluded, *decided, *broken, *dropped], now),
-            self._delivery.send(tenant, ready),
-        )
+            for job, message in passed
+        ]  # fmt: skip
+        outcomes = [*concluded, *decided, *broken, *dropped]
+        if outcomes:
+            await asyncio.gather(
+                self._claims.conclude(tenant, outcomes, now), self._delivery.send(tenant, ready)
+            )
+        else:
+            await self._delivery.send(tenant, ready)
 
-    async def _open(self, tenant: TenantId, claims: list[Claim]) -> tuple[list[_Job], list[Concluded]]:
+    async def _open(self, tenant: TenantId, claims: list[Claim]) -> tuple[list[Job], list[Concluded]]:
         """Open users and messages; whose user was erased is cancelled."""
         rows = {claim.user["id"]: claim.user for claim in claims if claim.user is not None}
         await self._vault.ready_many(tenant, list(rows))
         users = {user.id: user for user in await self._users.of_rows(tenant, list(rows.values()))}
-        jobs: list[_Job] = []
+        jobs: list[Job] = []
         concluded: list[Concluded] = []
         for claim in claims:
             user = users.get(claim.delivery["user_id"])
@@ -206,7 +245,7 @@ class Outbox:
                 outcome = Outcome(DeliveryState.CANCELLED, "user_erased")
                 concluded.append((claim.delivery, outcome, "policy"))
             else:
-                jobs.append(_Job(claim, user, accepted))
+                jobs.append(Job(claim.delivery, user, accepted, claim.past))
         return jobs, concluded
 
     async def _accepted_of(self, claim: Claim) -> Accepted | None:
@@ -215,9 +254,9 @@ class Outbox:
         except VaultError:
             return None
 
-    def _decide(self, jobs: list[_Job], now: datetime) -> tuple[list[_Job], list[Concluded], dict[str, str]]:
+    def _decide(self, jobs: list[Job], now: datetime) -> tuple[list[Job], list[Concluded], dict[str, str]]:
         """Ask the policy; return the jobs that may go on, the others, and the grounds."""
-        going: list[_Job] = []
+        going: list[Job] = []
         concluded: list[Concluded] = []
         grounds: dict[str, str] = {}
         sent_now: dict[str, tuple[Past, ...]] = {}
@@ -243,9 +282,9 @@ class Outbox:
                 concluded.append((job.row, _outcome(decision), "policy"))
         return going, concluded, grounds
 
-    def _facts(self, job: _Job, now: datetime, sent_now: tuple[Past, ...]) -> Facts:
+    def _facts(self, job: Job, now: datetime, sent_now: tuple[Past, ...]) -> Facts:
         expires = job.row["expires_at"]
-        past = job.claim.past + sent_now
+        past = job.past + sent_now
         return Facts(
             now=now,
             category=job.accepted.category,
@@ -257,80 +296,11 @@ class Outbox:
             consent_needed=self._rules.marketing_needs_consent,
             cap=self._rules.marketing_cap,
             cap_window=self._rules.marketing_cap_window,
-            recent=tuple(one.at for one in past if one.category is Category.MARKETING),
+            recent=tuple(one.at for one in past if one.category is Category.MARKETING) if past else (),
             topic=job.row["topic"],
             caps=self._rules.caps,
             past=past,
         )
-
-    async def _render(
-        self, tenant: TenantId, jobs: list[_Job], digests: Gathered
-    ) -> tuple[list[tuple[_Job, OutgoingMessage]], list[Concluded]]:
-        """Render each template once for all its users."""
-        contents: dict[str, Content | ChatpushError] = {}
-        by_template: dict[str, list[_Job]] = {}
-        for job in jobs:
-            by_template.setdefault(job.template, []).append(job)
-        for template, own in by_template.items():
-            for job, content in zip(own, await self._contents(tenant, template, own, digests), strict=True):
-                contents[job.row["id"]] = content
-        rendered: list[tuple[_Job, OutgoingMessage]] = []
-        concluded: list[Concluded] = []
-        for job in jobs:
-            content = contents[job.row["id"]]
-            if isinstance(content, Content):
-                rendered.append((job, _outgoing(tenant, job, content)))
-            else:
-                reason = f"{content.code}: {content.message}"[:LONGEST_REASON]
-                log.warning("rendering failed", delivery=job.row["id"], problem=content.code)
-                concluded.append((job.row, Outcome(DeliveryState.FAILED, reason), "template"))
-        return rendered, concluded
-
-    async def _contents(
-        self, tenant: TenantId, template: str, jobs: Sequence[_Job], digests: Gathered
-    ) -> Sequence[Content | ChatpushError]:
-        if not template:
-            return [
-                gathered(job.accepted.content, digests.get(job.row["id"], []))
-                if job.accepted.content
-                else InvalidTemplate("the message has no content")
-                for job in jobs
-            ]
-        try:
-            version = await self._templates.get(tenant, template)
-        except ChatpushError as error:
-            return [error for _ in jobs]
-        renderings = [
-            Rendering(job.user, job.accepted.locale or job.user.locale, self._data(tenant, job, digests))
-            for job in jobs
-        ]
-        return await self._templates.render(version, renderings)
-
-    def _data(self, tenant: TenantId, job: _Job, digests: Gathered) -> dict[str, Any]:
-        """Return the message's data with the recipient's own over it, and what a digest gathered."""
-        sealed, items = job.row["data_sealed"], digests.get(job.row["id"])
-        more = {"digest": {"count": len(items), "items": items}} if items else {}
-        if sealed is None:
-            return {**job.accepted.data, **more}
-        own = self._vault.open_json(tenant, job.user.id, "delivery", "data", job.row["id"], sealed)
-        return {**job.accepted.data, **own, **more}
-
-    async def _filter(
-        self, rendered: list[tuple[_Job, OutgoingMessage]]
-    ) -> tuple[list[tuple[_Job, OutgoingMessage]], list[Concluded]]:
-        """Pass every message through the plugins, all at once; the first Drop ends it."""
-        if not self._plugins.has("filter_message"):
-            return rendered, []
-        verdicts = await asyncio.gather(*(self._plugins.filter_message(message) for _, message in rendered))
-        passed: list[tuple[_Job, OutgoingMessage]] = []
-        dropped: list[Concluded] = []
-        for (job, _), verdict in zip(rendered, verdicts, strict=True):
-            if isinstance(verdict, Drop):
-                outcome = Outcome(DeliveryState.SUPPRESSED, verdict.reason[:LONGEST_REASON] or "filtered")
-                dropped.append((job.row, outcome, "filter"))
-            else:
-                passed.append((job, verdict))
-        return passed, dropped
 
 
 def _outcome(decision: Decision) -> Outcome:
@@ -338,22 +308,3 @@ def _outcome(decision: Decision) -> Outcome:
         return Outcome(DeliveryState.SCHEDULED, decision.reason, decision.until)
     expired = decision.reason == "expired"
     return Outcome(DeliveryState.EXPIRED if expired else DeliveryState.SUPPRESSED, decision.reason)
-
-
-def _outgoing(tenant: TenantId, job: _Job, content: Content) -> OutgoingMessage:
-    return OutgoingMessage(
-        tenant=tenant,
-        message=MessageId(job.row["message"]),
-        delivery=DeliveryId(job.row["id"]),
-        user=job.user,
-        category=job.accepted.category,
-        template=job.template,
-        content=content,
-        campaign=CampaignId(job.row["campaign"]) if job.row["campaign"] else None,
-        priority=job.accepted.priority.value,
-        ttl_seconds=job.accepted.ttl_seconds,
-        collapse_key=job.row["collapse_key"],
-        silent=job.accepted.silent,
-        badge=None if isinstance(job.accepted.badge, bool) else job.accepted.badge,
-        display_seconds=job.accepted.display_seconds,
-    )

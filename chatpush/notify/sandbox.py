@@ -25,8 +25,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, BinaryIO
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError, pass_context
+from jinja2 import DictLoader, StrictUndefined, Template, TemplateSyntaxError, pass_context
 from jinja2.exceptions import SecurityError
+from jinja2.meta import find_referenced_templates
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -106,21 +107,39 @@ def _environment() -> Environment:
 ENVIRONMENT = _environment()
 
 
-def compile_parts(parts: Mapping[str, str], where: str) -> dict[str, Template]:
-    """Return the compiled texts of one locale; ``where`` names it in errors.
+def compile_parts(
+    parts: Mapping[str, str], where: str, includes: Mapping[str, str] | None = None
+) -> dict[str, Template]:
+    """Return the compiled texts of one locale; ``where`` names it in errors, ``includes`` are by name.
 
     Raises:
         InvalidTemplate: one does not parse; the message has its line.
     """
-    compiled = {}
-    for part, source in parts.items():
+    compiled, included = {}, includes or {}
+    environment = ENVIRONMENT.overlay(loader=DictLoader(dict(included)), cache_size=len(included))
+    for part, source in {**parts, **{f"include {name}": text for name, text in included.items()}}.items():
         try:
-            compiled[part] = ENVIRONMENT.from_string(source)
+            _check_includes(environment, source, included)
+            template = compiled[part] = environment.from_string(source)
+            # Jinja looks globals up through a chain of dictionaries, for every rendering anew.
+            template.globals = dict(template.globals)
         except TemplateSyntaxError as error:
             raise _problem(where, part, error.lineno, error.message or "syntax error") from error
         except (RecursionError, MemoryError, OverflowError, SyntaxError, ValueError) as error:
             raise _problem(where, part, None, f"can't be compiled: {error or 'too complex'}") from error
     return compiled
+
+
+def _check_includes(environment: Environment, source: str, included: Mapping[str, str]) -> None:
+    """Refuse to name what was not found when the template was saved."""
+    if "{%" in source:
+        for name in find_referenced_templates(environment.parse(source)):
+            if name not in included:
+                raise ValueError(
+                    "include takes a name in quotes, and import and extends are switched off"
+                    if name is None
+                    else f"{name[:64]!r} was not found"
+                )
 
 
 def render_parts(
@@ -131,7 +150,11 @@ def render_parts(
     Raises:
         InvalidTemplate: a name is missing, the text grew beyond ``max_bytes``, or it failed otherwise.
     """
-    return {part: _render(template, context, max_bytes, where, part) for part, template in compiled.items()}
+    return {
+        part: _render(template, context, max_bytes, where, part)
+        for part, template in compiled.items()
+        if not part.startswith("include ")
+    }
 
 
 def _render(template: Template, context: Mapping[str, Any], max_bytes: int, where: str, part: str) -> str:
@@ -196,7 +219,7 @@ def _answer(request: dict[str, Any], context: Any, cache: "OrderedDict[str, dict
     try:
         with _limited(seconds):
             if fingerprint not in cache:
-                cache[fingerprint] = compile_parts(request["parts"], where)
+                cache[fingerprint] = compile_parts(request["parts"], where, request["includes"])
             if context is None:
                 return {"texts": {}}
             return {"texts": render_parts(cache[fingerprint], context, request["max_bytes"], where)}

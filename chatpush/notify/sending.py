@@ -11,12 +11,14 @@ from chatpush.notify.claims import Claims
 from chatpush.notify.delivery import Delivery, Publisher
 from chatpush.notify.digests import Digests
 from chatpush.notify.endpoints import Endpoints
+from chatpush.notify.handing import Handing
 from chatpush.notify.happenings import Happenings
 from chatpush.notify.marking import Marks
 from chatpush.notify.outbox import Outbox, Rules
 from chatpush.notify.reaching import Reaching
 from chatpush.notify.templates import Templates
 from chatpush.notify.users import Users
+from chatpush.notify.wording import Wording
 from chatpush.plugins.host import Plugins
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
@@ -38,6 +40,7 @@ def build_outbox(
         max_attempts=max_attempts,
     )  # fmt: skip
     digests = Digests(database, vault)
-    outbox = Outbox(claims, users, accepted, templates, plugins, delivery, vault, clock, rules, digests)
+    wording, handing = Wording(templates, plugins, vault), Handing(worker)
+    outbox = Outbox(claims, users, accepted, wording, delivery, vault, clock, rules, digests, handing)
     reaching.rings(outbox.ring)
     return outbox

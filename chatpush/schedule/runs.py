@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from chatpush.clock import Clock
-from chatpush.domain import CampaignId, RunId, TenantId, UserId, from_ms, new_id, to_ms
+from chatpush.domain import EPOCH, CampaignId, RunId, TenantId, UserId, from_ms, new_id, to_ms
 from chatpush.errors import ChatpushError, Conflict, NotFound, Unavailable
 from chatpush.notify.audience import Audience
 from chatpush.notify.listing import Listed, Window
@@ -319,7 +319,9 @@ class Runs:
             await self._database.write(move)
             return
         message = draft(definition, CampaignId(row["campaign"]), addressed, moments=due, cancel_key=row["id"])
-        await self._messages.accept(tenant, message, along=move)
+        people = {one.user.id: one.user for one in addressed if one.user.created_at != EPOCH}
+        await self._messages.room(len(addressed))
+        await self._messages.accept(tenant, message, along=move, people=people)
 
     async def _later(self, row: Row, error: str) -> None:
         """Try the page again after a while; give up when it never works."""

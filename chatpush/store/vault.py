@@ -17,6 +17,7 @@ import json
 import os
 import secrets
 from collections import OrderedDict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,11 @@ from chatpush.store.database import Database, Transaction
 VERSION = b"\x01"
 KEY_BYTES = 32
 CACHED_OWNERS = 100_000
+OWNERS_AT_ONCE = 500
+ENCODE = json.JSONEncoder(ensure_ascii=False).encode
+"""``json.dumps`` makes an encoder for every call."""
+KEY_ID_BYTES = 8
+KEY_ID_LENGTH = KEY_ID_BYTES.to_bytes(4, "big")
 CREATE_MODE = 0o600
 
 
@@ -105,22 +111,30 @@ class Vault:
         """Load many owners' keys with two statements instead of two each."""
         await self._ready_one(tenant, "")
         missing = [owner for owner in dict.fromkeys(owners) if (tenant, owner) not in self._keys]
-        if not missing:
+        for start in range(0, len(missing), OWNERS_AT_ONCE):
+            await self._ready_page(tenant, missing[start : start + OWNERS_AT_ONCE])
+
+    async def _ready_page(self, tenant: TenantId, owners: list[str]) -> None:
+        """Read the keys there are, and make the others; who was faster wins."""
+        sql, params = _keys_of(tenant, owners)
+        for row in await self._database.read(sql, **params):
+            self._remember(tenant, row["owner"], self._unwrap(tenant, row["owner"], row))
+        fresh = {owner: self._wrap(tenant, owner) for owner in owners if (tenant, owner) not in self._keys}
+        if not fresh:
             return
-        fresh = {owner: self._wrap(tenant, owner) for owner in missing}
+        asked, names = _keys_of(tenant, list(fresh))
 
         def create(tx: Transaction) -> list[dict[str, Any]]:
-            tx.insert_many("vault_key", [row for _, row in fresh.values()], "(tenant, owner) DO NOTHING")
-            found = []
-            for owner in missing:
-                found += tx.query(
-                    "SELECT owner, key_id, wrapped FROM vault_key WHERE tenant = :t AND owner = :o",
-                    t=tenant, o=owner,
-                )  # fmt: skip
-            return found
+            made = tx.insert_many(
+                "vault_key", [row for _, row in fresh.values()], "(tenant, owner) DO NOTHING"
+            )
+            return tx.query(asked, **names) if made < len(fresh) else []
 
-        for row in await self._database.write(create):
-            self._remember(tenant, row["owner"], self._unwrap(tenant, row["owner"], row))
+        others = {row["owner"]: row for row in await self._database.write(create)}
+        for owner, (key, _) in fresh.items():
+            other = others.get(owner)
+            is_ours = other is None or bytes(other["key_id"]) == key.id
+            self._remember(tenant, owner, key if is_ours else self._unwrap(tenant, owner, other or {}))
 
     async def forget(self, tenant: TenantId, owner: str) -> None:
         """Destroy an owner's key: what it sealed can never be opened again."""
@@ -166,7 +180,7 @@ class Vault:
         self, tenant: TenantId, owner: str, table: str, column: str, row: str, value: Json
     ) -> bytes:
         """Seal a JSON value."""
-        return self.seal(tenant, owner, table, column, row, json.dumps(value, ensure_ascii=False).encode())
+        return self.seal(tenant, owner, table, column, row, ENCODE(value).encode())
 
     def open_json(
         self, tenant: TenantId, owner: str, table: str, column: str, row: str, sealed: bytes
@@ -211,7 +225,7 @@ class Vault:
         return self._key(tenant, "").cipher if owner else self._master
 
     def _wrap(self, tenant: TenantId, owner: str) -> tuple[_Key, dict[str, Any]]:
-        key = _Key(secrets.token_bytes(8), secrets.token_bytes(KEY_BYTES))
+        key = _Key(secrets.token_bytes(KEY_ID_BYTES), secrets.token_bytes(KEY_BYTES))
         nonce = os.urandom(12)
         place = _place(tenant, owner, "vault_key", "wrapped", owner, key.id)
         wrapped = nonce + self._wrapper(tenant, owner).encrypt(nonce, key.secret, place)
@@ -226,7 +240,27 @@ class Vault:
             raise VaultError("the master key does not open this database; is it the right file?") from error
 
 
+def _keys_of(tenant: TenantId, owners: list[str]) -> tuple[str, dict[str, Any]]:
+    """Return the statement and the parameters that find these owners' keys."""
+    params = {f"o{index}": owner for index, owner in enumerate(owners)}
+    names = ", ".join(f":{name}" for name in params)
+    sql = f"SELECT owner, key_id, wrapped FROM vault_key WHERE tenant = :t AND owner IN ({names})"
+    return sql, {"t": tenant, **params}
+
+
 def _place(tenant: str, owner: str, table: str, column: str, row: str, key_id: bytes) -> bytes:
     """Associated data: length-prefixed parts, so that no two places look alike."""
-    parts = [tenant.encode(), owner.encode(), table.encode(), column.encode(), row.encode(), key_id]
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    who, which = owner.encode(), row.encode()
+    return b"".join(
+        (
+            _part(tenant), len(who).to_bytes(4, "big"), who, _part(table), _part(column),
+            len(which).to_bytes(4, "big"), which, KEY_ID_LENGTH, key_id,
+        )
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def _part(text: str) -> bytes:
+    """Return one of the few tenants, tables and columns with its length before it."""
+    encoded = text.encode()
+    return len(encoded).to_bytes(4, "big") + encoded

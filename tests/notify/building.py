@@ -140,7 +140,9 @@ def build_room(
         database, vault, publisher, lambda tenant, user: UserId(user) in online, endpoints, away, users, accepted,
         templates, plugins, Meter(database, clock), clock, rules or Rules(), happenings=happenings, worker="test", inbox_size=inbox_size,
     )  # fmt: skip
-    fanout = FanOut(database, vault, audience, accepted, clock, ring or outbox.ring, page_size=page_size)
+    fanout = FanOut(
+        database, vault, audience, accepted, clock, ring or outbox.ring, page_size=page_size, handing=outbox.handing
+    )
     broadcasts = Broadcasts(
         database, accepted, fanout, clock, outbox.deliver,
         lambda: [(DEFAULT_TENANT, UserId(name)) for name in online], from_users=read_from_users,
@@ -148,7 +150,7 @@ def build_room(
     messages = Messages(
         database, vault, audience, templates, fanout, clock, ring or outbox.ring, known_channels=away.names,
         silent_channels=away.silent_names, happenings=happenings,
-        broadcasts=broadcasts,
+        broadcasts=broadcasts, handing=outbox.handing,
     )  # fmt: skip
     recalls = Recalls(database, publisher, clock, messages.cancel_one)
     dead_letters = DeadLetters(database, clock, outbox.ring)

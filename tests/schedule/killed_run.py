@@ -6,11 +6,11 @@ It says ``before`` and ``after`` each page is accepted, and ``done`` when no run
 import asyncio
 import sys
 from pathlib import Path
+from typing import Any
 
 from chatpush.clock import SystemClock
 from chatpush.domain import DEFAULT_TENANT, MessageId, TenantId
 from chatpush.notify.drafts import MessageDraft
-from chatpush.notify.messages import Along
 from chatpush.store.database import SqliteDatabase
 from chatpush.store.migrate import migrate
 from chatpush.store.vault import Vault
@@ -36,10 +36,10 @@ async def carry_on(path: Path) -> None:
     accept = office.room.messages.accept
 
     async def telling(
-        tenant: TenantId, draft: MessageDraft, idempotency_key: str = "", along: Along | None = None
+        tenant: TenantId, draft: MessageDraft, idempotency_key: str = "", **more: Any
     ) -> MessageId:
         print("before", flush=True)
-        message = await accept(tenant, draft, idempotency_key, along)
+        message = await accept(tenant, draft, idempotency_key, **more)
         print("after", flush=True)
         return message
 

@@ -1,6 +1,7 @@
 """Firings happen once, runs reach each user once, whatever comes in between."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,6 @@ from chatpush.domain import Item, ItemId, MessageId, TenantId, UserId
 from chatpush.errors import Conflict, NotFound, Unavailable
 from chatpush.notify.drafts import MessageDraft
 from chatpush.notify.listing import Window
-from chatpush.notify.messages import Along
 from chatpush.recommend.behaviour import event
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
@@ -189,9 +189,9 @@ async def test_a_page_done_twice_is_sent_once_even_if_users_joined_meanwhile(
     accept = office.room.messages.accept
 
     async def accept_then_die(
-        tenant: TenantId, draft: MessageDraft, idempotency_key: str = "", along: Along | None = None
+        tenant: TenantId, draft: MessageDraft, idempotency_key: str = "", **more: Any
     ) -> MessageId:
-        await accept(tenant, draft, idempotency_key, along)
+        await accept(tenant, draft, idempotency_key, **more)
         raise Unavailable("killed behind the commit")
 
     office.room.messages.accept = accept_then_die  # type: ignore[method-assign]
@@ -210,7 +210,7 @@ async def test_a_page_that_fails_is_tried_again_later_and_given_up_in_the_end(
     run = await office.runs.run_now(tenant, await made(office))
 
     async def refuse(
-        tenant: TenantId, draft: MessageDraft, idempotency_key: str = "", along: Along | None = None
+        tenant: TenantId, draft: MessageDraft, idempotency_key: str = "", **more: Any
     ) -> MessageId:
         raise Unavailable("the disk is full")
 
