@@ -124,7 +124,7 @@ _YES = re.compile(
     r"(yes|yeah|yep|yup|sure|ok(ay)?|please( do)?|yes,? please( do)?|yes,? tell me|of course|absolutely|"
     r"sounds good|that would be (great|nice|good)|go ahead|do (it|that)|tell me|"
     r"是|是的|对|对的|好|好的|好呀|好啊|好吧|嗯|嗯嗯|行|可以|可以的|要|要的|需要|当然|没问题|麻烦(你|您)?了?|"
-    r"好的?[,，\s]*(谢谢|麻烦了|告诉我|通知我)|请?(通知|告诉|提醒)我)" + _TRAIL,
+    r"好的?[,，\s]*(谢谢|麻烦了|请?(告诉|通知|提醒)我)|请?(通知|告诉|提醒)我)" + _TRAIL,
     re.IGNORECASE,
 )
 _NO = re.compile(

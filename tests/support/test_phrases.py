@@ -17,7 +17,20 @@ from chatpush.support.phrases import (
 
 
 @pytest.mark.parametrize(
-    "text", ["yes", "Yes, please!", "ok", "Sure.", "是", "好的", "要", "好的，谢谢", "请通知我", "嗯嗯"]
+    "text",
+    [
+        "yes",
+        "Yes, please!",
+        "ok",
+        "Sure.",
+        "是",
+        "好的",
+        "要",
+        "好的，谢谢",
+        "请通知我",
+        "好的，请告诉我",
+        "嗯嗯",
+    ],
 )
 def test_yes(text: str) -> None:
     assert is_yes(text)
