@@ -22,6 +22,8 @@ import numpy as np
 from rich.console import Console
 from scipy import sparse
 
+from chatpush.recommend import labelling
+from chatpush.recommend.analysis import accuracy
 from chatpush.recommend.choosing import Choice, choose, quality
 from chatpush.recommend.collaborative import Collaborative
 from chatpush.recommend.evaluation import evaluate, popularity
@@ -150,7 +152,7 @@ def retail() -> list[tuple[str, ...]]:
 
 def send_times() -> list[tuple[str, ...]]:
     """Return rows (setting, share of the oracle's extra opens, largest error of a probability)."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, visits, later in (
         ("with a visit a week", 1.0, 0.5), ("no visits, half of what is missed is seen later", 0.0, 0.5),
         ("from openings alone", 0.0, 0.0),
@@ -159,6 +161,15 @@ def send_times() -> list[tuple[str, ...]]:
         error = max(abs(said - true) for said, true in found.calibration())
         rows.append((name, f"{found.share:.1%}", f"{error:.3f}"))
     return rows
+
+
+def analyses() -> list[tuple[str, ...]]:
+    """Return rows (what, share right on lines left out)."""
+    found = accuracy(labelling.SURE)
+    rows = [
+        (name, f"{getattr(found, name):.1%}") for name in ("category", "urgency", "sentiment", "language")
+    ]
+    return [*rows, ("of news, chance of marketing above the threshold", f"{found.overruled:.1%}")]
 
 
 def _als(known: Matrix, later: Matrix) -> tuple[str, str, str]:
@@ -209,8 +220,15 @@ def main() -> None:
         lines += [f"Gowalla was not measured: {GOWALLA} is not there.", ""]
     lines += ["### Online Retail, temporal split, 95 % intervals over users", ""]
     lines += table(("method", "Recall@20", "NDCG@20", "MAP@20", "coverage"), retail())
-    lines += ["### Send times: 300 simulated readers, a message a day for eight weeks, hours chosen by the model", ""]
-    lines += table(("what it hears", "of an oracle's extra opens", "largest error of a probability"), send_times())
+    lines += [
+        "### Send times: 300 simulated readers, a message a day for eight weeks, hours chosen by the model",
+        "",
+    ]
+    lines += table(
+        ("what it hears", "of an oracle's extra opens", "largest error of a probability"), send_times()
+    )
+    lines += ["### Content analysis: the labelled English and Chinese lines, a fifth left out at a time", ""]
+    lines += table(("what", "right"), analyses())
     console.print("\n".join(lines), markup=False)
     if not quick:
         text = PAGE.read_text(encoding="utf-8")

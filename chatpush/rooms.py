@@ -52,11 +52,15 @@ from chatpush.realtime.namespaces import Namespaces
 from chatpush.realtime.public_keys import PublicKeys
 from chatpush.realtime.sealing import sealing_by
 from chatpush.realtime.tokens import Tokens
+from chatpush.recommend.advice import Adviser
 from chatpush.recommend.behaviour import Behaviour
 from chatpush.recommend.catalogue import Catalogue
+from chatpush.recommend.copies import Copies
 from chatpush.recommend.copywriter import Copywriter
 from chatpush.recommend.exposures import Exposures
 from chatpush.recommend.feedback import Feedback
+from chatpush.recommend.forms import Forms
+from chatpush.recommend.labelling import Labelling
 from chatpush.recommend.joining import moving_events
 from chatpush.recommend.learning import Learning
 from chatpush.recommend.models import Models
@@ -64,6 +68,7 @@ from chatpush.recommend.occasions import Occasions
 from chatpush.recommend.outlook import Outlooks
 from chatpush.recommend.recommender import Recommender
 from chatpush.recommend.restraint import Restraint
+from chatpush.recommend.slots import Brand
 from chatpush.recommend.timing import Timing
 from chatpush.schedule.alarm import Alarm
 from chatpush.schedule.campaigns import Campaigns
@@ -85,6 +90,7 @@ from chatpush.support.candidates import Candidates
 from chatpush.support.conversations import Conversations
 from chatpush.support.embedded import EmbeddedAssistant
 from chatpush.support.erasure import erasing
+from chatpush.support.forms import FormFiller
 from chatpush.support.gate import Gate
 from chatpush.support.heads import Heads
 from chatpush.support.joining import Joining
@@ -199,6 +205,7 @@ class Rooms:
             database, vault, self.audience, self.templates, self.fanout, clock, self.outbox.ring,
             known_channels=self.away.names, silent_channels=self.away.silent_names, happenings=happenings,
             max_recipients=rules.max_inline_recipients, allow=self._allow_messages,
+            judge=Labelling().judge if self.settings.recommend.judge_labels else None,
             broadcasts=self.broadcasts, handing=self.outbox.handing,
         )  # fmt: skip
         self.experiments, self.dead_letters = (
@@ -234,7 +241,8 @@ class Rooms:
         self.restraint = Restraint(database, clock)
         self.outlooks = Outlooks(database, self.timing, self.restraint, clock)
         self.users.also_erase(self.behaviour.erase)
-        self.receipts.listen(Feedback(self.behaviour, self.inbox).on_reception)
+        self.copies = Copies(database, clock, settings.words_control)
+        self.receipts.listen(Feedback(self.behaviour, self.inbox, self.copies).on_reception)
 
     def _build_support(self) -> None:
         database, vault, clock, settings = self.database, self.vault, self.clock, self.settings.support
@@ -291,7 +299,13 @@ class Rooms:
         database, vault, clock = self.database, self.vault, self.clock
         self.campaigns = Campaigns(database, vault, self.messages, clock)
         self.results = CampaignResults(database, self.campaigns, clock)
-        drafting = Drafting(self.users, self.recommender, self.timing, Copywriter())
+        recommend = self.settings.recommend
+        filler = FormFiller(self.writer) if self.writer is not None else None
+        self.forms = Forms(database, clock, filler, recommend.words_daily_tokens)
+        brand = Brand(recommend.tone, tuple(recommend.forbidden_words))
+        words = Copywriter(self.forms, self.copies, clock, brand)
+        self.adviser = Adviser(self.timing, self.forms, brand)
+        drafting = Drafting(self.users, self.recommender, self.timing, words, self.restraint)
         self.runs = Runs(
             database, vault, self.campaigns, self.audience, self.messages, self.templates, drafting, clock
         )

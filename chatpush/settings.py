@@ -364,6 +364,9 @@ class Recommend(Section):
         86_400.0, ge=0, description="Seconds between trainings when enough is new; 0: by command only."
     )
     models_directory: str = Field("models", description="Where trained models lie, below data_dir.")
+    judge_labels: bool = Field(
+        True, description="Treat a message as marketing if its words surely are, whatever its label says."
+    )
     words_daily_tokens: int = Field(
         100_000, ge=0, description="Tokens a day for words and analyses by a model, for each tenant; 0: none."
     )

@@ -1,11 +1,11 @@
 """What a sender asks for, checked, and as the JSON that is sealed until all have it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from chatpush.domain import CampaignId, Category, Content, UserId, iso
 from chatpush.errors import InvalidInput
@@ -24,6 +24,19 @@ PAST_TOLERANCE = timedelta(minutes=1)
 LARGEST_BADGE = 9999
 LONGEST_DISPLAY = 86_400
 MOST_TAGS = 5
+
+
+class Words(Protocol):
+    """What a reader may get to read."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def body(self) -> str: ...
+
+
+Judge = Callable[[Category, Sequence[str]], Category]
+"""Returns what a message is treated as: its label, or marketing if its words are."""
 
 
 class Priority(StrEnum):
@@ -119,6 +132,7 @@ class Accepted:
     holdout: float = 0.0
     topic: str = ""
     digest: Digest | None = None
+    relabelled: bool = False
     silent: bool = False
     badge: bool | int = True
     display_seconds: int | None = None
@@ -175,6 +189,7 @@ def accepted_of(stored: Mapping[str, Any]) -> Accepted:
         holdout=stored.get("holdout", 0.0),
         topic=stored.get("topic", ""),
         digest=Digest(**stored["digest"]) if stored.get("digest") else None,
+        relabelled=stored.get("relabelled", False),
         silent=stored.get("silent", False),
         badge=stored.get("badge", True),
         display_seconds=stored.get("display_seconds"),
@@ -187,8 +202,16 @@ def _recipient_of(stored: Mapping[str, Any]) -> Recipient:
     return Recipient(**{**stored, "send_at": datetime.fromisoformat(moment) if moment else None})
 
 
-def accept(draft: MessageDraft, template: str, category: Category) -> Accepted:
-    """Return the accepted message of a checked draft, with its pinned template and its category."""
+def accept(
+    draft: MessageDraft, template: str, label: Category, judge: Judge | None = None, texts: Iterable[Words] = ()
+) -> Accepted:  # fmt: skip
+    """Return the accepted message of a checked draft, with its pinned template and its category.
+
+    The ``label`` it came with is not its category if the ``judge`` finds that its
+    words (``texts`` of templates, or its content) are marketing.
+    """
+    said = [*texts, *([draft.content] if draft.content is not None else [])]
+    category = judge(label, [f"{one.title}\n{one.body}" for one in said]) if judge is not None else label
     ttl = draft.ttl_seconds
     if ttl is None and category is Category.MARKETING:
         ttl = int(MARKETING_TTL.total_seconds())
@@ -213,6 +236,7 @@ def accept(draft: MessageDraft, template: str, category: Category) -> Accepted:
         holdout=draft.holdout,
         topic=_only_topic(draft.to),
         digest=draft.digest,
+        relabelled=category is not label,
         silent=draft.silent,
         badge=draft.badge,
         display_seconds=draft.display_seconds,

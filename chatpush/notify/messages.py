@@ -53,7 +53,7 @@ class Messages:
         clock: Clock, ring_outbox: Callable[[], None], *, known_channels: frozenset[str] = frozenset(),
         silent_channels: frozenset[str] = frozenset(),
         max_recipients: int = 1000, allow: Allow | None = None, broadcasts: Broadcasts | None = None,
-        happenings: Happenings | None = None, handing: Handing | None = None,
+        happenings: Happenings | None = None, handing: Handing | None = None, judge: drafts.Judge | None = None,
     ) -> None:  # fmt: skip
         self._handing = handing or Handing("")
         self._broadcasts = broadcasts
@@ -70,6 +70,7 @@ class Messages:
         self._channels = known_channels | INBOX_NAMES
         self._silent_channels = silent_channels | INBOX_NAMES
         self._max_recipients = max_recipients
+        self._judge = judge
 
     async def check(self, tenant: TenantId, draft: MessageDraft) -> Accepted:
         """Return what a message would be accepted as; nothing is written.
@@ -334,16 +335,18 @@ class Messages:
         if draft.variants:
             return await self._check_variants(tenant, draft)
         if draft.template is None:
-            return drafts.accept(draft, "", draft.category or Category.TRANSACTIONAL)
+            return drafts.accept(draft, "", draft.category or Category.TRANSACTIONAL, self._judge)
         template = await self._template(tenant, draft.template, "template")
-        return drafts.accept(draft, template.pinned, draft.category or template.category)
+        label = draft.category or template.category
+        return drafts.accept(draft, template.pinned, label, self._judge, template.locales.values())
 
     async def _check_variants(self, tenant: TenantId, draft: MessageDraft) -> Accepted:
         """Pin every variant's template; the first one's category is the message's."""
         found = [await self._template(tenant, one.template, "variants") for one in draft.variants]
         pinned = [replace(one, template=own.pinned) for one, own in zip(draft.variants, found, strict=True)]
         category = draft.category or found[0].category
-        return drafts.accept(replace(draft, variants=tuple(pinned)), "", category)
+        texts = [text for template in found for text in template.locales.values()]
+        return drafts.accept(replace(draft, variants=tuple(pinned)), "", category, self._judge, texts)
 
     async def _template(self, tenant: TenantId, name: str, param: str) -> Template:
         try:

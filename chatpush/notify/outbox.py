@@ -288,6 +288,7 @@ class Outbox:
         return Facts(
             now=now,
             category=job.accepted.category,
+            relabelled=job.accepted.relabelled,
             consents=job.user.consents,
             timezone=job.user.timezone,
             quiet_hours=job.user.quiet_hours or self._rules.default_quiet_hours,

@@ -16,12 +16,14 @@ A deferral that would pass the ttl is a suppression with the same reason.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from chatpush.domain import Category, QuietHours
 from chatpush.notify.hours import quiet_until
+
+BY_ITS_WORDS = ": marketing by its words"
 
 
 class Verdict(StrEnum):
@@ -70,6 +72,8 @@ class Facts:
     ``recent`` holds when the user got marketing, of all campaigns; ``cap`` 0
     means none. ``caps`` are further ones, over ``past`` of every category but
     transactional. ``consent_needed`` asks marketing for an explicit yes.
+    ``relabelled``: the message is marketing by its words, not by its label; every
+    reason says so.
     """
 
     now: datetime
@@ -86,6 +90,7 @@ class Facts:
     topic: str = ""
     caps: tuple[Cap, ...] = ()
     past: tuple[Past, ...] = ()
+    relabelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,11 @@ def decide(facts: Facts) -> Decision:
     """Return what may happen to the message now."""
     if facts.expires_at is not None and facts.now >= facts.expires_at:
         return Decision(Verdict.SUPPRESS, "expired")
+    decision = _by_rules(facts)
+    return replace(decision, reason=f"{decision.reason}{BY_ITS_WORDS}") if facts.relabelled else decision
+
+
+def _by_rules(facts: Facts) -> Decision:
     return _refused(facts) or _quiet(facts) or _capped(facts) or Decision(Verdict.SEND, _grounds(facts))
 
 

@@ -32,7 +32,7 @@ PATTERNS = {
         r"(?:稳赚不赔|稳赚|保本|保收益|保证收益|无风险|零风险|包赚|只赚不赔|年化收益高达|必涨"
         r"|稳定高收益|躺赚|日赚|翻倍收益|本金无忧)"
         r"|\b(?:guaranteed?\s+(?:returns?|profits?|gains?|income|yield)"
-        r"|(?:returns?|profits?|gains?|income)\s+(?:is|are)?\s*guaranteed"
+        r"|(?:returns|profits?|gains?|income)\s+(?:is|are)?\s*guaranteed"
         r"|risk[- ]free|no[- ]risk|can'?t\s+lose|cannot\s+lose|never\s+lose\s+money"
         r"|double\s+your\s+(?:money|investment)"
         r"|sure\s+(?:win|profit|thing)|safe\s+profit|always\s+goes?\s+up|zero\s+risk)\b",

@@ -85,6 +85,11 @@ class Timing:
         known = responses(told_of([user], rows, now), await self._crowd(tenant), [cohort(user)])
         return known.chances()[0], float(known.tries[0])
 
+    async def usual(self, tenant: TenantId) -> Hours:
+        """Return kind of day × hour: the chance that somebody of whom nothing is known opens soon."""
+        usual: Hours = responses(Told.of(1), await self._crowd(tenant), [""]).chances()[0]
+        return usual
+
     async def _rows(self, tenant: TenantId, page: Sequence[User], until: datetime) -> Rows:
         names, params = among([user.id for user in page])
         span = {"since": to_ms(until - LOOK_BACK), "until": to_ms(until), "n": MOST_OF_A_PAGE}

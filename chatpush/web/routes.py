@@ -1,6 +1,7 @@
 """Every noun of the REST API."""
 
 from chatpush.web.api import (
+    analysis,
     attachments,
     browser,
     campaign_results,
@@ -47,6 +48,7 @@ ALL: list[Operations] = [
     experiments.routes,
     items.routes,
     recommendations.routes,
+    analysis.routes,
     campaigns.routes,
     campaign_runs.routes,
     campaign_results.routes,

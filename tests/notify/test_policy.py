@@ -105,3 +105,13 @@ def test_a_deferral_gets_on_and_an_expired_message_never_goes(facts: Facts) -> N
         assert (again.verdict, again.reason) != (DEFER, decision.reason)
     if facts.consents.get(facts.category) is False and facts.category is not Category.TRANSACTIONAL:
         assert decision.verdict is SUPPRESS
+
+
+def test_every_reason_says_so_when_a_label_was_overruled() -> None:
+    assert (
+        decide(replace(MARKETING, consents={}, relabelled=True)).reason
+        == "no_consent: marketing by its words"
+    )
+    assert decide(replace(MARKETING, relabelled=True)) == Decision(SEND, "consent: marketing by its words")
+    late = replace(MARKETING, relabelled=True, expires_at=NOON - HOUR)
+    assert decide(late) == Decision(SUPPRESS, "expired")
