@@ -63,6 +63,8 @@ class MockServer:
             "personalized": True,
         }
         self.promises: list[Json] = []
+        # What new conversations say of the queue and the office.
+        self.standing: Json = {}
         self.requests: list[tuple[str, str, Any]] = []
         self.refused_tokens: set[str] = set()
         self.failing: set[str] = set()
@@ -72,6 +74,9 @@ class MockServer:
         self.held: asyncio.Event | None = None
         self.on_turn: Callable[[str, str], Awaitable[None]] | None = None
         self.visitors = 0
+        self.files: dict[str, tuple[Json, bytes]] = {}
+        # While set, an upload's last bytes are read only when the event is.
+        self.stalled: asyncio.Event | None = None
         self.host = ""
         self._numbers = itertools.count(1)
         self._log: dict[str, list[Json]] = defaultdict(list)
@@ -145,6 +150,7 @@ class MockServer:
             "promise": None,
             "streaming": False,
             "client_id": None,
+            "attachments": [],
         }
         return {**made, **fields}
 
@@ -217,6 +223,13 @@ class MockServer:
                 web.post(f"{me}/conversations/{{id}}/handover", self._handover),
                 web.post(f"{me}/conversations/{{id}}/stop", self._ok),
                 web.post(f"{me}/conversations/{{id}}/read", self._read),
+                web.post(f"{me}/conversations/{{id}}/typing", self._nothing),
+                web.post(f"{me}/conversations/{{id}}/rating", self._rate),
+                web.post(f"{me}/conversations/{{id}}/transcript", self._transcript),
+                web.post(f"{me}/conversations/{{id}}/leave-message", self._leave),
+                web.post(f"{me}/conversations/{{id}}/attachments", self._upload),
+                web.get(f"{me}/conversations/{{id}}/attachments/{{file}}", self._download),
+                web.delete(f"{me}/conversations/{{id}}/attachments/{{file}}", self._drop),
                 web.post(f"{me}/join", self._join),
                 web.get(f"{me}/promises", self._list_promises),
                 web.delete(f"{me}/promises/{{id}}", self._cancel_promise),
@@ -238,7 +251,8 @@ class MockServer:
     async def _remember(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        body = await request.json() if request.can_read_body else None
+        is_json = request.can_read_body and request.content_type == "application/json"
+        body = await request.json() if is_json else None
         self.requests.append((request.method, request.path, body))
         if any(request.path.startswith(path) for path in self.failing):
             return _problem(503, "unavailable")
@@ -320,7 +334,8 @@ class MockServer:
         about = (await request.json()).get("about")
         if about and len(about) > 1:
             return _problem(422, "invalid_input")
-        return web.json_response(self.conversation(about=about), status=201)
+        made = self.conversation(about=about, **self.standing)
+        return web.json_response(made, status=201)
 
     async def _get_conversation(self, request: web.Request) -> web.Response:
         found = self.conversations.get(request.match_info["id"])
@@ -338,7 +353,8 @@ class MockServer:
         known = [turn for turn in self.conversations[cid]["turns"] if turn["client_id"] == body["client_id"]]
         if known:
             return web.json_response({"turn": known[0]}, status=202)
-        turn = await self.say(cid, "user", body["text"], client_id=body["client_id"])
+        files = [self.files[one][0] for one in body.get("attachments", [])]
+        turn = await self.say(cid, "user", body["text"], client_id=body["client_id"], attachments=files)
         if self.on_turn:
             task = asyncio.get_running_loop().create_task(_run(self.on_turn(cid, body["text"])))
             self._tasks.add(task)
@@ -350,6 +366,40 @@ class MockServer:
         self.conversations[cid]["state"] = "waiting"
         await self.publish(f"conversation:{cid}", {"type": "state", "state": "waiting", "agent": None})
         return web.json_response({}, status=202)
+
+    async def _rate(self, request: web.Request) -> web.Response:
+        made = self.conversations[request.match_info["id"]]
+        made |= {"may_rate": False, "rating": await request.json()}
+        return web.json_response({**made, "turns": None})
+
+    async def _transcript(self, request: web.Request) -> web.Response:
+        return web.json_response(await request.json(), status=202)
+
+    async def _leave(self, request: web.Request) -> web.Response:
+        text = (await request.json())["text"]
+        return web.json_response({"turn": await self.say(request.match_info["id"], "user", text)}, status=202)
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        if self.stalled is not None:
+            await self.stalled.wait()
+        body = await request.read()
+        name = request.query["name"]
+        if b"<script" in body:
+            return _problem(422, "invalid_input")
+        kind = "image/png" if body.startswith(b"\x89PNG") else "text/plain"
+        number = f"att_{next(self._numbers)}"
+        url = f"{request.path}/{number}"
+        made: Json = {"id": number, "name": name, "type": kind, "size": len(body), "url": url}
+        self.files[number] = (made, body)
+        return web.json_response(made, status=201)
+
+    async def _download(self, request: web.Request) -> web.Response:
+        made, body = self.files[request.match_info["file"]]
+        return web.Response(body=body, content_type=made["type"])
+
+    async def _drop(self, request: web.Request) -> web.Response:
+        del self.files[request.match_info["file"]]
+        return web.Response(status=204)
 
     async def _read(self, request: web.Request) -> web.Response:
         self.conversations[request.match_info["id"]]["unread_turns"] = 0

@@ -10,7 +10,7 @@ from aiohttp import web
 NONCE = "bGV0LW1lLWlu"
 POLICY = (
     "default-src 'none'; script-src {scripts}; connect-src 'self' http: ws:; "
-    f"img-src 'self'; worker-src 'self'; style-src 'nonce-{NONCE}'"
+    f"img-src 'self' blob:; worker-src 'self'; style-src 'nonce-{NONCE}'"
 )
 # What the page lets run: by host, or by nonce alone, with which every script of ours must come.
 SCRIPTS = {

@@ -48,28 +48,63 @@ export class Api {
     return this.call('GET', '/conversations');
   }
 
-  openConversation(about: object | null, locale: string): Promise<Conversation> {
-    return this.call('POST', '/conversations', about ? { about, locale } : { locale });
+  openConversation(about: object | null, locale: string, prechat?: Record<string, string> | null): Promise<Conversation> {
+    return this.call('POST', '/conversations', { ...(about ? { about } : {}), ...(prechat ? { prechat } : {}), locale });
   }
 
   conversation(id: string): Promise<Conversation> {
-    return this.call('GET', `/conversations/${encodeURIComponent(id)}`);
+    return this.call('GET', place(id));
   }
 
-  say(id: string, text: string, clientId: string): Promise<{ turn: Turn }> {
-    return this.call('POST', `/conversations/${encodeURIComponent(id)}/turns`, { text, client_id: clientId });
+  say(id: string, text: string, clientId: string, attachments: string[] = []): Promise<{ turn: Turn }> {
+    const files = attachments.length ? { attachments } : {};
+    return this.call('POST', `${place(id)}/turns`, { text, client_id: clientId, ...files });
+  }
+
+  typing(id: string): Promise<unknown> {
+    return this.call('POST', `${place(id)}/typing`, { typing: true });
+  }
+
+  rate(id: string, score: number, comment: string): Promise<Conversation> {
+    return this.call('POST', `${place(id)}/rating`, { score, comment });
+  }
+
+  transcript(id: string, email: string): Promise<{ email: string }> {
+    return this.call('POST', `${place(id)}/transcript`, { email });
+  }
+
+  leaveMessage(id: string, email: string, text: string): Promise<{ turn: Turn }> {
+    return this.call('POST', `${place(id)}/leave-message`, { email, text });
+  }
+
+  dropAttachment(id: string, attachment: string): Promise<unknown> {
+    return this.call('DELETE', `${place(id)}/attachments/${encodeURIComponent(attachment)}`);
+  }
+
+  // Where files of a conversation go, and what proves that they may: for requests that show
+  // their progress. Asked anew after a refusal, it brings another token.
+  async files(id: string, refused = false): Promise<{ url: string; headers: Record<string, string> }> {
+    const token = refused ? await this.session.renew(await this.session.token()) : await this.session.token();
+    return { url: `${this.session.host}/v1/me${place(id)}/attachments`, headers: this.headers(token) };
+  }
+
+  async blob(path: string): Promise<Blob> {
+    const headers = this.headers(await this.session.token());
+    const answer = await fetch(this.session.host + path, { headers, credentials: 'omit' });
+    if (!answer.ok) throw new ApiError(answer.status, 'no_file', 'the file cannot be fetched');
+    return answer.blob();
   }
 
   handover(id: string): Promise<unknown> {
-    return this.call('POST', `/conversations/${encodeURIComponent(id)}/handover`);
+    return this.call('POST', `${place(id)}/handover`);
   }
 
-  read(id: string): Promise<unknown> {
-    return this.call('POST', `/conversations/${encodeURIComponent(id)}/read`);
+  read(id: string, turn: string): Promise<unknown> {
+    return this.call('POST', `${place(id)}/read`, turn ? { turn } : undefined);
   }
 
   stop(id: string): Promise<unknown> {
-    return this.call('POST', `/conversations/${encodeURIComponent(id)}/stop`);
+    return this.call('POST', `${place(id)}/stop`);
   }
 
   promises(): Promise<{ data: TurnPromise[] }> {
@@ -100,9 +135,14 @@ export class Api {
     }
   }
 
-  private once<T>(token: string, method: string, path: string, body: unknown, keepalive: boolean): Promise<T> {
+  private headers(token: string): Record<string, string> {
     const headers: Record<string, string> = { Authorization: `Bearer ${token}` };
     if (this.session.key) headers['X-Chatpush-Key'] = this.session.key;
+    return headers;
+  }
+
+  private once<T>(token: string, method: string, path: string, body: unknown, keepalive: boolean): Promise<T> {
+    const headers = this.headers(token);
     if (body !== undefined) headers['Content-Type'] = 'application/json';
     return fetchJson<T>(`${this.session.host}/v1/me${path}`, {
       method,
@@ -111,4 +151,8 @@ export class Api {
       keepalive,
     });
   }
+}
+
+function place(conversation: string): string {
+  return `/conversations/${encodeURIComponent(conversation)}`;
 }

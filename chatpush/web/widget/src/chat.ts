@@ -4,9 +4,11 @@ import type { Api } from './api';
 import type { Loading } from './inbox';
 import { ApiError } from './session';
 import { Streams } from './streams';
-import type { About, Action, ChatState, Conversation, Turn, TurnPromise } from './types';
+import type { About, Action, Attachment, ChatState, Conversation, Standing, Turn, TurnPromise } from './types';
 
 const TYPING_MS = 8_000;
+// The other side is told that the user writes, this often while it goes on.
+const TELL_TYPING_MS = 4_000;
 // How long dots may stand for an answer that has not begun.
 const THINKING_MS = 30_000;
 // Reading is told once for turns that come close together.
@@ -24,6 +26,12 @@ export class Chat {
   state: ChatState = 'assistant';
   agent = '';
   typing: 'assistant' | 'agent' | '' = '';
+  typist = '';
+  standing: Standing = {};
+  // The last turn that the people on the other side have read.
+  readByAgent = '';
+  // What the user filled in before the first conversation.
+  prechat: Record<string, string> | null = null;
   loading: Loading = 'idle';
   handingOver = false;
   // What became of promises; one that is not here is open.
@@ -40,6 +48,7 @@ export class Chat {
   private hints = new Map<string, Conversation>();
   private typingTimer = 0;
   private readTimer = 0;
+  private toldTyping = 0;
   private opening: Promise<Conversation> | null = null;
 
   constructor(
@@ -141,13 +150,14 @@ export class Chat {
     this.onChange();
   }
 
-  async say(text: string): Promise<void> {
+  async say(text: string, attachments: Attachment[] = []): Promise<void> {
     const turn: Turn = {
       id: '',
       by: 'user',
       text,
       at: new Date().toISOString(),
       client_id: newId(),
+      attachments,
       fate: 'sending',
     };
     turn.id = `local_${turn.client_id}`;
@@ -165,6 +175,31 @@ export class Chat {
 
   choose(action: Action): Promise<void> {
     return this.say(action.value || action.label);
+  }
+
+  // The conversation there is, or a new one.
+  conversation(): Promise<Conversation> {
+    return this.ensure();
+  }
+
+  // The user writes: whoever waits for it may know. An assistant does not.
+  typed(): void {
+    const id = this.current?.id;
+    if (!id || this.state !== 'agent' || Date.now() - this.toldTyping < TELL_TYPING_MS) return;
+    this.toldTyping = Date.now();
+    this.api.typing(id).catch(() => undefined);
+  }
+
+  async rate(score: number, comment: string): Promise<void> {
+    const { id } = await this.ensure();
+    this.standing = { ...this.standing, ...standingOf(await this.api.rate(id, score, comment)) };
+    this.onChange();
+  }
+
+  async leaveMessage(email: string, text: string): Promise<void> {
+    const { id } = await this.ensure();
+    await this.api.leaveMessage(id, email, text);
+    await this.refresh();
   }
 
   async handover(): Promise<void> {
@@ -219,8 +254,11 @@ export class Chat {
     if (event.type === 'turn') this.take(event.turn as Turn);
     else if (event.type === 'turn.delta') this.stream(event as never);
     else if (event.type === 'promise') this.learn(event.promise as TurnPromise);
-    else if (event.type === 'typing') this.setTyping(event.by as string, TYPING_MS);
-    else if (event.type === 'state') {
+    else if (event.type === 'typing') this.setTyping(event.by as string, TYPING_MS, event.name as string);
+    else if (event.type === 'read') {
+      if (event.by === 'agent') this.readByAgent = String(event.turn);
+    } else if (event.type === 'state') {
+      Object.assign(this.standing, standingOf(event as Standing));
       this.state = event.state as ChatState;
       this.agent = (event.agent as string | null) ?? '';
       if (this.state !== 'assistant') this.setTyping('', 0);
@@ -242,7 +280,8 @@ export class Chat {
     const id = this.current?.id;
     if (!id) return;
     this.readTimer = window.setTimeout(() => {
-      if (this.watched) this.api.read(id).catch(() => undefined);
+      const last = this.turns.filter((turn) => !turn.fate && !turn.streaming).pop();
+      if (this.watched && this.current?.id === id) this.api.read(id, last?.id ?? '').catch(() => undefined);
     }, READ_LINGER_MS);
   }
 
@@ -286,7 +325,9 @@ export class Chat {
     this.streams.clear();
     this.live.clear();
     this.state = 'assistant';
-    this.agent = '';
+    this.agent = this.readByAgent = '';
+    // Whether people are there is true of the next conversation too.
+    this.standing = { office: this.standing.office };
     this.about = null;
     this.setTyping('', 0);
   }
@@ -298,6 +339,8 @@ export class Chat {
     this.current = { ...conversation };
     this.state = conversation.state ?? 'assistant';
     this.agent = conversation.agent ?? '';
+    this.standing = standingOf(conversation);
+    this.readByAgent = conversation.read?.agent ?? '';
     this.about = conversation.about ? { ...this.about, ...conversation.about } : this.about;
     const turns = conversation.turns ?? [];
     for (const { promise } of turns) if (promise) this.learn(promise);
@@ -335,7 +378,7 @@ export class Chat {
     if (this.current) return Promise.resolve(this.current);
     const { about } = this;
     this.opening ??= this.api
-      .openConversation(about ? pickAbout(about) : null, this.locale())
+      .openConversation(about ? pickAbout(about) : null, this.locale(), this.prechat)
       .then((conversation) => {
         this.adopt(conversation);
         return conversation;
@@ -348,9 +391,10 @@ export class Chat {
     this.onChange();
     try {
       const { id } = await this.ensure();
-      if (this.state === 'assistant') this.setTyping('assistant', THINKING_MS);
+      if (this.state === 'assistant' && turn.text) this.setTyping('assistant', THINKING_MS);
       this.onChange();
-      const reply = await this.api.say(id, turn.text, turn.client_id ?? '');
+      const files = (turn.attachments ?? []).map((one) => one.id);
+      const reply = await this.api.say(id, turn.text, turn.client_id ?? '', files);
       this.settle({ ...reply.turn, client_id: turn.client_id });
       // Speaking opens a closed conversation again.
       if (this.state === 'closed') this.state = 'assistant';
@@ -397,8 +441,10 @@ export class Chat {
     if (added) this.turns = this.turns.map((one) => (one.id === id ? { ...one, text: one.text + added } : one));
   }
 
-  private setTyping(by: string, forMs: number): void {
+  private setTyping(by: string, forMs: number, name = ''): void {
+    if (by === 'user') return;
     clearTimeout(this.typingTimer);
+    this.typist = name;
     this.typing = by === 'assistant' || by === 'agent' ? by : '';
     if (!this.typing) return;
     this.typingTimer = window.setTimeout(() => {
@@ -414,8 +460,12 @@ function pickAbout(about: About): About | null {
   return about.delivery ? { delivery: about.delivery } : null;
 }
 
+function standingOf({ position, office, may_rate, rating }: Standing): Standing {
+  return { position, office, may_rate, rating };
+}
+
 function isEmpty(turn: Turn): boolean {
-  return !turn.text && !turn.promise && !turn.cards?.length && !turn.actions?.length;
+  return !turn.text && !turn.attachments?.length && !turn.promise && !turn.cards?.length && !turn.actions?.length;
 }
 
 function newId(): string {

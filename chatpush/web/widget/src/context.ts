@@ -19,6 +19,8 @@ export interface Context {
   base: string;
   show(tab: Tab): void;
   ask(about: About): void;
+  // Whether this is a user the page knows, not a visitor.
+  readonly signedIn: boolean;
   setLocale(locale: string): Promise<void>;
   // Show a part as a pane over the panel.
   pane(make: () => Promise<MakePane>): void;

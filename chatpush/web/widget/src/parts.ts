@@ -4,6 +4,8 @@ import { inject, page } from './page';
 
 export interface Parts {
   preferences: typeof import('./parts/preferences');
+  forms: typeof import('./parts/forms');
+  uploads: typeof import('./parts/uploads');
 }
 
 const coming = new Map<string, Promise<unknown>>();
@@ -18,6 +20,11 @@ export function part<K extends keyof Parts>(name: K): Promise<Parts[K]> {
     found.catch(() => coming.delete(name));
   }
   return found;
+}
+
+// The part if it has been asked for already: what it holds must go with its user.
+export function loaded<K extends keyof Parts>(name: K): Promise<Parts[K]> | undefined {
+  return coming.get(name) as Promise<Parts[K]> | undefined;
 }
 
 function fetchPart(name: string): Promise<unknown> {

@@ -53,6 +53,15 @@ export interface TurnPromise {
   state?: string | null;
 }
 
+export interface Attachment {
+  id: string;
+  name: string;
+  type: string;
+  // In bytes.
+  size: number;
+  url: string;
+}
+
 export interface Turn {
   id: string;
   by: 'user' | 'assistant' | 'agent' | 'system';
@@ -63,6 +72,7 @@ export interface Turn {
   actions?: Action[] | null;
   cards?: Card[] | null;
   promise?: TurnPromise | null;
+  attachments?: Attachment[] | null;
   streaming?: boolean;
   seq?: number;
   client_id?: string | null;
@@ -77,7 +87,16 @@ export interface About {
   image?: string | null;
 }
 
-export interface Conversation {
+// How a conversation stands for its user; told with it and with every change of its state.
+export interface Standing {
+  position?: number | null;
+  office?: { open: boolean; opens_at: string | null };
+  may_rate?: boolean;
+  rating?: { score: number } | null;
+}
+
+export interface Conversation extends Standing {
+  read?: { user: string | null; agent: string | null };
   id: string;
   channel?: string;
   token?: string;
@@ -106,6 +125,22 @@ export interface WidgetConfig {
   theme?: { accent?: string; mode?: ThemeMode; position?: Position } | string | null;
   greeting?: string | Record<string, string> | null;
   suggestions?: string[] | Record<string, string[]> | null;
+  attachments?: UploadRules | null;
+  prechat?: { whom: 'visitors' | 'everyone'; fields: FormField[] } | null;
+}
+
+export interface UploadRules {
+  max_bytes: number;
+  types: string[];
+  per_turn: number;
+}
+
+export interface FormField {
+  name: string;
+  type: 'text' | 'email' | 'textarea' | 'select';
+  labels: Record<string, string>;
+  required: boolean;
+  options: string[];
 }
 
 export type ThemeMode = 'auto' | 'light' | 'dark';
@@ -134,6 +169,7 @@ export interface Events {
   unread: { count: number; inbox: number; chat: number };
   turn: { conversation: string; turn: Turn };
   conversation: { id: string; state: ChatState };
+  rated: { conversation: string; score: number };
   click: { url: string; delivery?: string; item?: string; preventDefault: () => void };
   connection: { state: 'connecting' | 'connected' | 'offline'; transport: string };
   error: { message: string; code: string };

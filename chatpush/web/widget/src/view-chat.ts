@@ -2,9 +2,11 @@
 
 import type { Context } from './context';
 import { fill, h, Keyed } from './dom';
-import { safeUrl, when } from './format';
+import { safeUrl } from './format';
 import { icon } from './icons';
-import type { ChatState, Conversation, Turn } from './types';
+import { part } from './parts';
+import type { Turn } from './types';
+import { Banner } from './view-banner';
 import { picture } from './view-cards';
 import { Composer } from './view-composer';
 import { speaker, TurnView, type TurnPlace } from './view-turn';
@@ -15,13 +17,16 @@ const GROUP_MS = 10 * 60_000;
 export class ChatView {
   readonly element: HTMLElement;
   readonly composer: Composer;
-  private banner = h('div', { class: 'banner' });
-  private history = h('div', { class: 'history', hidden: true });
+  private banner: Banner;
   private scroller = h('div', { class: 'scroller', tabindex: -1 });
   private hero = h('div', { class: 'hero' });
   private about = h('div', { class: 'about', hidden: true });
   private log = h('div', { class: 'turns', role: 'log', 'aria-live': 'off' });
   private typing = h('div', { class: 'typing', hidden: true });
+  // That a person has read the last words of the user.
+  private seen = h('div', { class: 'seen', hidden: true });
+  // What is asked when the conversation has ended.
+  private closing = h('div', { class: 'closing', hidden: true });
   // What a screen reader is told: finished new turns, not the history and not every streamed piece.
   private announcer = h('div', { class: 'sr', 'aria-live': 'polite', role: 'status' });
   private list: Keyed<Turn>;
@@ -29,22 +34,24 @@ export class ChatView {
   private places = new Map<string, TurnPlace>();
   private shownTurns = 0;
   private showing = false;
-  private historyOpen = false;
+  private form = '';
   private conversation = '';
 
   constructor(private context: Context) {
     const { chat, words } = context;
     this.composer = new Composer(
       context,
-      (text) => void chat.say(text),
+      (text, files) => void chat.say(text, files),
       () => void chat.stopStream().catch(() => undefined),
     );
-    this.scroller.append(this.hero, this.about, this.log, this.typing);
+    this.banner = new Banner(context, () => this.composer.field.focus());
+    this.scroller.append(this.hero, this.about, this.log, this.typing, this.seen, this.closing);
+    this.composer.takeDrops(this.scroller);
     this.element = h(
       'section',
       { class: 'view chat' },
-      this.banner,
-      this.history,
+      this.banner.element,
+      this.banner.history,
       this.scroller,
       this.composer.element,
       this.announcer,
@@ -76,16 +83,19 @@ export class ChatView {
     const id = chat.current?.id ?? '';
     const changed = id !== this.conversation;
     this.conversation = id;
+    if (changed && id === '') this.composer.dropFiles();
+    this.scroller.dataset.drop = words.t('upload.drop');
     const near = this.nearBottom();
     this.place();
     this.list.show(chat.turns);
     this.forgetViews();
     this.log.setAttribute('aria-label', words.t('chat.label'));
-    this.drawBanner();
-    this.drawHistory();
+    this.banner.draw();
     this.drawHero();
     this.drawAbout();
     this.drawTyping();
+    this.drawSeen();
+    this.drawClosing();
     this.composer.draw(chat.streaming);
     const grew = chat.turns.length > this.shownTurns;
     const last = chat.turns[chat.turns.length - 1];
@@ -126,101 +136,16 @@ export class ChatView {
     for (const key of this.views.keys()) if (!this.places.has(key)) this.views.delete(key);
   }
 
-  private drawBanner(): void {
-    const { chat, words } = this.context;
-    const texts: Record<ChatState, string> = {
-      assistant: words.t('chat.state.assistant'),
-      waiting: words.t('chat.state.waiting'),
-      agent: words.t('chat.state.agent', { name: chat.agent || words.t('chat.support') }),
-      closed: words.t('chat.state.closed'),
-    };
-    const sign = JSON.stringify([chat.state, chat.agent, chat.handingOver, chat.list.length, this.historyOpen, words.locale]);
-    if (this.banner.dataset.sign === sign) return;
-    this.banner.dataset.sign = sign;
-    this.banner.dataset.state = chat.state;
-    const held = this.banner.contains(rootOf(this.banner).activeElement);
-    fill(
-      this.banner,
-      h(
-        'div',
-        { class: 'banner-state', role: 'status' },
-        h('span', { class: 'presence', 'aria-hidden': 'true' }),
-        h(
-          'div',
-          null,
-          chat.state === 'assistant' && h('strong', null, words.t('chat.assistant')),
-          h('span', null, texts[chat.state]),
-        ),
-      ),
-      chat.state === 'assistant' &&
-        h(
-          'button',
-          { class: 'pill soft person', type: 'button', disabled: chat.handingOver, onclick: () => this.handover() },
-          icon('person', 15),
-          words.t('chat.person'),
-        ),
-      chat.list.length > 0 &&
-        h(
-          'button',
-          {
-            class: 'icon-button history-button',
-            type: 'button',
-            'aria-label': words.t('chat.history'),
-            title: words.t('chat.history'),
-            'aria-expanded': String(this.historyOpen),
-            onclick: () => this.toggleHistory(),
-          },
-          icon('history', 18),
-        ),
-    );
-    if (held) this.banner.querySelector<HTMLElement>('button')?.focus();
-  }
-
-  private toggleHistory(open = !this.historyOpen): void {
-    this.historyOpen = open;
-    if (open) void this.context.chat.loadList();
-    this.drawBanner();
-    this.drawHistory();
-  }
-
-  private drawHistory(): void {
-    const { chat, words } = this.context;
-    this.history.hidden = !this.historyOpen;
-    if (!this.historyOpen) return;
-    const entry = (one: Conversation) => {
-      const current = one.id === chat.current?.id;
-      const at = one.updated_at ?? one.at ?? one.created_at;
-      const pick = () => {
-        this.toggleHistory(false);
-        if (!current) void chat.select(one.id);
-      };
-      return h(
-        'button',
-        { class: 'history-entry', type: 'button', 'aria-current': current && 'true', onclick: pick },
-        h('span', { class: 'history-text' }, one.last || (current && chat.turns.length ? lastText(chat.turns) : words.t('chat.untitled'))),
-        one.unread_turns ? h('span', { class: 'count' }, String(one.unread_turns)) : null,
-        h('small', null, current ? words.t('chat.current') : at ? when(at, words) : ''),
-      );
-    };
-    const begin = () => {
-      this.toggleHistory(false);
-      void chat.start();
-      this.composer.field.focus();
-    };
-    fill(
-      this.history,
-      h('button', { class: 'history-entry begin', type: 'button', onclick: begin }, icon('plus', 16), words.t('chat.new')),
-      chat.list.map(entry),
-    );
-  }
-
   private drawHero(): void {
     const { chat, words, config } = this.context;
     const failed = chat.loading === 'failed';
-    const loading = chat.loading === 'loading';
+    // Whether there is a conversation is not known before it was asked for.
+    const loading = chat.loading === 'loading' || chat.loading === 'idle';
     const empty = chat.turns.length === 0;
     this.hero.hidden = !empty;
-    const sign = JSON.stringify([failed, loading, empty, words.locale, config, chat.about]);
+    const asks = this.asksFirst;
+    this.composer.element.hidden = asks;
+    const sign = asks + JSON.stringify([failed, loading, empty, words.locale, config, chat.about]);
     if (!empty || this.hero.dataset.sign === sign) return;
     this.hero.dataset.sign = sign;
     if (failed) {
@@ -234,6 +159,10 @@ export class ChatView {
     }
     if (loading) {
       fill(this.hero, h('div', { class: 'skeleton' }, h('i'), h('i')));
+      return;
+    }
+    if (asks) {
+      this.drawPrechat();
       return;
     }
     const suggestions = chat.about ? [] : (words.pick<string[]>(config.suggestions) ?? []);
@@ -250,6 +179,62 @@ export class ChatView {
           suggestions.map((text) => h('button', { class: 'reply', type: 'button', onclick: () => void chat.say(text) }, text)),
         ),
     );
+  }
+
+  // Whether there is a form to fill in before the first word.
+  private get asksFirst(): boolean {
+    const { chat, config, signedIn } = this.context;
+    const { prechat } = config;
+    if (!prechat || chat.prechat || chat.turns.length || chat.loading !== 'ready' || chat.current || chat.list.length) return false;
+    return prechat.whom === 'everyone' || !signedIn;
+  }
+
+  private drawPrechat(): void {
+    const { context, hero } = this;
+    fill(hero, h('div', { class: 'skeleton' }, h('i'), h('i')));
+    part('forms').then(
+      ({ prechat }) => this.asksFirst && fill(hero, prechat(context, context.config.prechat?.fields ?? [], () => this.begin())),
+      () => {
+        // Better a conversation without the form than none.
+        context.chat.prechat = {};
+        this.draw();
+      },
+    );
+  }
+
+  private begin(): void {
+    this.draw();
+    this.composer.field.focus();
+  }
+
+  private drawSeen(): void {
+    const { chat, words } = this.context;
+    const mine = chat.turns.filter((turn) => turn.by === 'user').pop();
+    const last = chat.turns[chat.turns.length - 1] === mine;
+    this.seen.hidden = !(mine && last && !mine.fate && chat.readByAgent && mine.id <= chat.readByAgent);
+    this.seen.textContent = words.t('chat.seen');
+  }
+
+  private drawClosing(): void {
+    const { chat, words } = this.context;
+    const { may_rate, rating } = chat.standing;
+    const form = may_rate ? 'ask' : rating && chat.state === 'closed' ? 'thanks' : '';
+    const sign = form && `${form} ${chat.current?.id} ${words.locale}`;
+    this.closing.hidden = !form;
+    if (this.form === sign) return;
+    this.form = sign;
+    fill(this.closing);
+    if (form === 'thanks') fill(this.closing, h('p', { class: 'rated', role: 'status' }, words.t('rate.thanks')));
+    if (form === 'ask') {
+      part('forms').then(
+        ({ rating }) => {
+          if (this.form !== sign) return;
+          fill(this.closing, rating(this.context));
+          this.toBottom();
+        },
+        () => (this.form = ''),
+      );
+    }
   }
 
   private drawAbout(): void {
@@ -277,17 +262,11 @@ export class ChatView {
     const began = shown && this.typing.hidden;
     this.typing.hidden = !shown;
     if (!shown || (!began && this.typing.childElementCount)) return;
-    const name = chat.typing === 'agent' ? chat.agent || words.t('chat.support') : words.t('chat.assistant');
+    const name = chat.typing === 'agent' ? chat.typist || chat.agent || words.t('chat.support') : words.t('chat.assistant');
     fill(
       this.typing,
       h('span', { class: 'dots', role: 'img', 'aria-label': words.t('chat.typing', { name }) }, h('i'), h('i'), h('i')),
     );
-  }
-
-  private handover(): void {
-    const { chat, words } = this.context;
-    chat.handover().catch(() => this.context.say(words.t('chat.handover.failed')));
-    this.composer.field.focus();
   }
 
   private nearBottom(): boolean {
@@ -303,12 +282,4 @@ export class ChatView {
 // An optimistic turn and the one the server made of it are the same element.
 function keyOf(turn: Turn): string {
   return turn.client_id || turn.id;
-}
-
-function lastText(turns: Turn[]): string {
-  return turns[turns.length - 1].text.replace(/[*_`#]/g, '').slice(0, 80);
-}
-
-function rootOf(element: Element): DocumentOrShadowRoot {
-  return element.getRootNode() as unknown as DocumentOrShadowRoot;
 }

@@ -5,6 +5,7 @@ import { clock, date, safeUrl } from './format';
 import { icon } from './icons';
 import { Markdown } from './markdown';
 import type { Context } from './context';
+import { part } from './parts';
 import type { Action, Source, Turn, TurnPromise } from './types';
 import { cards } from './view-cards';
 
@@ -63,6 +64,7 @@ export class TurnView {
     if (!turn.streaming) {
       const parts = [
         sources(context, turn.sources),
+        this.files(turn),
         cards(context, turn.cards),
         turn.promise ? promise(context, turn.promise) : null,
         place.answerable ? this.replies(turn.actions) : null,
@@ -81,6 +83,16 @@ export class TurnView {
       words.t('chat.failed'),
       h('button', { type: 'button', class: 'quiet', onclick: () => void chat.retry(turn.id) }, words.t('chat.retry')),
     );
+  }
+
+  private files({ attachments, fate }: Turn): HTMLElement | null {
+    if (!attachments?.length || fate === 'sending') return null;
+    const slot = h('div');
+    part('uploads').then(
+      ({ files }) => slot.append(files(this.context, attachments)),
+      () => (slot.textContent = attachments.map((one) => one.name).join(', ')),
+    );
+    return slot;
   }
 
   private replies(actions: Action[] | null | undefined): HTMLElement | null {

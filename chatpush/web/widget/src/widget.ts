@@ -6,6 +6,7 @@ import type { Context } from './context';
 import { coalesced, type Emitter } from './emitter';
 import { Words } from './i18n';
 import { Inbox } from './inbox';
+import { loaded } from './parts';
 import { Realtime } from './realtime';
 import { PERSONAL } from './transport';
 import { Receipts } from './receipts';
@@ -86,6 +87,7 @@ export class Widget {
     this.receipts.stop();
     this.chat.stop();
     this.shell.unmount();
+    void loaded('uploads')?.then(({ forgetFiles }) => forgetFiles(this.context));
     if (!forget) return;
     const stays = kept && !this.session.signedIn;
     this.receipts.forget();
@@ -136,8 +138,11 @@ export class Widget {
   }
 
   private makeContext(): Context {
-    const { api, inbox, chat, words, events } = this;
+    const { api, inbox, chat, words, events, session } = this;
     return {
+      get signedIn() {
+        return session.signedIn;
+      },
       api,
       inbox,
       chat,
