@@ -378,7 +378,10 @@ class Conversations:
         await self._publisher.publish(
             conversation.tenant, conversation.channel, payload, idempotency_key=turn.id
         )
-        hint: Json = {"type": "turn", "conversation": conversation.id, "turn": turn.id, "by": turn.by}
+        hint: Json = {
+            "type": "turn", "conversation": conversation.id, "turn": turn.id, "by": turn.by,
+            "agent": conversation.agent,
+        }  # fmt: skip
         await self._publisher.publish(conversation.tenant, ACTIVITY, hint, idempotency_key=f"act_{turn.id}")
 
     async def publish(self, conversation: Conversation, payload: Json, key: str = "") -> None:
@@ -408,5 +411,7 @@ class Conversations:
         }  # fmt: skip
         await self._publisher.publish(conversation.tenant, f"user:{conversation.user}", payload)
         await self._publisher.publish(
-            conversation.tenant, ACTIVITY, {**payload, "user": conversation.user, "last": ""}
+            conversation.tenant,
+            ACTIVITY,
+            {**payload, "user": conversation.user, "agent": conversation.agent, "last": ""},
         )

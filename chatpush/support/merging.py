@@ -1,6 +1,6 @@
 """Merge two conversations of one user: the one goes on in the other.
 
-Turns, promises, notes, tags and search words move in one transaction; turns
+Turns, files, promises, notes, tags and search words move in one transaction; turns
 keep their ids, so they stand where their time puts them. What was merged is
 closed and points to where it went on; a page that still has it open follows.
 """
@@ -61,7 +61,7 @@ def _move(tx: Transaction, tenant: TenantId, source: ConversationId, into: Conve
         "UPDATE turn SET conversation = :i, client_id = NULL, due = 0 WHERE tenant = :t AND conversation = :s",
         **places,
     )
-    for table in ("promise", "conversation_note"):
+    for table in ("promise", "conversation_note", "attachment"):
         tx.execute(f"UPDATE {table} SET conversation = :i WHERE tenant = :t AND conversation = :s", **places)
     for table, column in (("conversation_tag", "tag"), ("conversation_word", "word")):
         tx.execute(

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import ClientResponse, CookieJar, web
 from aiohttp.test_utils import TestClient, TestServer
@@ -19,7 +19,18 @@ from chatpush.account.people import People
 from chatpush.account.sessions import Sessions
 from chatpush.account.tenants import Tenants
 from chatpush.clock import Clock
-from chatpush.domain import DEFAULT_TENANT, Event, Identity, IdentityKind, Item, ItemId, Role, UserId
+from chatpush.domain import (
+    DEFAULT_TENANT,
+    Event,
+    Identity,
+    IdentityKind,
+    Item,
+    ItemId,
+    Json,
+    Role,
+    TenantId,
+    UserId,
+)
 from chatpush.notify.drafts import MessageDraft, Recipient
 from chatpush.notify.figures import Figures
 from chatpush.notify.template_source import LocaleSource
@@ -27,6 +38,7 @@ from chatpush.notify.users import UserChange
 from chatpush.plugins.hooks import hook
 from chatpush.plugins.host import Plugins
 from chatpush.realtime.hub import Hub
+from chatpush.realtime.tokens import Tokens
 from chatpush.recommend.behaviour import Behaviour
 from chatpush.recommend.catalogue import Catalogue
 from chatpush.recommend.copywriter import Copywriter
@@ -44,17 +56,40 @@ from chatpush.support.conversations import Conversations
 from chatpush.support.knowledge import Knowledge
 from chatpush.support.promises import Promises
 from chatpush.support.retrieval import Retrieval
-from chatpush.web import server
+from chatpush.web import server, websocket
 from chatpush.web.console.wiring import add_console
 from tests.clocks import StillClock
 from tests.notify.building import Room, build_room
 from tests.realtime.node import RealtimeNode
 from tests.recommend.world import World
-from tests.support.house import House, build
+from tests.support.house import Channels, House, build
 
 PASSWORD = "correct horse battery"
 TEXTS = {"en": LocaleSource("Thank you, {{ user.name }}", "We have your order {{ order }}.")}
 Client = TestClient[web.Request, web.Application]
+
+
+class Relay(Channels):
+    """A recorder that passes everything on to the hub, so that open pages hear it."""
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__()
+        self._hub = hub
+
+    async def publish(
+        self,
+        tenant: TenantId,
+        channel: str,
+        data: Json,
+        *,
+        idempotency_key: str = "",
+        tags: dict[str, str] | None = None,
+        skip_history: bool = False,
+    ) -> None:
+        await super().publish(tenant, channel, data, idempotency_key=idempotency_key)
+        await self._hub.publish(
+            tenant, channel, data, idempotency_key=idempotency_key, skip_history=skip_history
+        )
 
 
 class Watcher:
@@ -117,7 +152,7 @@ async def build_whole(database: Database, vault: Vault, clock: StillClock, node:
     settings = Settings()
     plugins = Plugins({"watcher": Watcher()})
     room = build_room(database, vault, clock, plugins=plugins)
-    house = await build(database, vault, clock)
+    house = await build(database, vault, clock, channels=Relay(node.hub))
     world = World(database, vault, clock, DEFAULT_TENANT)
     audit, meter = Audit(database, clock), Meter(database, clock)
     tenants = Tenants(database, vault, clock, settings, audit)
@@ -127,11 +162,12 @@ async def build_whole(database: Database, vault: Vault, clock: StillClock, node:
     drafting = Drafting(
         room.users, world.recommender, Timing(database, room.users.get_many, clock), Copywriter()
     )
-    campaigns = Campaigns(database, vault, room.templates, room.audience, clock)
+    campaigns = Campaigns(database, vault, room.messages, clock)
     runs = Runs(database, vault, campaigns, room.audience, room.messages, room.templates, drafting, clock)
     services: dict[type, object] = {
         **room.services(),
         Hub: node.hub,
+        Tokens: node.tokens,
         Plugins: plugins,
         Figures: Figures(database),
         Conversations: house.conversations,
@@ -162,10 +198,16 @@ async def nobody(request: web.Request) -> Identity:
     return Identity(DEFAULT_TENANT, IdentityKind.ANONYMOUS)
 
 
+async def default_tenant(request: web.Request) -> TenantId:
+    """Name the only tenant there is."""
+    return DEFAULT_TENANT
+
+
 @asynccontextmanager
 async def console(whole: Whole) -> AsyncIterator[Client]:
     """Serve the console on loopback and yield a browser-like client."""
     app = server.build([], whole.services, nobody, Settings())
+    websocket.add_routes(app, cast(Hub, whole.services[Hub]), Settings().client, default_tenant)
     add_console(app)
     async with TestClient(TestServer(app), cookie_jar=CookieJar(unsafe=True)) as client:
         yield client

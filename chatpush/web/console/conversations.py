@@ -1,46 +1,35 @@
-"""Conversations: the agents' desk with its list, thread and customer.
+"""Conversations: the agents' desk with its list, thread and customer, and what agents do there.
 
 The list, the thread and the customer are fragments that the open page asks for
-again; what a person does goes through ``Desk``, which says it in the same
-transaction. Reading a thread marks it read for agents.
+again when the activity channel says so; what a person does goes through
+``Desk``, which says it in the same transaction. Reading a thread marks it read
+for agents.
 """
-
-import contextlib
-from typing import Any
-from uuid import NAMESPACE_URL, uuid5
 
 from aiohttp import web
 
-from chatpush.domain import (
-    VISITOR_PREFIX,
-    ConversationId,
-    ConversationState,
-    DeliveryId,
-    Event,
-    ItemId,
-    Role,
-    Speaker,
-    Turn,
-    User,
-    UserId,
-)
-from chatpush.errors import NotFound
-from chatpush.notify.inbox import Inbox
-from chatpush.notify.listing import Window
-from chatpush.notify.messages import Messages
-from chatpush.notify.users import Users
-from chatpush.recommend.behaviour import Behaviour
-from chatpush.recommend.catalogue import Catalogue
-from chatpush.support.assistant import Assistant
+from chatpush.account.people import People
+from chatpush.domain import ConversationId, ConversationState, Role, Speaker, TurnId
+from chatpush.errors import ChatpushError, NotFound
+from chatpush.support.canned import CannedAnswers
 from chatpush.support.conversations import Conversations
+from chatpush.support.deadlines import Deadlines, ServiceClock
 from chatpush.support.desk import Desk
-from chatpush.support.promises import Promises
-from chatpush.support.queue import OPEN, Queue, QueueCounts, QueueLine
+from chatpush.support.labels import Labels
+from chatpush.support.merging import Merging
+from chatpush.support.notes import Notes
+from chatpush.support.queue import LONGEST, OPEN, Queue, QueueCounts, QueueLine
+from chatpush.support.retrieval import Retrieval
+from chatpush.support.search import ConversationSearch
+from chatpush.support.teams import Teams
+from chatpush.support.trail import Trails
 from chatpush.support.turns import Conversation
 from chatpush.web.console import models
-from chatpush.web.console.markup import plain, safe
+from chatpush.web.console.customers import customer_of
+from chatpush.web.console.markup import plain
 from chatpush.web.console.pages import Pages, Visit
-from chatpush.web.console.presence import is_online
+from chatpush.web.console.presence import is_online, names_of
+from chatpush.web.console.thread import deadlines_of, step_view, thread_of
 from chatpush.web.doors import Door
 
 pages = Pages()
@@ -53,12 +42,8 @@ SHOWN: dict[str, tuple[ConversationState, ...]] = {
     "assistant": (ConversationState.ASSISTANT,),
     "closed": (ConversationState.CLOSED,),
 }
-MOST_LINES = 200
-MOST_TURNS = 200
-EVENTS = 8
-MESSAGES = 5
-INTERNAL = {"delivery", "campaign", "message"}
-"""Properties of chatpush's own events that tell an agent nothing."""
+PAGE_LINES = 50
+HITS = 30
 REFRESH = {"HX-Trigger": "desk"}
 
 
@@ -66,7 +51,7 @@ REFRESH = {"HX-Trigger": "desk"}
 async def list_page(visit: Visit) -> web.StreamResponse:
     """Show the list and no thread."""
     inbox = await _inbox(visit, "")
-    return visit.draw("conversations.html", inbox=inbox, thread=None, customer=None)
+    return visit.draw("conversations.html", inbox=inbox, thread=None, customer=None, canned_locale="")
 
 
 @pages.get("/console/conversations/list", door=LOOK)
@@ -86,25 +71,65 @@ async def waiting_badge(visit: Visit) -> web.StreamResponse:
 async def thread_page(visit: Visit) -> web.StreamResponse:
     """Show a conversation between the list and the customer."""
     conversation = await _conversation(visit)
+    if conversation.merged_into:
+        return visit.go(f"/console/conversations/{conversation.merged_into}")
     return visit.draw(
         "conversations.html",
         inbox=await _inbox(visit, conversation.id),
-        thread=await _thread(visit, conversation),
-        customer=await _customer(visit, conversation),
+        thread=await thread_of(visit, conversation),
+        customer=await customer_of(visit, conversation),
     )
 
 
 @pages.get("/console/conversations/{id}/thread", door=LOOK)
 async def thread_fragment(visit: Visit) -> web.StreamResponse:
     """Refresh the thread."""
-    return visit.draw("conversations_thread.html", thread=await _thread(visit, await _conversation(visit)))
+    return visit.draw("conversations_thread.html", thread=await thread_of(visit, await _conversation(visit)))
 
 
-@pages.get("/console/conversations/{id}/customer", door=LOOK)
-async def customer_fragment(visit: Visit) -> web.StreamResponse:
-    """Refresh the customer."""
-    customer = await _customer(visit, await _conversation(visit))
-    return visit.draw("conversations_customer.html", customer=customer)
+@pages.get("/console/conversations/{id}/trail/{turn}", door=LOOK)
+async def trail_fragment(visit: Visit) -> web.StreamResponse:
+    """Show what the assistant did for an answer, and why."""
+    turn = TurnId(visit.path["turn"])
+    trails = await visit.need(Trails).of(await _conversation(visit))
+    found = next((trail for trail in trails if trail.turn == turn), None)
+    steps = tuple(step_view(step) for step in found.steps) if found else ()
+    return visit.draw("conversations_trail.html", steps=steps)
+
+
+@pages.get("/console/conversations/{id}/canned", door=ANSWER)
+async def canned_fragment(visit: Visit) -> web.StreamResponse:
+    """List ready answers whose shortcut fits what was typed."""
+    conversation = await _conversation(visit)
+    found = await visit.need(CannedAnswers).matching(
+        visit.tenant, visit.query("start")[:40], conversation.language
+    )
+    return visit.draw("conversations_canned.html", conversation=conversation.id, answers=found)
+
+
+@pages.get("/console/conversations/{id}/canned/{shortcut}", door=ANSWER)
+async def canned_text(visit: Visit) -> web.StreamResponse:
+    """Return a ready answer as it reads here, as plain text for the composer."""
+    try:
+        text = await visit.need(CannedAnswers).render(
+            await _conversation(visit), visit.path["shortcut"], visit.identity.name
+        )
+    except NotFound:
+        text = ""
+    return web.Response(text=text, content_type="text/plain")
+
+
+@pages.get("/console/conversations/{id}/suggestion", door=ANSWER)
+async def suggestion(visit: Visit) -> web.StreamResponse:
+    """Return an answer the knowledge base suggests to the user's last words, as plain text."""
+    conversation = await _conversation(visit)
+    turns = await visit.need(Conversations).turns(conversation, PAGE_LINES)
+    asked = next((turn.text for turn in reversed(turns) if turn.by is Speaker.USER), "")
+    text = ""
+    if asked:
+        found = await visit.need(Retrieval).search(visit.tenant, asked, conversation.language, 1)
+        text = found.passages[0].text if found.passages else ""
+    return web.Response(text=text, content_type="text/plain")
 
 
 @pages.post("/console/conversations/{id}/take", door=ANSWER)
@@ -114,13 +139,65 @@ async def take(visit: Visit) -> web.StreamResponse:
     return _refresh()
 
 
+@pages.post("/console/conversations/{id}/assign", door=ANSWER)
+async def assign(visit: Visit) -> web.StreamResponse:
+    """Give a conversation to a colleague."""
+    person = visit.form.get("person", "")
+    people = await visit.need(People).list(visit.tenant)
+    found = next((one for one in people if one.id == person and one.role.covers(Role.AGENT)), None)
+    if found is None:
+        raise NotFound("there is no such colleague")
+    await visit.need(Desk).take_over(visit.tenant, _id(visit), found.id, found.name)
+    return _refresh()
+
+
 @pages.post("/console/conversations/{id}/reply", door=ANSWER)
 async def reply(visit: Visit) -> web.StreamResponse:
-    """Say something as this person."""
-    text = visit.form.get("text", "")
-    await visit.need(Desk).reply(
-        visit.tenant, _id(visit), visit.identity.subject, visit.identity.name, text
-    )  # fmt: skip
+    """Say something as this person; or leave a note that only colleagues see."""
+    text, me = visit.form.get("text", ""), visit.identity
+    if visit.form.get("as") == "note":
+        await visit.need(Notes).write(await _conversation(visit), me.subject, me.name, text)
+    else:
+        once = visit.form.get("client_id", "")[:64]
+        await visit.need(Desk).reply(visit.tenant, _id(visit), me.subject, me.name, text, once)
+    return _refresh()
+
+
+@pages.post("/console/conversations/{id}/notes/{note}/delete", door=ANSWER)
+async def delete_note(visit: Visit) -> web.StreamResponse:
+    """Take a note away."""
+    await visit.need(Notes).delete(await _conversation(visit), visit.path["note"])
+    return _refresh()
+
+
+@pages.post("/console/conversations/{id}/typing", door=ANSWER)
+async def typing(visit: Visit) -> web.StreamResponse:
+    """Show the user that this person is writing."""
+    await visit.need(Conversations).typing(await _conversation(visit), Speaker.AGENT, visit.identity.name)
+    return web.Response(status=204)
+
+
+@pages.post("/console/conversations/{id}/labels", door=ANSWER)
+async def label(visit: Visit) -> web.StreamResponse:
+    """Give a conversation its subject and tags."""
+    conversation, labels = await _conversation(visit), visit.need(Labels)
+    await labels.tag(conversation, visit.form.get("tags", "").replace("，", ",").split(","))
+    await labels.rename(conversation, visit.form.get("subject", ""))
+    return _refresh()
+
+
+@pages.post("/console/conversations/{id}/merge", door=ANSWER)
+async def merge(visit: Visit) -> web.StreamResponse:
+    """Let another conversation of the user go on in this one."""
+    other = ConversationId(visit.form.get("other", ""))
+    await visit.need(Merging).merge(visit.tenant, other, _id(visit))
+    return _refresh()
+
+
+@pages.post("/console/conversations/{id}/transcript", door=ANSWER)
+async def transcript(visit: Visit) -> web.StreamResponse:
+    """Mail the conversation to an address."""
+    await visit.need(Desk).send_transcript(await _conversation(visit), visit.form.get("email", ""))
     return _refresh()
 
 
@@ -136,6 +213,20 @@ async def close(visit: Visit) -> web.StreamResponse:
     """Close a conversation."""
     await visit.need(Desk).close(visit.tenant, _id(visit))
     return _refresh()
+
+
+@pages.get("/console/conversations/{id}/colleagues", door=ANSWER)
+async def colleagues(visit: Visit) -> web.StreamResponse:
+    """List who else could answer, and whether they are there."""
+    people = await visit.need(People).list(visit.tenant)
+    agents = {agent.person: agent for agent in await visit.need(Teams).agents(visit.tenant)}
+    now = visit.shell.now
+    found = [
+        (person.id, person.name, person.id in agents and agents[person.id].on_duty(now))
+        for person in people
+        if person.role.covers(Role.AGENT) and person.id != visit.identity.subject
+    ]
+    return visit.draw("conversations_colleagues.html", conversation=_id(visit), people=found)
 
 
 def _refresh() -> web.Response:
@@ -156,12 +247,45 @@ async def _inbox(visit: Visit, chosen: str) -> models.Inbox:
     me = visit.identity.subject
     queue = visit.need(Queue)
     counts = await queue.counts(visit.tenant, me)
+    query = visit.query("q").strip()
+    if query:
+        return await _found(visit, query, models.Inbox(shown, _filters(counts, ""), (), chosen, query=query))
+    asked = visit.query("lines")
+    limit = min(max(int(asked), PAGE_LINES), LONGEST) if asked.isdecimal() and len(asked) < 6 else PAGE_LINES
     lines = await queue.lines(
-        visit.tenant, SHOWN[shown], agent=me if shown == "mine" else "", limit=MOST_LINES
+        visit.tenant, SHOWN[shown], agent=me if shown == "mine" else "", limit=limit + 1
     )  # fmt: skip
+    more, lines = len(lines) > limit, lines[:limit]
     names = await names_of(visit, [line.conversation.user for line in lines])
+    ids = [line.conversation.id for line in lines]
+    tags = await visit.need(Labels).tags(visit.tenant, ids)
+    clocks = await visit.need(Deadlines).running(visit.tenant, ids)
+    drawn = tuple(
+        _line(
+            visit, line, names[line.conversation.user], tags.get(line.conversation.id, ()),
+            clocks.get(line.conversation.id, []),
+        )
+        for line in lines
+    )  # fmt: skip
+    return models.Inbox(shown, _filters(counts, shown), drawn, chosen, limit, more)
+
+
+async def _found(visit: Visit, query: str, inbox: models.Inbox) -> models.Inbox:
+    problem, found = "", []
+    try:
+        found = await visit.need(ConversationSearch).find(visit.tenant, query, HITS)
+    except ChatpushError as error:
+        problem = error.message
+    names = await names_of(visit, [one.conversation.user for one in found])
+    hits = tuple(
+        models.Hit(
+            one.conversation.id, names[one.conversation.user], one.conversation.state, plain(one.excerpt, 200),
+            one.turn.at if one.turn else one.conversation.updated_at,
+        )
+        for one in found
+    )  # fmt: skip
     return models.Inbox(
-        shown, _filters(counts, shown), tuple(_line(visit, line, names) for line in lines), chosen
+        inbox.shown, inbox.filters, (), inbox.chosen, query=query, hits=hits, problem=problem
     )  # fmt: skip
 
 
@@ -176,13 +300,16 @@ def _filters(counts: QueueCounts, shown: str) -> tuple[models.Choice, ...]:
     return tuple(models.Choice(key, number, key == shown) for key, number in numbers.items())
 
 
-def _line(visit: Visit, line: QueueLine, names: dict[UserId, str]) -> models.ConversationLine:
+def _line(
+    visit: Visit, line: QueueLine, name: str, tags: tuple[str, ...], clocks: list[ServiceClock]
+) -> models.ConversationLine:
     conversation, last = line.conversation, line.last
     waits = conversation.state is ConversationState.WAITING and conversation.waiting_at
+    deadlines = deadlines_of(clocks, visit.shell.now)
     return models.ConversationLine(
         id=conversation.id,
         user=conversation.user,
-        name=names[conversation.user],
+        name=name,
         state=conversation.state,
         last=plain(last.text, 200) if last else "",
         last_by=last.by if last else "",
@@ -190,6 +317,9 @@ def _line(visit: Visit, line: QueueLine, names: dict[UserId, str]) -> models.Con
         agent=conversation.agent_name if conversation.state is ConversationState.AGENT else "",
         online=is_online(visit, conversation.user),
         unread=_is_unread(line),
+        subject=conversation.subject,
+        tags=tags[:3],
+        deadline=deadlines[0] if deadlines else None,
     )
 
 
@@ -199,156 +329,3 @@ def _is_unread(line: QueueLine) -> bool:
     with_people = conversation.state in (ConversationState.WAITING, ConversationState.AGENT)
     said = last is not None and last.by is not Speaker.AGENT
     return with_people and said and conversation.agent_read < conversation.last_turn
-
-
-async def names_of(visit: Visit, users: list[UserId]) -> dict[UserId, str]:
-    """Return what to call each of these users: their name, else their id in short."""
-    known = await visit.need(Users).get_many(visit.tenant, set(users))
-    return {user: _name(user, known.get(user)) for user in users}
-
-
-def _name(user: UserId, known: User | None) -> str:
-    if known is not None and known.name:
-        return known.name
-    if user.startswith(VISITOR_PREFIX):
-        return f"Visitor {user.removeprefix(VISITOR_PREFIX)[-5:]}"
-    return user
-
-
-async def _thread(visit: Visit, conversation: Conversation) -> models.Thread:
-    if visit.shell.may(Role.AGENT) and conversation.agent_read < conversation.last_turn:
-        await visit.need(Conversations).read(conversation, by_agent=True)
-    turns = await visit.need(Conversations).turns(conversation, MOST_TURNS)
-    name = (await names_of(visit, [conversation.user]))[conversation.user]
-    assistant = visit.find(Assistant)
-    streamed = assistant.live(conversation) if assistant else None
-    shown = [turn_view(turn, name) for turn in turns]
-    if isinstance(streamed, dict) and streamed.get("id") not in {turn.id for turn in turns}:
-        shown.append(_streamed(visit, streamed))
-    return models.Thread(
-        id=conversation.id,
-        user=conversation.user,
-        name=name,
-        state=conversation.state,
-        agent=conversation.agent_name if conversation.state is ConversationState.AGENT else "",
-        mine=conversation.state is ConversationState.AGENT and conversation.agent == visit.identity.subject,
-        online=is_online(visit, conversation.user),
-        turns=tuple(shown),
-    )
-
-
-def turn_view(turn: Turn, customer: str) -> models.TurnView:
-    """Return a turn as the page shows it."""
-    promise = turn.promise
-    return models.TurnView(
-        id=turn.id,
-        by=turn.by,
-        name=turn.name or (customer if turn.by is Speaker.USER else ""),
-        html=safe(turn.text),
-        at=turn.at,
-        sources=tuple(models.SourceLink(s.title, _link(s.url), s.quote) for s in turn.sources),
-        actions=tuple(action.get("label", "") for action in turn.actions),
-        cards=tuple(turn.cards),
-        promise=models.PromiseLine(str(promise.get("text", ""))) if promise else None,
-    )
-
-
-def _streamed(visit: Visit, payload: dict[str, Any]) -> models.TurnView:
-    """Return an answer that is still being written."""
-    return models.TurnView(
-        id=str(payload.get("id") or uuid5(NAMESPACE_URL, "stream")),
-        by=Speaker.ASSISTANT,
-        name=str(payload.get("name", "")),
-        html=safe(str(payload.get("text", "")) + " …"),
-        at=visit.shell.now,
-    )
-
-
-def _link(url: str) -> str:
-    return url if url.startswith(("https://", "http://", "/")) else ""
-
-
-async def _customer(visit: Visit, conversation: Conversation) -> models.Customer:
-    user = conversation.user
-    known = await visit.need(Users).find(visit.tenant, user)
-    behaviour = visit.find(Behaviour)
-    events = await behaviour.recent(visit.tenant, user) if behaviour else ()
-    promises = await visit.need(Promises).list(visit.tenant, user)
-    attributes = {k: v for k, v in (known.attributes if known else {}).items() if k != "name"}
-    return models.Customer(
-        user=user,
-        name=_name(user, known),
-        locale=known.locale if known else conversation.language,
-        timezone=known.timezone if known else "–",
-        online=is_online(visit, user),
-        visitor=user.startswith(VISITOR_PREFIX),
-        created_at=known.created_at if known else None,
-        attributes=tuple((str(key), _brief(value)) for key, value in attributes.items())[:12],
-        consents=tuple((known.consents if known else {}).items()),
-        summary=safe(conversation.summary) if conversation.summary else None,
-        about=await _about(visit, conversation),
-        events=await event_lines(visit, events[:EVENTS]),
-        messages=await _messages(visit, user),
-        promises=tuple(models.PromiseLine(promise.text, promise.until) for promise in promises),
-    )
-
-
-def _brief(value: Any) -> str:
-    return str(value) if isinstance(value, str | int | float | bool) else repr(value)[:80]
-
-
-async def event_lines(visit: Visit, events: tuple[Event, ...]) -> tuple[models.EventLine, ...]:
-    """Return events with the title of their item, if it has one that we know."""
-    catalogue = visit.find(Catalogue)
-    shelf = (await catalogue.shelf(visit.tenant)).items if catalogue else {}
-    return tuple(_event_line(event, shelf) for event in events)
-
-
-def _event_line(event: Event, shelf: Any) -> models.EventLine:
-    item = shelf.get(event.item) if event.item else None
-    subject = item.title if item else (event.item or "")
-    told = [
-        f"{key} {value}"
-        for key, value in event.properties.items()
-        if key not in INTERNAL and isinstance(value, str | int | float) and value != ""
-    ]
-    detail = ", ".join(told[:3])
-    return models.EventLine(event.type, subject, event.at, detail[:120])
-
-
-async def _messages(visit: Visit, user: UserId) -> tuple[models.MessageLine, ...]:
-    messages, inbox = visit.find(Messages), visit.find(Inbox)
-    if messages is None:
-        return ()
-    listed = await messages.recent_deliveries(visit.tenant, Window(MESSAGES), user=user)
-    lines = []
-    for report in listed.data:
-        title = ""
-        if inbox is not None and report.sent_at is not None:
-            with contextlib.suppress(NotFound):  # the inbox keeps the latest ones only
-                title = str((await inbox.item(visit.tenant, user, report.id)).get("title") or "")
-        if not title:
-            message = await messages.get(visit.tenant, report.message)
-            title = message.template or message.category
-        state = "clicked" if report.clicked_at else "seen" if report.seen_at else report.state
-        lines.append(models.MessageLine(report.message, title, state, report.due_at))
-    return tuple(lines)
-
-
-async def _about(visit: Visit, conversation: Conversation) -> models.About | None:
-    """Return the item or message a conversation began with, if it is still there."""
-    about = conversation.about
-    try:
-        if about.get("item") and (catalogue := visit.find(Catalogue)):
-            item = await catalogue.get(visit.tenant, ItemId(about["item"]))
-            price = f"{item.price} {item.currency}".strip() if item.price is not None else ""
-            return models.About("item", item.title, price, image=_link(item.image), url=_link(item.url))
-        if about.get("delivery") and (messages := visit.find(Messages)):
-            report = await messages.delivery(visit.tenant, DeliveryId(about["delivery"]))
-            message = await messages.get(visit.tenant, report.message)
-            return models.About(
-                "message", message.template or message.category, href=f"/console/deliveries/{message.id}"
-            )  # fmt: skip
-    except NotFound:
-        return None
-    return None

@@ -16,10 +16,10 @@ from chatpush.realtime.hub import Hub
 from chatpush.schedule.campaigns import Campaigns
 from chatpush.support.queue import OPEN, Queue
 from chatpush.web.console import models
-from chatpush.web.console.conversations import names_of
 from chatpush.web.console.deliveries import HELD, states
 from chatpush.web.console.markup import plain
 from chatpush.web.console.pages import Pages, Visit, visit_text
+from chatpush.web.console.presence import names_of
 from chatpush.web.doors import Door
 
 pages = Pages()

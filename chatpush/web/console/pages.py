@@ -196,6 +196,7 @@ async def _visit(request: web.Request) -> tuple[Visit, Session | None]:
         role=identity.role,
         here=request.path,
         now=clock.now(),
+        me=identity.subject if identity.kind is IdentityKind.PERSON else "",
     )
     return Visit(request, identity, shell), session
 

@@ -8,7 +8,7 @@ from chatpush.notify.users import Users
 from chatpush.recommend.behaviour import Behaviour
 from chatpush.recommend.recommender import Recommender
 from chatpush.web.console import models
-from chatpush.web.console.conversations import event_lines
+from chatpush.web.console.customers import event_lines
 from chatpush.web.console.overview import money
 from chatpush.web.console.pages import Pages, Visit
 from chatpush.web.doors import Door

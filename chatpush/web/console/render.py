@@ -35,6 +35,7 @@ class Shell:
     role: Role | None = None
     here: str = "/console"
     now: datetime = EPOCH
+    me: str = ""
 
     def may(self, role: str) -> bool:
         """Return whether the person's role covers the needed one."""

@@ -1,8 +1,9 @@
 """The console's own words, in English and Chinese.
 
-``texts/<language>.json`` maps a key to a text with ``{values}``. Both files
-have the same keys (a test says so). A key nobody translated shows as its last
-part, readable, so that a new state of a service never breaks a page.
+``texts/<language>.json`` and ``texts/<part>.<language>.json`` map a key to a text
+with ``{values}``. Both languages have the same keys (a test says so). A key
+nobody translated shows as its last part, readable, so that a new state of a
+service never breaks a page.
 """
 
 import json
@@ -17,7 +18,9 @@ LANGUAGES = ("en", "zh-CN")
 @cache
 def table(language: str) -> dict[str, str]:
     """Return all texts of a language."""
-    texts: dict[str, str] = json.loads((DIRECTORY / f"{language}.json").read_text(encoding="utf-8"))
+    texts: dict[str, str] = {}
+    for file in [DIRECTORY / f"{language}.json", *sorted(DIRECTORY.glob(f"*.{language}.json"))]:
+        texts |= json.loads(file.read_text(encoding="utf-8"))
     return texts
 
 

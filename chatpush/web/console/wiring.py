@@ -8,8 +8,10 @@ from chatpush.web.console import (
     campaigns,
     configuration,
     conversations,
+    customers,
     deliveries,
     library,
+    live,
     overview,
     plugins,
     recommendations,
@@ -20,8 +22,8 @@ from chatpush.web.operations import Operation
 from chatpush.web.server import DECLARED
 
 PARTS = (
-    signin, overview, conversations, deliveries, campaigns, recommendations, plugins, configuration, access,
-    library, assets,
+    signin, live, overview, conversations, customers, deliveries, campaigns, recommendations, plugins,
+    configuration, access, library, assets,
 )  # fmt: skip
 
 

@@ -1,12 +1,21 @@
 """What the agents' desk shows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from markupsafe import Markup
 
 from chatpush.web.console.models.overview import Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """The clock of a conversation that is due first."""
+
+    kind: str
+    due_at: datetime
+    tone: str = ""  # warn: soon, bad: too late
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +32,9 @@ class ConversationLine:
     agent: str = ""
     online: bool = False
     unread: bool = False
+    subject: str = ""
+    tags: tuple[str, ...] = ()
+    deadline: Deadline | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +57,7 @@ class PromiseLine:
 
 @dataclass(frozen=True, slots=True)
 class TurnView:
-    """One utterance; ``html`` is cleaned Markdown."""
+    """One utterance, or (``by`` note) a private remark; ``html`` is cleaned Markdown."""
 
     id: str
     by: str
@@ -56,6 +68,10 @@ class TurnView:
     actions: tuple[str, ...] = ()
     cards: tuple[dict[str, Any], ...] = ()
     promise: PromiseLine | None = None
+    attachments: tuple[dict[str, Any], ...] = ()  # name, type, url
+    why: bool = False
+    seen: bool = False
+    mine: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +87,9 @@ class Thread:
     online: bool
     turns: tuple[TurnView, ...]
     typing: str = ""
+    subject: str = ""
+    deadlines: tuple[Deadline, ...] = ()
+    merged_into: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +125,25 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherConversation:
+    """Another conversation of the same user."""
+
+    id: str
+    state: str
+    at: datetime
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """A tool an agent may ask on the customer's behalf, with the fields it needs."""
+
+    name: str
+    description: str
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Customer:
     """Whom the agent talks to."""
 
@@ -123,6 +161,27 @@ class Customer:
     messages: tuple[MessageLine, ...] = ()
     promises: tuple[PromiseLine, ...] = ()
     summary: Markup | None = None
+    conversation: str = ""
+    subject: str = ""
+    tags: tuple[str, ...] = ()
+    known_tags: tuple[str, ...] = ()
+    contact: str = ""
+    may_mail: bool = False
+    score: int | None = None
+    comment: str = ""
+    others: tuple[OtherConversation, ...] = ()
+    look_ups: tuple[LookUp, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A conversation that a search found."""
+
+    id: str
+    name: str
+    state: str
+    excerpt: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +192,17 @@ class Inbox:
     filters: tuple[Choice, ...]
     lines: tuple[ConversationLine, ...]
     chosen: str = ""
+    asked_lines: int = 0
+    more: bool = False
+    query: str = ""
+    hits: tuple[Hit, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrailStep:
+    """One thing done for an answer: its kind and what is known of it."""
+
+    kind: str
+    facts: tuple[tuple[str, str], ...] = ()
+    rows: tuple[tuple[str, str], ...] = field(default_factory=tuple)

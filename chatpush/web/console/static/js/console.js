@@ -3,20 +3,15 @@
 
 import { startCharts } from "./chart.js";
 import { startDesk } from "./desk.js";
+import { startLive } from "./live.js";
 import { morph } from "./morph.js";
+import { startNotify } from "./notify.js";
 import { localiseTimes } from "./times.js";
+import { say } from "./toast.js";
 
 const frame = document.getElementById("frame");
 const toast = document.getElementById("toast");
-let toastTimer = 0;
 const have = new WeakMap();
-
-export function say(text) {
-  toast.textContent = text;
-  toast.hidden = false;
-  clearTimeout(toastTimer);
-  toastTimer = setTimeout(() => (toast.hidden = true), 6000);
-}
 
 function live(working) {
   for (const element of document.querySelectorAll("[data-live]")) element.classList.toggle("lost", !working);
@@ -55,9 +50,10 @@ for (const lost of ["htmx:sendError", "htmx:timeout"]) {
 }
 
 document.addEventListener("click", (event) => {
-  const pressed = event.target.closest("[data-menu], [data-open], [data-copy], tr[data-href]");
+  const pressed = event.target.closest("[data-menu], [data-open], [data-close], [data-copy], tr[data-href]");
   if (!pressed) return;
   if ("menu" in pressed.dataset) frame.dataset.menu = frame.dataset.menu === "open" ? "" : "open";
+  else if (pressed.dataset.close) document.getElementById(pressed.dataset.close).close();
   else if (pressed.dataset.open) document.getElementById(pressed.dataset.open).showModal();
   else if (pressed.dataset.copy) navigator.clipboard?.writeText(document.getElementById(pressed.dataset.copy).textContent);
   else if (pressed.dataset.href && !event.target.closest("a, button, input, form")) location.assign(pressed.dataset.href);
@@ -77,5 +73,7 @@ document.addEventListener("submit", (event) => {
 localiseTimes(document);
 startCharts();
 startDesk();
+startNotify();
+startLive();
 // htmx takes the page over at this same moment, before us: from here on every key and button works.
 document.addEventListener("DOMContentLoaded", () => (document.documentElement.dataset.ready = "yes"));

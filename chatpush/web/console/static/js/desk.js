@@ -1,4 +1,7 @@
-// The agent's desk: keys, the composer, and a thread that stays at its end unless the reader scrolled up.
+// The agent's desk: keys, a list that loads more as it is read, a thread that stays at its end unless the
+// reader scrolled up.
+
+import { startComposer, write } from "./composer.js";
 
 const NEAR_END_PX = 80;
 
@@ -29,60 +32,50 @@ function watchEnd() {
   new ResizeObserver(() => atEnd && toEnd(turns)).observe(turns);
 }
 
-function startComposer() {
-  const form = document.getElementById("composer");
-  if (!form) return;
-  const box = form.elements.text;
-  const button = form.querySelector("button");
-  const draft = `chatpush-draft:${form.getAttribute("hx-post")}`;
-
-  function settle() {
-    const head = document.querySelector(".thread-head");
-    const open = head.dataset.mine === "yes" && head.dataset.may === "yes";
-    box.disabled = button.disabled = !open;
-    box.placeholder = open ? form.dataset.open : form.dataset.locked;
-  }
-  function grow() {
-    box.rows = Math.min(8, Math.max(2, box.value.split("\n").length));
-    sessionStorage.setItem(draft, box.value);
-  }
-
-  box.value = sessionStorage.getItem(draft) ?? "";
-  box.addEventListener("input", grow);
-  box.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
-      event.preventDefault();
-      if (box.value.trim()) form.requestSubmit();
-    } else if (event.key === "Escape") box.blur();
-  });
-  form.addEventListener("submit", (event) => {
-    if (!box.value.trim()) event.stopImmediatePropagation();
-  }, true);
-  form.addEventListener("htmx:afterRequest", (event) => {
-    if (event.detail.elt !== form || !event.detail.successful) return;
-    box.value = "";
-      grow();
-    toEnd(document.getElementById("turns"));
-    box.focus();
-  });
-  document.body.addEventListener("fresh", settle);
-  settle();
-  grow();
+// The list asks for as many lines as were read so far, and for more when its end comes into sight.
+function loadMore() {
+  const inbox = document.getElementById("inbox");
+  const ask = (button) => {
+    if (!button || inbox.dataset.asked === button.dataset.more) return;
+    inbox.dataset.asked = button.dataset.more;
+    inbox.setAttribute("hx-vals", JSON.stringify({ lines: button.dataset.more }));
+    document.body.dispatchEvent(new CustomEvent("list"));
+  };
+  const seen = new IntersectionObserver((entries) => {
+    for (const entry of entries) if (entry.isIntersecting) ask(entry.target.querySelector("[data-more]"));
+  }, { rootMargin: "400px" });
+  const watch = () => {
+    seen.disconnect();
+    const end = document.getElementById("more");
+    if (end) seen.observe(end);
+  };
+  inbox.addEventListener("click", (event) => ask(event.target.closest("[data-more]")));
+  inbox.addEventListener("fresh", watch);
+  watch();
 }
+
+const KEYS = {
+  j: () => move(1),
+  k: () => move(-1),
+  t: () => document.querySelector("[data-take]")?.click(),
+  a: () => document.querySelector("[data-release]")?.click(),
+  e: () => document.querySelector("[data-end]")?.click(),
+  r: () => write("reply"),
+  n: () => write("note"),
+  s: () => document.getElementById("search")?.focus(),
+};
 
 export function startDesk() {
   if (!document.getElementById("desk")) return;
   watchEnd();
-  startComposer();
+  startComposer(toEnd);
+  loadMore();
   document.querySelector("#lines [aria-current]")?.scrollIntoView({ block: "nearest" });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog[open]")) return;
-    if (event.key === "j") move(1);
-    else if (event.key === "k") move(-1);
-    else if (event.key === "t") document.querySelector("[data-take]")?.click();
-    else if (event.key === "r") {
-      event.preventDefault();
-      document.getElementById("reply")?.focus();
-    }
+    const act = KEYS[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
   });
 }

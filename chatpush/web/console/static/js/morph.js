@@ -25,6 +25,8 @@ export function morph(from, to, added = []) {
       else from.insertBefore(known, at);
       if (known.nodeType !== Node.ELEMENT_NODE) {
         if (known.nodeValue !== next.nodeValue) known.nodeValue = next.nodeValue;
+      } else if ("keep" in known.dataset) {
+        // Filled by the reader, not by the fragment.
       } else if (!known.isEqualNode(next)) {
         matchAttributes(known, next);
         morph(known, next, added);
