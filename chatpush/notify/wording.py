@@ -9,14 +9,14 @@ from typing import Any
 
 import structlog
 
-from chatpush.domain import Content, DeliveryState, OutgoingMessage, TenantId
+from chatpush.domain import Content, DeliveryState, OutgoingMessage, TenantId, from_ms
 from chatpush.errors import ChatpushError, InvalidTemplate
 from chatpush.notify.claims import Outcome
 from chatpush.notify.digests import gathered
 from chatpush.notify.jobs import Concluded, Job, outgoing
 from chatpush.notify.template_source import Rendering
 from chatpush.notify.templates import Templates
-from chatpush.plugins.contracts import Drop
+from chatpush.plugins.contracts import Defer, Drop
 from chatpush.plugins.host import Plugins
 from chatpush.store.vault import Vault
 
@@ -64,11 +64,15 @@ class Wording:
         verdicts = await asyncio.gather(*(self._plugins.filter_message(message) for _, message in rendered))
         passed: Worded = []
         dropped: list[Concluded] = []
-        for (job, _), verdict in zip(rendered, verdicts, strict=True):
+        for (job, message), verdict in zip(rendered, verdicts, strict=True):
             if isinstance(verdict, Drop):
                 dropped.append((job.row, _suppressed(verdict.reason), "filter"))
-            else:
+            elif not isinstance(verdict, Defer):
                 passed.append((job, verdict))
+            elif job.row["settled_at"] is not None:
+                passed.append((job, message))  # its reader has it already
+            else:
+                dropped.append((job.row, _waiting(job, verdict), "filter"))
         return passed, dropped
 
     async def _contents(
@@ -113,3 +117,11 @@ class Wording:
 
 def _suppressed(reason: str) -> Outcome:
     return Outcome(DeliveryState.SUPPRESSED, reason[:LONGEST_REASON] or "filtered")
+
+
+def _waiting(job: Job, verdict: Defer) -> Outcome:
+    """Return what a filter's Defer means: later, or never if its time is over by then."""
+    expires = job.row["expires_at"]
+    if expires is not None and verdict.until >= from_ms(expires):
+        return _suppressed(verdict.reason)
+    return Outcome(DeliveryState.SCHEDULED, verdict.reason[:LONGEST_REASON] or "filtered", verdict.until)

@@ -5,14 +5,16 @@ beyond any message, and small enough that a thousand of them fit into memory.
 """
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from chatpush.domain import Content, OutgoingMessage
-from chatpush.plugins.contracts import Drop
+from chatpush.plugins.contracts import Defer, Drop
 
 LARGEST_ANSWER = 262_144
 GREW = f"returned more than {LARGEST_ANSWER} characters"
 LONGEST_REASON = 500
+LONGEST_WAIT = timedelta(days=31)
 
 
 def is_anything(_answer: Any) -> str:
@@ -49,12 +51,23 @@ def is_drop(answer: Any) -> str:
     )
 
 
-def is_message(sent: OutgoingMessage) -> Callable[[Any], str]:
+def is_defer(answer: Defer, now: datetime) -> str:
+    """Check that it says until when, neither past nor too far off, and why."""
+    if not isinstance(answer.until, datetime) or answer.until.tzinfo is None:
+        return "deferred until no time; give it an aware datetime"
+    if not now < answer.until <= now + LONGEST_WAIT:
+        return f"deferred until a time that isn't within the next {LONGEST_WAIT.days} days"
+    return is_drop(Drop(answer.reason)).replace("dropped", "deferred")
+
+
+def is_message(sent: OutgoingMessage, now: datetime) -> Callable[[Any], str]:
     """Return the check of what a filter made of a message: its words, never its way."""
 
     def check(answer: Any) -> str:
         if answer is None:
             return ""
+        if isinstance(answer, Defer):
+            return is_defer(answer, now)
         if not isinstance(answer, OutgoingMessage):
             return is_drop(answer)
         for name in ("tenant", "message", "delivery", "user"):

@@ -6,6 +6,7 @@ enters by the same door.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from chatpush.domain import Event, Identity, Item, ItemId, Json, OutgoingMessage, Source, TenantId, User
@@ -15,6 +16,18 @@ from chatpush.domain import Event, Identity, Item, ItemId, Json, OutgoingMessage
 class Drop:
     """A filter's verdict that something must not go on, with the reason people will read."""
 
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Defer:
+    """A filter's verdict that a message has to wait: until when, and the reason people will read.
+
+    It is looked at again then, with everything else that decides. A message
+    that has reached its reader's inbox already doesn't wait any more.
+    """
+
+    until: datetime
     reason: str
 
 

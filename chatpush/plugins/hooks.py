@@ -13,7 +13,7 @@ from typing import Any
 import pluggy
 
 from chatpush.domain import Event, OutgoingMessage, Receipt
-from chatpush.plugins.contracts import Channel, Drop, Ranker, RpcMethod, Tool
+from chatpush.plugins.contracts import Channel, Defer, Drop, Ranker, RpcMethod, Tool
 from chatpush.plugins.exchange import Exchange
 from chatpush.plugins.marking import HookMarker
 
@@ -43,8 +43,10 @@ def register_rpc(settings: dict[str, Any]) -> list[RpcMethod]:  # type: ignore[e
 
 
 @spec
-def filter_message(message: OutgoingMessage, settings: dict[str, Any]) -> OutgoingMessage | Drop | None:
-    """Change (return a new one), drop (return ``Drop``) or keep (None) a message before it is queued."""
+def filter_message(
+    message: OutgoingMessage, settings: dict[str, Any]
+) -> OutgoingMessage | Drop | Defer | None:
+    """Change (return a new one), drop, defer or keep (None) a message before it goes to its user."""
 
 
 @spec

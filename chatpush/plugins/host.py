@@ -11,7 +11,7 @@ from chatpush import settings as configuration
 from chatpush.clock import Clock, SystemClock
 from chatpush.domain import Event, OutgoingMessage, Receipt
 from chatpush.plugins.answers import is_anything, is_data, is_message, is_text
-from chatpush.plugins.contracts import Channel, Drop, Ranker, RpcMethod, Tool
+from chatpush.plugins.contracts import Channel, Defer, Drop, Ranker, RpcMethod, Tool
 from chatpush.plugins.exchange import Exchange
 from chatpush.plugins.guard import Check
 from chatpush.plugins.roster import Roster
@@ -46,10 +46,11 @@ class Plugins(Roster):
         """Return every method that pages may call."""
         return self.registered("register_rpc")
 
-    async def filter_message(self, message: OutgoingMessage) -> OutgoingMessage | Drop:
-        """Pass a message through every filter; the first Drop ends it."""
-        passed = await self._filtered("filter_message", {"message": message}, "message", is_message(message))
-        return cast(OutgoingMessage | Drop, passed)
+    async def filter_message(self, message: OutgoingMessage) -> OutgoingMessage | Drop | Defer:
+        """Pass a message through every filter; the first Drop or Defer ends it."""
+        check = is_message(message, self._clock.now())
+        passed = await self._filtered("filter_message", {"message": message}, "message", check)
+        return cast(OutgoingMessage | Drop | Defer, passed)
 
     async def filter_publication(self, channel: str, data: bytes, user: str) -> bytes | Drop:
         """Pass a client's publication through every filter."""
@@ -78,9 +79,9 @@ class Plugins(Roster):
         await self._told("on_receipt", {"receipt": receipt})
 
     async def _filtered(self, hook_name: str, arguments: dict[str, Any], thing: str, check: Check) -> Any:
-        """Return the thing as all filters leave it, or the first Drop."""
+        """Return the thing as all filters leave it, or the first Drop or Defer."""
         async for verdict in self.verdicts(hook_name, arguments, check):
-            if isinstance(verdict, Drop):
+            if isinstance(verdict, (Drop, Defer)):
                 return verdict
             if verdict is not None:
                 arguments[thing] = verdict

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from chatpush.domain import Event, Identity, Item, ItemId, Json, OutgoingMessage, Receipt
 from chatpush.plugins import samples
-from chatpush.plugins.contracts import Candidate, Drop, RankingRequest, Sent, ToolResult
+from chatpush.plugins.contracts import Candidate, Defer, Drop, RankingRequest, Sent, ToolResult
 from chatpush.plugins.exchange import Exchange
+from tests.clocks import StillClock
 from tests.plugins.parts import host, plugin
 
 
@@ -89,6 +91,29 @@ async def test_hook_filter_message() -> None:
     assert passed.content.title == "Hello12"
     assert await plugins.filter_message(samples.message(body="a secret")) == Drop("secret")
     assert [state.drops for state in plugins.states()] == [1, 0]
+
+
+async def test_hook_filter_message_may_defer(still_clock: StillClock) -> None:
+    until = still_clock.now() + timedelta(hours=9)
+
+    def filter_message(message: OutgoingMessage) -> Any:
+        return {
+            "later": Defer(until, "sleeps"), "past": Defer(still_clock.now(), "late"),
+            "never": Defer(until + timedelta(days=31), "long"), "naive": Defer(until.replace(tzinfo=None), "x"),
+            "why": Defer(until, ""),
+        }.get(message.content.title)  # fmt: skip
+
+    plugins = host(plugin(filter_message), clock=still_clock)
+    assert await plugins.filter_message(samples.message("later")) == Defer(until, "sleeps")
+    for title, problem in (
+        ("past", "deferred until a time that isn't within the next 31 days"),
+        ("never", "deferred until a time that isn't within the next 31 days"),
+        ("naive", "deferred until no time; give it an aware datetime"),
+        ("why", "deferred without a reason"),
+    ):
+        sent = samples.message(title)
+        assert await plugins.filter_message(sent) is sent
+        assert plugins.states()[0].last_error == f"filter_message {problem}"
 
 
 async def test_hook_filter_publication() -> None:
