@@ -7,10 +7,11 @@ RUN_STAMP := $(VENV)/.run-installed
 DEV_STAMP := $(VENV)/.dev-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help install install-dev servers demo test check bench screenshots lock widget clean
+.PHONY: help install install-dev servers demo demo-trading test check bench screenshots lock widget clean
 
 help:
 	@echo "make demo         start the shop, its console and chatpush (needs no key and no network afterwards)"
+	@echo "make demo-trading start a trading desk with live quotes and alerts, on a simulated market"
 	@echo "make test         install what tests need and run them all"
 	@echo "make check        ruff, mypy --strict, architecture, committed assets"
 	@echo "make bench        measure, and write docs/performance.md"
@@ -43,6 +44,9 @@ servers:
 demo: install
 	$(BIN)/python -m examples.shop.demo $(DEMO)
 
+demo-trading: install
+	$(BIN)/python -m examples.trading.demo $(DEMO)
+
 test: install-dev servers
 	$(BIN)/python -m pytest -q $(TESTS)
 
@@ -57,6 +61,7 @@ bench: install-dev
 
 screenshots: install-dev servers
 	$(BIN)/python -m tests.screenshots
+	$(BIN)/python -m tests.trading_screenshots
 
 widget:
 	cd chatpush/web/widget && npm ci --no-audit --no-fund && npm run build
@@ -68,4 +73,4 @@ lock: install-dev
 	$(LOCK) --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .demo .demo-trading .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Lantern Markets: a small trading desk on chatpush, with a simulated market."""
