@@ -18,7 +18,16 @@ from typing import Any
 
 import httpx2
 
-from chatpush.channels.fitting import LONGEST_TITLE, actions, cut, fitted, hidden_key, short, urgency
+from chatpush.channels.fitting import (
+    LONGEST_TITLE,
+    PUSH_LIMITS,
+    actions,
+    cut,
+    fitted,
+    hidden_key,
+    short,
+    urgency,
+)
 from chatpush.channels.outgoing import retry_after_seconds
 from chatpush.channels.provider_tokens import AppleKey
 from chatpush.clock import Clock
@@ -44,6 +53,7 @@ class Apns:
     per_second = 500.0
     one_provider = True
     carries_silent = True
+    limits = PUSH_LIMITS
 
     def __init__(
         self,

@@ -6,11 +6,13 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Protocol
 
 import aiosmtplib
 
 from chatpush.channel_settings import Email as EmailSettings
+from chatpush.channels.fitting import cut
 from chatpush.clock import Clock
 from chatpush.domain import Category, OutgoingMessage, TenantId, UserId
 from chatpush.errors import InvalidInput, Unavailable
@@ -18,6 +20,7 @@ from chatpush.plugins.contracts import Sent
 
 NAME = "email"
 SECONDS = 15.0
+LONGEST_SUBJECT = 750
 ADDRESS = re.compile(r"[^\s@<>\"',;:\x00-\x1f]{1,64}@[A-Za-z0-9.-]{1,253}")
 PRIORITIES = {"high": "1", "normal": "3", "low": "5"}
 
@@ -35,6 +38,7 @@ class Email:
 
     name = NAME
     concurrency = 8
+    limits = MappingProxyType({"title": LONGEST_SUBJECT})
 
     def __init__(
         self, settings: EmailSettings, clock: Clock, unsubscribe: UnsubscribeLink, *, seconds: float = SECONDS
@@ -79,7 +83,7 @@ class Email:
         made = EmailMessage()
         made["From"] = Address(self._settings.sender_name, addr_spec=self._settings.sender)
         made["To"] = Address(addr_spec=address)
-        made["Subject"] = " ".join(content.title.split())[:250]
+        made["Subject"] = cut(" ".join(content.title.split()), LONGEST_SUBJECT)
         made["Date"] = format_datetime(self._clock.now())
         made["Message-ID"] = f"<{message.delivery}@{domain}>"
         made["X-Priority"] = PRIORITIES[message.priority]

@@ -11,7 +11,16 @@ from typing import Any
 
 import aiohttp
 
-from chatpush.channels.fitting import LONGEST_TITLE, actions, cut, fitted, hidden_key, short, urgency
+from chatpush.channels.fitting import (
+    LONGEST_TITLE,
+    PUSH_LIMITS,
+    actions,
+    cut,
+    fitted,
+    hidden_key,
+    short,
+    urgency,
+)
 from chatpush.channels.outgoing import Outgoing, retry_after_seconds
 from chatpush.channels.provider_tokens import ServiceAccount
 from chatpush.clock import Clock
@@ -34,6 +43,7 @@ class Fcm:
     per_second = 500.0
     one_provider = True
     carries_silent = True
+    limits = PUSH_LIMITS
 
     def __init__(self, account: ServiceAccount, endpoint: str, outgoing: Outgoing, clock: Clock) -> None:
         self._account = account

@@ -13,6 +13,7 @@ from chatpush.domain import Category, OutgoingMessage
 LONGEST_TITLE = 400
 LONGEST_BODY = 2400
 LONGEST_ADDRESS = 400
+PUSH_LIMITS = {"title": LONGEST_TITLE, "body": LONGEST_BODY}
 MOST_ACTIONS = 2
 STEPS = ((LONGEST_BODY, True), (LONGEST_BODY, False), (1200, False), (400, False), (0, False))
 """What is tried in turn: how long the body may be, and whether extras travel."""

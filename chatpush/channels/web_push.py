@@ -19,7 +19,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from py_vapid import Vapid02
 from pywebpush import WebPusher
 
-from chatpush.channels.fitting import LONGEST_TITLE, actions, cut, fitted, hidden_key, short, urgency
+from chatpush.channels.fitting import (
+    LONGEST_TITLE,
+    PUSH_LIMITS,
+    actions,
+    cut,
+    fitted,
+    hidden_key,
+    short,
+    urgency,
+)
 from chatpush.channels.outgoing import Outgoing, checked_url, retry_after_seconds
 from chatpush.domain import OutgoingMessage
 from chatpush.errors import InvalidInput, NotFound, Unavailable
@@ -40,6 +49,7 @@ class WebPush:
     name = NAME
     concurrency = 64
     carries_silent = True
+    limits = PUSH_LIMITS
 
     def __init__(self, key_file: Path, contact: str, outgoing: Outgoing) -> None:
         self._vapid = _vapid(key_file)

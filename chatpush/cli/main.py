@@ -30,6 +30,7 @@ PLACES = {
     "events": "chatpush.cli.items",
     "recommend": "chatpush.cli.recommend",
     "campaigns": "chatpush.cli.campaigns",
+    "templates": "chatpush.cli.templates",
     "plugins": "chatpush.cli.plugins",
 }
 """Command → the module that has it under the same name."""

@@ -107,6 +107,11 @@ class Away:
         return frozenset(self._channels)
 
     @property
+    def limits(self) -> dict[str, Mapping[str, int]]:
+        """What each channel cuts: part → bytes."""
+        return {name: getattr(one, "limits", {}) for name, one in self._channels.items()}
+
+    @property
     def silent_names(self) -> frozenset[str]:
         """The names of those that can carry a command nobody sees."""
         return frozenset(n for n, one in self._channels.items() if getattr(one, "carries_silent", False))

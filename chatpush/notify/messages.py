@@ -350,9 +350,14 @@ class Messages:
 
     async def _template(self, tenant: TenantId, name: str, param: str) -> Template:
         try:
-            return await self._templates.get(tenant, name)
+            found = await self._templates.get(tenant, name)
         except NotFound as error:
             raise InvalidInput(error.message, param=param) from error
+        if found.published_at is None:
+            raise InvalidInput(
+                f"{found.pinned} is a draft; POST /v1/templates/{found.name}/publish publishes it", param=param
+            )
+        return found
 
     async def _cancel_deliveries(self, tenant: TenantId, messages: Sequence[str]) -> int:
         """Cancel the waiting deliveries of messages, some thousand in a transaction."""

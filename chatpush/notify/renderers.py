@@ -44,28 +44,32 @@ class Renderers:
         for worker in workers:
             await worker.kill()
 
-    async def check(self, parts: Mapping[str, str], where: str) -> None:
+    async def check(
+        self, parts: Mapping[str, str], where: str, includes: Mapping[str, str] | None = None
+    ) -> None:
         """Compile the texts.
 
         Raises:
             InvalidTemplate: they don't compile; the message has the line.
         """
-        (answer,) = await self._run(parts, "", [None], where)
+        (answer,) = await self._run(parts, "", [None], where, includes or {})
         if isinstance(answer, InvalidTemplate):
             raise answer
 
     async def render(
-        self, parts: Mapping[str, str], fingerprint: str, contexts: Sequence[Mapping[str, Any]], where: str
-    ) -> list[Texts | InvalidTemplate]:
+        self, parts: Mapping[str, str], fingerprint: str, contexts: Sequence[Mapping[str, Any]], where: str,
+        includes: Mapping[str, str] | None = None,
+    ) -> list[Texts | InvalidTemplate]:  # fmt: skip
         """Return each context's texts, or what went wrong with it, in order.
 
         ``fingerprint`` names the source, so that a worker compiles it once.
         """
-        return await self._run(parts, fingerprint, list(contexts), where)
+        return await self._run(parts, fingerprint, list(contexts), where, includes or {})
 
     async def _run(
-        self, parts: Mapping[str, str], fingerprint: str, contexts: list[Any], where: str
-    ) -> list[Texts | InvalidTemplate]:
+        self, parts: Mapping[str, str], fingerprint: str, contexts: list[Any], where: str,
+        includes: Mapping[str, str],
+    ) -> list[Texts | InvalidTemplate]:  # fmt: skip
         answers: list[Texts | InvalidTemplate] = []
         worker = await self._free.get()
         try:
@@ -73,7 +77,7 @@ class Renderers:
                 if worker is None or worker not in self._workers:
                     worker = await self._start()
                 rest = contexts[len(answers) :]
-                worker.ask(self._request(parts, fingerprint, rest, where))
+                worker.ask(self._request(parts, fingerprint, rest, where) | {"includes": dict(includes)})
                 finished, problem = await self._collect(worker, len(rest), answers)
                 if not finished:
                     await self._discard(worker)

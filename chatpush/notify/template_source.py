@@ -7,13 +7,14 @@ wrote the template finds the place.
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from chatpush.domain import DEFAULT_LOCALE, Category, Content, TenantId, User, from_ms
 from chatpush.errors import InvalidTemplate, TooLarge
+from chatpush.notify.content_limits import LONGEST_BODY, LONGEST_TITLE, bounded
 from chatpush.store.database import Row
 
 FIELDS = ("title", "body", "url", "image")
@@ -45,7 +46,10 @@ def check_content(content: Content, param: str = "content") -> None:
 
 @dataclass(frozen=True, slots=True)
 class LocaleSource:
-    """One language's texts: Jinja2 source, but for ``format`` and the actions' ids."""
+    """One language's texts: Jinja2 source, but for ``format`` and the actions' ids.
+
+    ``includes`` are the texts it names with ``{% include %}``, as they were when it was saved.
+    """
 
     title: str
     body: str
@@ -53,6 +57,7 @@ class LocaleSource:
     image: str | None = None
     format: str = "plain"
     actions: tuple[Mapping[str, str], ...] = ()
+    includes: Mapping[str, str] = field(default_factory=dict)
 
     def parts(self) -> dict[str, str]:
         """Return every Jinja2 text by its place."""
@@ -73,8 +78,8 @@ class LocaleSource:
             actions.append({"id": action["id"], **rendered})
             safe_address(rendered.get("url"), f"actions.{index}.url")
         return Content(
-            title=texts["title"].strip(),
-            body=texts["body"].strip(),
+            title=bounded(texts["title"].strip(), LONGEST_TITLE),
+            body=bounded(texts["body"].strip(), LONGEST_BODY),
             url=safe_address(texts.get("url"), "url"),
             image=safe_address(texts.get("image"), "image"),
             format=self.format,
@@ -85,7 +90,7 @@ class LocaleSource:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One version of a template."""
+    """One version of a template; ``published_at`` is None for a draft."""
 
     tenant: TenantId
     name: str
@@ -95,6 +100,7 @@ class Template:
     trusted: bool
     fingerprint: str
     created_at: datetime
+    published_at: datetime | None
 
     @property
     def pinned(self) -> str:
@@ -175,6 +181,7 @@ def template_of(row: Row) -> Template:
         trusted=bool(row["trusted"]),
         fingerprint=row["fingerprint"],
         created_at=from_ms(row["created_at"]),
+        published_at=from_ms(row["published_at"]) if row["published_at"] is not None else None,
     )
 
 
@@ -184,6 +191,7 @@ def stored(source: LocaleSource) -> dict[str, Any]:
         **{name: getattr(source, name) for name in FIELDS},
         "format": source.format,
         "actions": [dict(action) for action in source.actions],
+        "includes": dict(source.includes),
     }
 
 

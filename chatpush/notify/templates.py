@@ -1,7 +1,7 @@
 """Keep templates: versioned, by locale, checked before they are ever used.
 
-Every put makes a new version, unless nothing changed; a queued message keeps
-the version it was accepted with. A locale that is missing falls back: zh-CN →
+Every put makes a new version, unless nothing changed: published, or a draft
+until it is. A queued message keeps the version it was accepted with. A locale that is missing falls back: zh-CN →
 zh → en → the template's first.
 
 Where a template comes from decides how far it is trusted. Files of
@@ -20,6 +20,7 @@ from typing import Any
 from chatpush.clock import Clock
 from chatpush.domain import Category, Content, TenantId, User, to_ms
 from chatpush.errors import InvalidInput, InvalidTemplate, NotFound, TooLarge
+from chatpush.notify.includes import with_includes
 from chatpush.notify.listing import Listed, Window, checked_name
 from chatpush.notify.renderers import Renderers
 from chatpush.notify.sandbox import compile_parts, render_parts
@@ -32,8 +33,9 @@ from chatpush.notify.template_source import (
     stored,
     template_of,
 )
+from chatpush.notify.template_versions import insert_in, publish_in, version_in
 from chatpush.notify.users import checked_locale
-from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.database import Database, Row
 
 CACHED = 500
 
@@ -73,8 +75,9 @@ class Templates:
         category: Category = Category.TRANSACTIONAL,
         *,
         trusted: bool = False,
+        publish: bool = True,
     ) -> Template:
-        """Make a new version, or return the present one if nothing changed.
+        """Make a new version, or return the present one if nothing changed; without ``publish`` a draft.
 
         Raises:
             InvalidTemplate: a text does not compile; the message has locale, part and line.
@@ -83,21 +86,33 @@ class Templates:
         checked_name(name)
         sources = {checked_locale(locale, "locales"): source for locale, source in locales.items()}
         check(sources)
+        sources = await with_includes(name, sources, lambda other: self.get(tenant, other))
         for locale, source in sources.items():
             if trusted:
-                compile_parts(source.parts(), locale)
+                compile_parts(source.parts(), locale, source.includes)
             else:
-                await self._renderers.check(source.parts(), locale)
+                await self._renderers.check(source.parts(), locale, source.includes)
         text = json.dumps({locale: stored(source) for locale, source in sources.items()}, ensure_ascii=False)
         fingerprint = hashlib.sha256(f"{category} {text}".encode()).hexdigest()
         row: Row = {
             "tenant": tenant, "name": name, "category": category.value, "source": text,
             "fingerprint": fingerprint, "trusted": int(trusted), "created_at": to_ms(self._clock.now()),
         }  # fmt: skip
-        return template_of(await self._database.write(lambda tx: _insert_version(tx, row)))
+        return template_of(await self._database.write(lambda tx: insert_in(tx, row, publish=publish)))
+
+    async def publish(self, tenant: TenantId, name: str, version: int | None = None) -> Template:
+        """Make a version the one that messages use from now on; an older one goes back to it.
+
+        Raises:
+            NotFound: there is no such version.
+        """
+        now = to_ms(self._clock.now())
+        return template_of(
+            await self._database.write(lambda tx: publish_in(tx, version_in(tx, tenant, name, version), now))
+        )
 
     async def get(self, tenant: TenantId, name: str) -> Template:
-        """Return a template by ``name`` (its newest version) or ``name@version``.
+        """Return a template by ``name`` (the version in use) or ``name@version`` (any, drafts too).
 
         Raises:
             NotFound: there is none.
@@ -110,14 +125,24 @@ class Templates:
             return known
         rows = await self._database.read(
             "SELECT * FROM template WHERE tenant = :t AND name = :n"
-            + (" AND version = :v" if version else " ORDER BY version DESC LIMIT 1"),
+            + (
+                " AND version = :v"
+                if version
+                else " ORDER BY COALESCE(published_at, 0) DESC, version DESC LIMIT 1"
+            ),
             t=tenant, n=plain, **({"v": int(version)} if version else {}),
         )  # fmt: skip
         if not rows:
             raise NotFound(
                 f"no template {name[:80]!r}; PUT /v1/templates/{plain[:64]} makes one", param="template"
             )
-        return self._remember(template_of(rows[0]))
+        found = template_of(rows[0])
+        if not version and found.published_at is None:
+            raise NotFound(
+                f"{found.name!r} has drafts only; POST /v1/templates/{found.name}/publish publishes one",
+                param="template",
+            )
+        return self._remember(found)
 
     async def versions(self, tenant: TenantId, name: str) -> list[Template]:
         """Return every version, newest first."""
@@ -162,10 +187,12 @@ class Templates:
         source = template.locales[locale]
         fingerprint = f"{template.fingerprint} {locale}"
         if not template.trusted:
-            return await self._renderers.render(source.parts(), fingerprint, contexts, locale)
+            return await self._renderers.render(
+                source.parts(), fingerprint, contexts, locale, source.includes
+            )
         compiled = self._compiled.get(fingerprint)
         if compiled is None:
-            compiled = self._compiled[fingerprint] = compile_parts(source.parts(), locale)
+            compiled = self._compiled[fingerprint] = compile_parts(source.parts(), locale, source.includes)
             if len(self._compiled) > CACHED:
                 self._compiled.popitem(last=False)
         texts: list[dict[str, str] | InvalidTemplate] = []
@@ -177,19 +204,23 @@ class Templates:
         return texts
 
     def _remember(self, template: Template) -> Template:
-        """Keep a version, which never changes; the newest one is always asked for."""
+        """Keep a version, which never changes but for being published; the one in use is always asked for."""
+        if template.published_at is None:
+            return template
         self._known[template.tenant, template.name, template.version] = template
         if len(self._known) > CACHED:
             self._known.popitem(last=False)
         return template
 
     async def list(self, tenant: TenantId, window: Window) -> Listed[Template]:
-        """Return a page of templates in their newest version, by name, last first."""
+        """Return a page of templates in the version in use (else their newest draft), by name, last first."""
         clause, params = window.clause("name")
         rows = await self._database.read(
-            "SELECT * FROM template AS newest WHERE tenant = :t AND version = (SELECT MAX(version)"
-            " FROM template AS any_version WHERE any_version.tenant = newest.tenant"
-            f" AND any_version.name = newest.name){clause}",
+            "SELECT * FROM template AS shown WHERE tenant = :t AND NOT EXISTS (SELECT 1 FROM template AS other"
+            " WHERE other.tenant = shown.tenant AND other.name = shown.name AND"
+            " (COALESCE(other.published_at, 0) > COALESCE(shown.published_at, 0)"
+            "  OR (COALESCE(other.published_at, 0) = COALESCE(shown.published_at, 0)"
+            f"   AND other.version > shown.version))){clause}",
             t=tenant, **params,
         )  # fmt: skip
         return window.page(rows, template_of)
@@ -204,20 +235,3 @@ def _content(
         return source.content(texts, data)
     except InvalidTemplate as error:
         return error
-
-
-def _insert_version(tx: Transaction, row: Row) -> Row:
-    """Insert the row as the next version, or return the one it does not differ from.
-
-    A file is compared with the last file of its name, so that a restart does
-    not put it over what people have changed through the API since.
-    """
-    newest = "SELECT * FROM template WHERE tenant = :t AND name = :n{} ORDER BY version DESC LIMIT 1"
-    present = tx.query(newest.format(""), t=row["tenant"], n=row["name"])
-    files = tx.query(newest.format(" AND trusted = 1"), t=row["tenant"], n=row["name"])
-    compared = files if row["trusted"] else present
-    if compared and compared[0]["fingerprint"] == row["fingerprint"]:
-        return compared[0]
-    versioned = row | {"version": (present[0]["version"] if present else 0) + 1}
-    tx.insert("template", versioned)
-    return versioned

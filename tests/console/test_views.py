@@ -241,6 +241,13 @@ async def test_templates_preview_and_questions_are_tried(whole: Whole, client: C
     assert "order 42" in good
     for data in '{"order"', "[]", "{}":
         assert 'class="note bad"' in await (await post(client, preview, locale="en", data=data)).text()
+    send = "/console/settings/templates/order_paid/test-send"
+    assert (await post(client, send, locale="en", data="{}", user="ada")).status == 403
+    await sign_in(client, await whole.person(Role.EDITOR))
+    sent = await (await post(client, send, locale="en", data='{"order": "42"}', user="ada")).text()
+    assert "On its way to ada" in sent
+    for wrong in ({"data": "{}", "user": "ada"}, {"data": '{"order": "1"}', "user": "a b"}, {"user": ""}):
+        assert 'class="note bad"' in await (await post(client, send, locale="en", **wrong)).text()
     tried = await (
         await client.get("/console/settings/knowledge/try?question=How+long+does+delivery+take%3F")
     ).text()

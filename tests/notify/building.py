@@ -114,7 +114,7 @@ class Room:
         named = (
             self.users, self.topics, self.segments, self.audience, self.endpoints, self.templates, self.messages,
             self.inbox, self.receipts, self.trace, self.broadcasts,
-            self.recalls, self.dead_letters, self.shelving, Experiments(self.database),
+            self.recalls, self.dead_letters, self.shelving, self.away, Experiments(self.database),
         )  # fmt: skip
         return {type(service): service for service in named}
 

@@ -1,12 +1,19 @@
 """Write templates, look at their versions, see what a user would read."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, JsonValue
 
 from chatpush.domain import Category, Content, Role, User, UserId, iso
+from chatpush.errors import NotFound
+from chatpush.notify.away import Away
+from chatpush.notify.content_limits import cuts
+from chatpush.notify.drafts import LIVE, MessageDraft, Recipient
 from chatpush.notify.listing import Window
+from chatpush.notify.messages import Messages
 from chatpush.notify.template_source import LocaleSource, Template
 from chatpush.notify.templates import Templates
 from chatpush.notify.users import Users, checked_locale
@@ -16,6 +23,7 @@ from chatpush.web.operations import Body, Call, Operations, PageQuery
 routes = Operations("templates")
 READERS = Door(scope="templates:write", role=Role.VIEWER)
 WRITERS = Door(scope="templates:write", role=Role.EDITOR)
+SENDERS = Door(scope="messages:write", role=Role.EDITOR)
 
 
 class ActionSource(Body):
@@ -47,13 +55,15 @@ class TemplateIn(Body):
 
     locales: dict[str, LocaleIn] = Field(min_length=1, description="By language: en, zh-CN …")
     category: Category = Category.TRANSACTIONAL
+    publish: bool = Field(True, description="false: save a draft; messages keep using what is published.")
 
 
 class TemplateSaved(BaseModel):
-    """The version that messages use from now on."""
+    """A version; messages use it from now on if it is published."""
 
     name: str
     version: int
+    state: Literal["published", "draft"]
 
 
 class TemplateOut(TemplateSaved):
@@ -77,12 +87,55 @@ class TemplatePage(BaseModel):
     has_more: bool
 
 
+class VersionOut(BaseModel):
+    """One version of a template."""
+
+    version: int
+    state: Literal["in use", "published", "draft"] = Field(description="published: it was in use once.")
+    created_at: str
+    published_at: str | None
+
+
+class Versions(BaseModel):
+    """All versions, newest first."""
+
+    data: list[VersionOut]
+
+
+class PublishIn(Body):
+    """Which version to use; none: the newest."""
+
+    version: int | None = Field(None, ge=1, description="An older one goes back to it.")
+
+
 class PreviewIn(Body):
     """Whom and what to preview for."""
 
     locale: str | None = Field(None, max_length=35)
     data: dict[str, JsonValue] = Field(default_factory=dict)
     user: str | None = Field(None, max_length=128, description="A real user, else a made-up one.")
+
+
+class TestSendIn(PreviewIn):
+    """Who gets a test, and of what."""
+
+    user: str = Field(min_length=1, max_length=128, description="Who gets it.")
+    channels: list[str] = Field(default_factory=lambda: [LIVE], min_length=1, max_length=10)
+
+
+class TestSent(BaseModel):
+    """The message that was sent."""
+
+    id: str
+
+
+class CutOut(BaseModel):
+    """What a channel will cut."""
+
+    channel: str
+    part: str
+    limit: int = Field(description="Bytes of UTF-8.")
+    bytes: int
 
 
 class Preview(BaseModel):
@@ -96,14 +149,17 @@ class Preview(BaseModel):
     format: str
     data: dict[str, Any]
     actions: list[dict[str, str]]
+    cuts: list[CutOut] = Field(description="What is too long for a channel and will be cut there.")
 
 
 @routes.put("/v1/templates/{name}", door=WRITERS)
 async def put_template(call: Call, body: TemplateIn) -> TemplateSaved:
     """Save a new version of a template; messages on their way keep theirs."""
     sources = {locale: texts.source() for locale, texts in body.locales.items()}
-    saved = await call.need(Templates).put(call.identity.tenant, call.path["name"], sources, body.category)
-    return TemplateSaved(name=saved.name, version=saved.version)
+    saved = await call.need(Templates).put(
+        call.identity.tenant, call.path["name"], sources, body.category, publish=body.publish
+    )
+    return _saved(saved)
 
 
 @routes.get("/v1/templates", door=READERS)
@@ -126,20 +182,70 @@ async def get_template(call: Call) -> TemplateDetail:
 @routes.post("/v1/templates/{name}/preview", door=READERS)
 async def preview_template(call: Call, body: PreviewIn) -> Preview:
     """Show what a user would read."""
+    used, content = await _rendered(call, body)
+    cut = [CutOut(**asdict(one)) for one in cuts(content, call.need(Away).limits)]
+    return Preview(locale=used, **_content(content), cuts=cut)
+
+
+@routes.post("/v1/templates/{name}/test-send", door=SENDERS, status=202)
+async def test_send_template(call: Call, body: TestSendIn) -> TestSent:
+    """Send a template, or a draft by name@version, to one user; caps and consent are not asked."""
+    used, content = await _rendered(call, body)
+    draft = MessageDraft(
+        to=(Recipient(user=UserId(body.user)),), content=content, locale=used, channels=tuple(body.channels)
+    )
+    return TestSent(id=await call.need(Messages).accept(call.identity.tenant, draft))
+
+
+@routes.get("/v1/templates/{name}/versions", door=READERS)
+async def list_versions(call: Call) -> Versions:
+    """List a template's versions, newest first, and which is in use."""
+    found = await call.need(Templates).versions(call.identity.tenant, call.path["name"])
+    if not found:
+        raise NotFound(f"no template {call.path['name'][:64]!r}", param="name")
+    used = max((one.published_at for one in found if one.published_at), default=None)
+    return Versions(data=[_version(one, used) for one in found])
+
+
+@routes.post("/v1/templates/{name}/publish", door=WRITERS)
+async def publish_template(call: Call, body: PublishIn) -> TemplateSaved:
+    """Use a version from now on: a draft, or an older one to go back to it."""
+    return _saved(await call.need(Templates).publish(call.identity.tenant, call.path["name"], body.version))
+
+
+async def _rendered(call: Call, body: PreviewIn) -> tuple[str, Content]:
     tenant = call.identity.tenant
     if body.user is not None:
         user = await call.need(Users).get(tenant, UserId(body.user))
     else:
         user = User(tenant, UserId("preview"), attributes={"name": "Ada"})
     locale = checked_locale(body.locale) if body.locale else user.locale
-    used, content = await call.need(Templates).preview(tenant, call.path["name"], user, locale, body.data)
-    return Preview(locale=used, **_content(content))
+    return await call.need(Templates).preview(tenant, call.path["name"], user, locale, body.data)
+
+
+def _saved(template: Template) -> TemplateSaved:
+    return TemplateSaved(name=template.name, version=template.version, state=_state(template))
+
+
+def _state(template: Template) -> Literal["published", "draft"]:
+    return "draft" if template.published_at is None else "published"
+
+
+def _version(template: Template, used: datetime | None) -> VersionOut:
+    published = template.published_at
+    return VersionOut(
+        version=template.version,
+        state="in use" if published is not None and published == used else _state(template),
+        created_at=iso(template.created_at),
+        published_at=iso(published) if published else None,
+    )
 
 
 def _template(template: Template) -> dict[str, Any]:
     return {
         "name": template.name,
         "version": template.version,
+        "state": _state(template),
         "category": template.category.value,
         "locales": {locale: _source(source) for locale, source in template.locales.items()},
         "created_at": iso(template.created_at),
@@ -154,6 +260,7 @@ def _source(source: LocaleSource) -> Mapping[str, Any]:
         "image": source.image,
         "format": source.format,
         "actions": [dict(action) for action in source.actions],
+        "includes": sorted(source.includes),
     }
 
 

@@ -2,12 +2,15 @@
 
 import json
 import re
+from dataclasses import dataclass
 
 from aiohttp import web
 
-from chatpush.domain import Role, User, UserId
+from chatpush.domain import Content, Role, User, UserId
 from chatpush.errors import ChatpushError
+from chatpush.notify.drafts import MessageDraft, Recipient
 from chatpush.notify.listing import Window
+from chatpush.notify.messages import Messages
 from chatpush.notify.template_source import Template
 from chatpush.notify.templates import Templates
 from chatpush.settings import Settings
@@ -19,6 +22,7 @@ from chatpush.web.doors import Door
 
 pages = Pages()
 LOOK = Door(role=Role.VIEWER)
+SEND = Door(role=Role.EDITOR)
 MOST = 500
 PASSAGES = 3
 LONGEST_QUESTION = 500
@@ -59,22 +63,55 @@ async def template_page(visit: Visit) -> web.StreamResponse:
 @pages.post("/console/settings/templates/{name}/preview", door=LOOK)
 async def preview(visit: Visit) -> web.StreamResponse:
     """Render a template with sample data."""
+    return visit.draw("settings_preview.html", preview=(await _tried(visit)).shown())
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """What the sample data made of a template, or the problem."""
+
+    content: Content | None = None
+    problem: str = ""
+
+    def shown(self, sent: str = "") -> models.PreviewText:
+        if self.content is None:
+            return models.PreviewText(problem=self.problem)
+        return models.PreviewText(self.content.title, self.content.body, sent=sent)
+
+
+async def _tried(visit: Visit) -> _Tried:
     locale, text = visit.form.get("locale", "en"), visit.form.get("data", "") or "{}"
     try:
         data = json.loads(text)
         if not isinstance(data, dict):
             raise ValueError("{…}")  # noqa: TRY004, TRY301 - told in the same words as broken JSON
     except (ValueError, RecursionError) as error:
-        problem = visit_text(visit, "templates.bad_json", problem=str(error)[:200])
-        return visit.draw("settings_preview.html", preview=models.PreviewText(problem=problem))
+        return _Tried(problem=visit_text(visit, "templates.bad_json", problem=str(error)[:200]))
     reader = User(visit.tenant, UserId("preview"), locale=locale, attributes={"name": PREVIEW_NAME})
     try:
         _, content = await visit.need(Templates).preview(
             visit.tenant, visit.path["name"], reader, locale, data
         )  # fmt: skip
     except ChatpushError as error:
+        return _Tried(problem=error.message)
+    return _Tried(content)
+
+
+@pages.post("/console/settings/templates/{name}/test-send", door=SEND)
+async def test_send(visit: Visit) -> web.StreamResponse:
+    """Send a template with the sample data to one user."""
+    made = await _tried(visit)
+    user = visit.form.get("user", "").strip()
+    if made.problem or not user:
+        problem = made.problem or visit_text(visit, "templates.whom")
+        return visit.draw("settings_preview.html", preview=models.PreviewText(problem=problem))
+    draft = MessageDraft(to=(Recipient(user=UserId(user)),), content=made.content)
+    try:
+        await visit.need(Messages).accept(visit.tenant, draft)
+    except ChatpushError as error:
         return visit.draw("settings_preview.html", preview=models.PreviewText(problem=error.message))
-    return visit.draw("settings_preview.html", preview=models.PreviewText(content.title, content.body))
+    sent = visit_text(visit, "templates.sent", user=user)
+    return visit.draw("settings_preview.html", preview=made.shown(sent))
 
 
 @pages.get("/console/settings/knowledge", door=LOOK)

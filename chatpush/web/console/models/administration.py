@@ -129,11 +129,12 @@ class TemplateDetail:
 
 @dataclass(frozen=True, slots=True)
 class PreviewText:
-    """A rendered template, or the problem with it."""
+    """A rendered template, or the problem with it; ``sent`` says to whom it went as a test."""
 
     title: str = ""
     body: str = ""
     problem: str = ""
+    sent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
