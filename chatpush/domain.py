@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, NewType
+from typing import Any, NamedTuple, NewType
 
 TenantId = NewType("TenantId", str)
 UserId = NewType("UserId", str)
@@ -161,8 +161,7 @@ class User:
 # -- realtime --------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(NamedTuple):
     """Where a subscriber stands in a channel."""
 
     epoch: str
@@ -179,8 +178,7 @@ class ClientInfo:
     chan_info: Json = None
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(NamedTuple):
     """One entry of a channel's log. ``data`` is encoded JSON (or raw bytes)."""
 
     offset: int

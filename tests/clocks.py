@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from chatpush.domain import to_ms
+
 
 class StillClock:
     """Stands still until told otherwise."""
@@ -15,6 +17,9 @@ class StillClock:
 
     def monotonic(self) -> float:
         return self.seconds
+
+    def milliseconds(self) -> int:
+        return to_ms(self.moment)
 
     def forward(self, delta: timedelta) -> None:
         """Let time pass."""

@@ -7,9 +7,12 @@ after the same cursor gives the same answer, and whoever asks for what
 retention has dropped is told so: never a silent gap.
 """
 
+from asyncio import Future
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from chatpush.domain import ClientInfo, Cursor, Publication, TenantId
 
@@ -23,8 +26,7 @@ class Retention:
     durable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """What is to be appended.
 
     The same ``idempotency_key`` within five minutes appends once. A ``version``
@@ -57,12 +59,14 @@ class Sealing:
     """How data is sealed at rest.
 
     ``ready`` loads the keys of a channel; then ``seal`` and ``open`` work in
-    any thread: (tenant, channel, place, bytes) → bytes.
+    any thread: (tenant, channel, place, bytes) → bytes. ``loaded`` says whether
+    that is so already.
     """
 
     ready: Callable[[TenantId, str], Awaitable[None]]
     seal: Callable[[TenantId, str, str, bytes], bytes]
     open: Callable[[TenantId, str, str, bytes], bytes]
+    loaded: Callable[[TenantId, str], bool] = lambda _tenant, _channel: False
 
 
 Rules = Callable[[str], Retention]
@@ -89,6 +93,16 @@ class Log(Protocol):
 
         Raises:
             Unavailable: too many appends are waiting, or the disk refuses.
+        """
+        ...
+
+    def submit(self, tenant: TenantId, channel: str, draft: Draft) -> "Cursor | Future[Cursor] | None":
+        """Append without a task: return the position, or what brings it, in the order of the calls.
+
+        None has done nothing: ``append`` has to wait for the channel's keys first.
+
+        Raises:
+            Unavailable: too many appends are waiting.
         """
         ...
 

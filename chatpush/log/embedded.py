@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import structlog
 
 from chatpush.clock import Clock
-from chatpush.domain import Cursor, Publication, TenantId, to_ms
+from chatpush.domain import Cursor, Publication, TenantId
 from chatpush.errors import CursorLost, Unavailable
 from chatpush.log.contract import Draft, Retention, Rules, Sealing, Slice, Watcher
 from chatpush.log.reader import Reader
@@ -91,16 +91,21 @@ class EmbeddedLog:
         self._watchers.append(watcher)
 
     async def append(self, tenant: TenantId, channel: str, draft: Draft) -> Cursor:
+        found = self.submit(tenant, channel, draft)
+        if found is None:
+            await self._sealing.ready(tenant, channel)
+            found = self._put(tenant, channel, draft, self._rules(channel))
+        return found if isinstance(found, Cursor) else await found
+
+    def submit(
+        self, tenant: TenantId, channel: str, draft: Draft
+    ) -> "Cursor | asyncio.Future[Cursor] | None":
         retention = self._rules(channel)
         if not retention.durable:
             return self._append_in_memory(tenant, channel, draft, retention)
-        await self._sealing.ready(tenant, channel)
-        if self._loop is None or self._waiting >= self._write_queue:
-            raise Unavailable("too many publications are waiting for the disk; try again in a moment")
-        future: asyncio.Future[Cursor] = self._loop.create_future()
-        self._waiting += 1
-        self._writer.put(Append(tenant, channel, draft, retention, self._now_ms(), future))
-        return await future
+        if not self._sealing.loaded(tenant, channel):
+            return None
+        return self._put(tenant, channel, draft, retention)
 
     async def top(self, tenant: TenantId, channel: str) -> Cursor:
         tail = self._tail(tenant, channel)
@@ -182,11 +187,35 @@ class EmbeddedLog:
             tail.forget_keys(now_ms)
         await future
 
+    # -- appending -----------------------------------------------------------
+
+    def _put(
+        self, tenant: TenantId, channel: str, draft: Draft, retention: Retention
+    ) -> "asyncio.Future[Cursor]":
+        if self._loop is None or self._waiting >= self._write_queue:
+            raise Unavailable("too many publications are waiting for the disk; try again in a moment")
+        future: asyncio.Future[Cursor] = self._loop.create_future()
+        self._waiting += 1
+        self._writer.put(Append(tenant, channel, draft, retention, self._now_ms(), future))
+        return future
+
     # -- memory channels ---------------------------------------------------
 
     def _append_in_memory(self, tenant: TenantId, channel: str, draft: Draft, retention: Retention) -> Cursor:
         tail = self._tail(tenant, channel) or self._new_memory_tail(tenant, channel)
         now_ms = self._now_ms()
+        if draft.idempotency_key or draft.version:
+            covered = self._covered(tail, draft, now_ms)
+            if covered is not None:
+                return covered
+        offset = tail.top + 1
+        publication = published(draft, offset, now_ms)
+        tail.add(publication, retention.size if retention.size < TAIL_SIZE else TAIL_SIZE)
+        self._tell(tenant, channel, tail.epoch, publication)
+        return Cursor(tail.epoch, offset)
+
+    def _covered(self, tail: Tail, draft: Draft, now_ms: int) -> Cursor | None:
+        """Return the position of a repeated or stale draft; remember a new one."""
         if draft.idempotency_key and (offset := tail.known(draft.idempotency_key, now_ms)):
             return Cursor(tail.epoch, offset)
         if 0 < draft.version <= tail.version and draft.version_epoch == tail.version_epoch:
@@ -195,10 +224,7 @@ class EmbeddedLog:
             tail.remember(draft.idempotency_key, tail.top + 1, now_ms + IDEMPOTENCY_MS)
         if draft.version:
             tail.version, tail.version_epoch = draft.version, draft.version_epoch
-        publication = published(draft, tail.top + 1, now_ms)
-        tail.add(publication, min(retention.size, TAIL_SIZE))
-        self._tell(tenant, channel, tail.epoch, publication)
-        return Cursor(tail.epoch, publication.offset)
+        return None
 
     def _new_memory_tail(self, tenant: TenantId, channel: str) -> Tail:
         """An epoch of its own, so that an evicted channel never reuses a position."""
@@ -269,7 +295,7 @@ class EmbeddedLog:
             tail.expire(self._now_ms() - retention.ttl_seconds * 1000)
 
     def _now_ms(self) -> int:
-        return to_ms(self._clock.now())
+        return self._clock.milliseconds()
 
     async def _tops_in_file(self, channels: list[tuple[TenantId, str]]) -> list[Cursor]:
         self.file_reads += 1

@@ -32,17 +32,18 @@ class Tail:
 
     def add(self, publication: Publication, size: int) -> None:
         """Take the next publication; one already covered is ignored, a jump starts anew."""
-        if publication.offset <= self.top:
+        offset = publication.offset
+        if offset <= self.top:
             return
-        if publication.offset != self.top + 1:
+        if offset != self.top + 1:
             self.clear()
-            self.start = publication.offset - 1
-        if not self.entries:
-            self.entries = deque()
-        self.entries.append(publication)
-        self.top = publication.offset
+            self.start = offset - 1
+        entries = self.entries or deque()
+        entries.append(publication)
+        self.entries = entries
+        self.top = offset
         self._bytes += len(publication.data)
-        while len(self.entries) > size or (self._bytes > TAIL_BYTES and len(self.entries) > 1):
+        while len(entries) > size or (self._bytes > TAIL_BYTES and len(entries) > 1):
             self._drop_oldest()
 
     def known(self, key: str, now_ms: int) -> int:

@@ -5,12 +5,14 @@ once, written to each subscriber in step, waking each waiting long-poll.
 Presence is simply who is subscribed here.
 """
 
+import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import count
 
+import msgspec
+
 from chatpush.clock import Clock
-from chatpush.domain import Cursor, Publication, TenantId, to_ms
+from chatpush.domain import Cursor, Publication, TenantId
 from chatpush.log.contract import Draft, Log
 from chatpush.log.records import published
 from chatpush.realtime import codec, frames
@@ -117,19 +119,48 @@ class Channels:
             InvalidInput: no possible name.
             Unavailable: the log is full or down.
         """
-        if self._namespaces.options(name).delta_publish and not draft.delta:
-            draft = replace(draft, delta=True)
+        began = self._clock.monotonic()
+        found = self.submit(tenant, name, draft, skip_history=skip_history)
+        if found is None:
+            found = await self._log.append(tenant, name, self._complete(name, draft))
+        place = found if isinstance(found, Cursor) else await found
         if not skip_history:
-            began = self._clock.monotonic()
-            place = await self._log.append(tenant, name, draft)
-            # What was appended is written by the end of the turn before its publisher hears of it.
-            if (tenant, name) in self._live:
-                self._traffic[tenant].latency.observe(self._clock.monotonic() - began)
-            return place
+            self.written(tenant, name, began)
+        return place
+
+    def submit(
+        self, tenant: TenantId, name: str, draft: Draft, *, skip_history: bool = False
+    ) -> Cursor | asyncio.Future[Cursor] | None:
+        """Publish without a task, as ``Log.submit``; call ``written`` in the end.
+
+        Raises:
+            NotFound: no such namespace.
+            InvalidInput: no possible name.
+            Unavailable: the log is full or down.
+        """
+        draft = self._complete(name, draft)
+        if not skip_history:
+            return self._log.submit(tenant, name, draft)
         live = self._live.get((tenant, name))
         if live is not None and not self._repeated(tenant, name, draft.idempotency_key):
             self._pass_by(live, draft)
         return NOWHERE
+
+    def written(self, tenant: TenantId, name: str, began: float) -> None:
+        """Note how long a publication took: it is written by the end of the turn before its publisher hears of it."""
+        if (tenant, name) in self._live:
+            self._traffic[tenant].latency.observe(self._clock.monotonic() - began)
+
+    def _complete(self, name: str, draft: Draft) -> Draft:
+        """Return the draft as its namespace wants it.
+
+        Raises:
+            NotFound: no such namespace.
+            InvalidInput: no possible name.
+        """
+        if self._namespaces.options(name).delta_publish and not draft.delta:
+            return msgspec.structs.replace(draft, delta=True)
+        return draft
 
     def _deliver(self, tenant: TenantId, name: str, epoch: str, publication: Publication) -> None:
         """The log's watcher."""
@@ -148,7 +179,7 @@ class Channels:
             listener.wake(name, None)
 
     def _pass_by(self, live: LiveChannel, draft: Draft) -> None:
-        publication = published(draft, 0, to_ms(self._clock.now()))
+        publication = published(draft, 0, self._clock.milliseconds())
         live.pass_by(codec.PublicationFrame(live.name, publication, positioned=False, previous=None))
         for listener in live.listeners:
             listener.wake(live.name, publication)

@@ -22,6 +22,7 @@ _commands = msgspec.json.Decoder(frames.Command)
 _connect = msgspec.json.Decoder(frames.ConnectRequest)
 _emulation = msgspec.json.Decoder(frames.EmulationRequest)
 _raw = msgspec.json.Decoder()
+_grammar = msgspec.json.Decoder(Raw)
 _encoder = msgspec.json.Encoder()
 
 
@@ -191,14 +192,20 @@ def encode(value: Any) -> bytes:
     return _encoder.encode(value)
 
 
-def compact(data: bytes) -> bytes:
+def compact(data: bytes, *, was_read: bool = False) -> bytes:
     """Return JSON on one line, checked; lines separate messages on the wire.
+
+    ``was_read``: it was a ``Raw`` part of JSON that has been read, so its grammar holds.
 
     Raises:
         InvalidInput: it is not JSON.
     """
     try:
-        _raw.decode(data)
+        # Where there are plain characters only, the grammar is all; others have to be decoded.
+        if not data.isascii() or b"\\" in data:
+            _raw.decode(data)
+        elif not was_read:
+            _grammar.decode(data)
         return data if b"\n" not in data and b"\r" not in data else msgspec.json.format(data, indent=-1)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise InvalidInput(f"data must be JSON: {error}", param="data") from error

@@ -1,8 +1,10 @@
 """The door to realtime for the rest of chatpush; only what is behind it writes to connections."""
 
+import asyncio
 import fnmatch
 import secrets
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -185,7 +187,32 @@ class Hub:
         """
         encoded = codec.compact(data) if isinstance(data, bytes) else codec.encode(data)
         draft = Draft(encoded, None, tags or None, key, idempotency_key, version, version_epoch, delta)
+        return await self.put(tenant, channel, draft, skip_history=skip_history)
+
+    async def put(
+        self, tenant: TenantId, channel: str, draft: Draft, *, skip_history: bool = False
+    ) -> Cursor:
+        """Publish a draft as ``publish`` does; its data is checked JSON on one line."""
         return await self._channels.publish(tenant, channel, draft, skip_history=skip_history)
+
+    def submit(
+        self, tenant: TenantId, channel: str, draft: Draft, *, skip_history: bool = False
+    ) -> "Cursor | asyncio.Future[Cursor] | None":
+        """Publish without a task, many at once: return the position, or what brings it.
+
+        None has done nothing: the channel's keys have to be read first, by ``put``.
+
+        Raises:
+            NotFound: no such namespace.
+            InvalidInput: no possible name.
+            Unavailable: too much is waiting for the disk.
+        """
+        return self._channels.submit(tenant, channel, draft, skip_history=skip_history)
+
+    def written(self, tenant: TenantId, channels: Iterable[str], began: float) -> None:
+        """Note that what was submitted at ``began`` (by ``uptime_seconds``) is written."""
+        for channel in channels:
+            self._channels.written(tenant, channel, began + self._began)
 
     async def history(
         self,

@@ -1,5 +1,7 @@
 """Which rules a channel has, and how its log is kept."""
 
+from functools import lru_cache
+
 from chatpush.errors import InvalidInput, NotFound
 from chatpush.log.contract import Retention
 from chatpush.settings import Channel, ChannelOptions
@@ -7,6 +9,10 @@ from chatpush.settings import Channel, ChannelOptions
 # Channels without history still keep a moment, so that a slow reader or a
 # long-poll between two requests misses nothing of it.
 MOMENT = Retention(size=64, ttl_seconds=60, durable=False)
+
+
+# Names whose rules are remembered.
+NAMES_KNOWN = 16_384
 
 
 class Namespaces:
@@ -19,8 +25,10 @@ class Namespaces:
             name: _retention(options) for name, options in self._by_name.items()
         }
         self._without = _retention(settings.without_namespace)
+        self.options = lru_cache(NAMES_KNOWN)(self._options)
+        self.retention = lru_cache(NAMES_KNOWN)(self._retention_of)
 
-    def options(self, channel: str) -> ChannelOptions:
+    def _options(self, channel: str) -> ChannelOptions:
         """Return a channel's options.
 
         Raises:
@@ -38,7 +46,7 @@ class Namespaces:
             raise NotFound(f"unknown channel: there is no namespace {namespace}", param="channel")
         return options
 
-    def retention(self, channel: str) -> Retention:
+    def _retention_of(self, channel: str) -> Retention:
         """Return how a channel is kept; unknown namespaces keep a moment."""
         namespace, colon, _ = channel.partition(":")
         return self._retentions.get(namespace, MOMENT) if colon else self._without

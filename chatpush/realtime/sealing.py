@@ -16,10 +16,14 @@ def sealing_by(vault: Vault) -> Sealing:
         owner = owner_of(channel)
         await vault.ready(tenant, *([owner] if owner else []))
 
+    def loaded(tenant: TenantId, channel: str) -> bool:
+        owner = owner_of(channel)
+        return vault.has(tenant, *([owner] if owner else []))
+
     def seal(tenant: TenantId, channel: str, place: str, data: bytes) -> bytes:
         return vault.seal(tenant, owner_of(channel), TABLE, COLUMN, place, data)
 
     def open_(tenant: TenantId, channel: str, place: str, sealed: bytes) -> bytes:
         return vault.open(tenant, owner_of(channel), TABLE, COLUMN, place, sealed)
 
-    return Sealing(ready, seal, open_)
+    return Sealing(ready, seal, open_, loaded)

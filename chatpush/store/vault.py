@@ -107,6 +107,11 @@ class Vault:
         for owner in owners:
             await self._ready_one(tenant, owner)
 
+    def has(self, tenant: TenantId, *owners: str) -> bool:
+        """Return whether the keys of the tenant and these owners are loaded, so that ``ready`` would do nothing."""
+        keys = self._keys
+        return (tenant, "") in keys and all((tenant, owner) in keys for owner in owners)
+
     async def ready_many(self, tenant: TenantId, owners: list[str]) -> None:
         """Load many owners' keys with two statements instead of two each."""
         await self._ready_one(tenant, "")

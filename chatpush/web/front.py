@@ -26,6 +26,9 @@ SWEEP_SECONDS = 2.0
 LONGEST_HEAD = 8192
 LONGEST_REST = 65_536
 UNSENT_LIMIT = 1_048_576
+# Clients send the same heads again and again: so many are remembered, of at most so many bytes.
+HEADS_KNOWN = 1024
+LONGEST_KNOWN = 1024
 END = b"\r\n\r\n"
 # Names and values as RFC 9112 wants them, nothing folded; what is odd is for aiohttp to judge.
 HEAD = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)+")
@@ -48,6 +51,15 @@ class Hot:
     whole: bytes
 
 
+@dataclass(slots=True)
+class Head:
+    """A request's head: what it asks, its headers by lower-case name, and the length of its body."""
+
+    target: bytes
+    headers: dict[bytes, bytes]
+    length: int
+
+
 class Regular(Protocol):
     """Whoever waits for an answer and then comes again, mostly with the same request."""
 
@@ -63,6 +75,7 @@ class Regular(Protocol):
 # The whole response; None to leave the request to aiohttp; or whoever waits for it.
 Found = bytes | Regular | None
 Handler = Callable[[Hot, "Front"], Found | Coroutine[Any, Any, Found]]
+_heads: dict[bytes, Head] = {}
 _ids = count(1)
 _node = secrets.token_hex(8)
 
@@ -88,17 +101,46 @@ def response(body: bytes, headers: bytes = b"", status: bytes = b"200 OK") -> by
     return b"".join((head(len(body), headers, status), b"0\r\n\r\n", body))
 
 
+class NotWhole(Exception):
+    """The rest of a short body is still to come."""
+
+
 def parse(data: bytes) -> Hot | None:
-    """Return the request the data begins with; None if it is not whole or not plain."""
+    """Return the request the data begins with; None if it is not plain, or too long for here.
+
+    Raises:
+        NotWhole: it may be one when all of it is here.
+    """
     end = data.find(END)
     if not 0 < end <= LONGEST_HEAD:
         return None
-    line = data.find(b"\r\n")
-    head = data[line + 2 : end + 2]
-    if not data[:line].endswith(b" HTTP/1.1") or HEAD.fullmatch(head) is None:
+    raw = data[: end + len(END)]
+    found = _heads.get(raw)
+    if found is None:
+        found = _parse_head(raw)
+        if found is None:
+            return None
+        if len(_heads) >= HEADS_KNOWN:
+            _heads.clear()
+        if len(raw) <= LONGEST_KNOWN:
+            _heads[raw] = found
+    body = len(raw)
+    after = body + found.length
+    if len(data) < after:
+        if after > LONGEST_REST:
+            return None
+        raise NotWhole
+    return Hot(found.target, found.headers, data[body:after], data[after:], data[:after])
+
+
+def _parse_head(raw: bytes) -> Head | None:
+    """Return a head as it is understood here; None if it is not plain."""
+    line = raw.find(b"\r\n")
+    lines = raw[line + 2 : -2]
+    if not raw[:line].endswith(b" HTTP/1.1") or HEAD.fullmatch(lines) is None:
         return None
     headers: dict[bytes, bytes] = {}
-    fields = head[:-2].split(b"\r\n")
+    fields = lines[:-2].split(b"\r\n")
     for field in fields:
         name, _, value = field.partition(b":")
         headers[name.lower()] = value.strip()
@@ -107,11 +149,7 @@ def parse(data: bytes) -> Hot | None:
         return None
     if not NOT_HERE.isdisjoint(headers) or headers.get(b"connection", b"keep-alive").lower() != b"keep-alive":
         return None
-    body = end + len(END)
-    after = body + int(length)
-    if len(data) < after:
-        return None
-    return Hot(data[: line - len(b" HTTP/1.1")], headers, data[body:after], data[after:], data[:after])
+    return Head(raw[: line - len(b" HTTP/1.1")], headers, int(length))
 
 
 class Door:
@@ -199,6 +237,9 @@ class Front(asyncio.Protocol):
                 self._transport.pause_reading()
             return
         if self._rest:
+            if self._door.loop.time() > self._due:
+                self.close_if_idle(self._due)
+                return
             data, self._rest = self._rest + data, b""
         elif self._regular is not None and self._regular.again(data):
             self._busy = True
@@ -263,12 +304,15 @@ class Front(asyncio.Protocol):
 
     def _take(self, data: bytes) -> None:
         if END not in data and len(data) < LONGEST_REST:
-            self._rest = data
-            self._due = min(self._due, self._door.loop.time() + self._door.head_seconds)
+            self._wait_for_more(data)
             return
         line = data.find(b" HTTP/1.1\r\n", 0, 512)
         handler = self._door.handlers.get(data[:line]) if line > 0 else None
-        request = parse(data) if handler is not None else None
+        try:
+            request = parse(data) if handler is not None else None
+        except NotWhole:
+            self._wait_for_more(data)
+            return
         if handler is None or request is None:
             self._hand_over(data)
             return
@@ -284,6 +328,10 @@ class Front(asyncio.Protocol):
             self._door.serve(self._serve(request, found))
         else:
             self._found(found)
+
+    def _wait_for_more(self, data: bytes) -> None:
+        self._rest = data
+        self._due = min(self._due, self._door.loop.time() + self._door.head_seconds)
 
     async def _serve(self, request: Hot, answering: Coroutine[Any, Any, Found]) -> None:
         try:

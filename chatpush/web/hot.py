@@ -7,7 +7,7 @@ known by these bytes.
 
 import struct
 import zlib
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 import msgspec
@@ -42,13 +42,29 @@ class HotRequests:
 
     def handlers(self) -> dict[bytes, Handler]:
         """Return the handlers by request line."""
-        return {b"POST /api/publish": self._publish, f"POST {poll.PATH}".encode(): self._poll}
+        return {
+            b"POST /api/publish": self._publish,
+            b"POST /api/batch": self._batch,
+            f"POST {poll.PATH}".encode(): self._poll,
+        }
 
-    async def _publish(self, request: Hot, _front: Front) -> bytes | None:
+    def _publish(self, request: Hot, _front: Front) -> Found | Coroutine[Any, Any, Found]:
+        found = self._api.publish_at_once(request.headers.get(b"x-api-key", b""), request.body)
+        if found is None:
+            return self._published("publish", request)
+        return response(found) if isinstance(found, bytes) else self._later(found)
+
+    async def _later(self, reply: Awaitable[bytes]) -> bytes:
+        return response(await reply)
+
+    def _batch(self, request: Hot, _front: Front) -> Coroutine[Any, Any, Found]:
+        return self._published("batch", request)
+
+    async def _published(self, method: str, request: Hot) -> bytes | None:
         key = request.headers.get(b"x-api-key", b"")
         if not key:
             return None
-        reply = await self._api.answer(key.decode("latin-1"), "publish", request.body)
+        reply = await self._api.answer(key.decode("latin-1"), method, request.body)
         return None if reply is None else response(reply)
 
     def _poll(self, request: Hot, front: Front) -> Found | Coroutine[Any, Any, Found]:

@@ -13,12 +13,12 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from chatpush.domain import Identity, IdentityKind, TenantId
+from chatpush.domain import Cursor, Identity, IdentityKind, TenantId
 from chatpush.errors import ChatpushError, Forbidden, Unauthenticated
 from chatpush.realtime import codec
 from chatpush.realtime.codes import BAD_REQUEST, INTERNAL, METHOD_NOT_FOUND, ErrorCode, Refused, code_of
 from chatpush.realtime.hub import Hub
-from chatpush.web import server_methods
+from chatpush.web import server_publishing
 from chatpush.web.server_methods import METHODS, READING
 
 log = structlog.get_logger(__name__)
@@ -52,10 +52,10 @@ class ServerApi:
     def __init__(
         self, hub: Hub, http_api_key: str, identify_key: IdentifyKey, tenant: TenantId, version: str
     ) -> None:
-        self._caller = server_methods.Caller(hub, version)
-        self._key = http_api_key
+        self._caller = server_publishing.Caller(hub, version)
+        self._key = http_api_key.encode()
+        self._owner = Identity(tenant, IdentityKind.KEY, "http_api", frozenset({"*"}))
         self._identify_key = identify_key
-        self._tenant = tenant
 
     async def one(self, request: web.Request) -> web.Response:
         """Answer one method."""
@@ -74,8 +74,12 @@ class ServerApi:
         identity = await self._identity(request)
         if identity is None:
             return _status(401, "a valid X-API-Key is needed")
+        body = await request.read()
+        reply = await self._publishes(identity, body)
+        if reply is not None:
+            return web.Response(body=reply, content_type="application/json")
         try:
-            batch = msgspec.json.decode(await request.read(), type=Batch)
+            batch = _batch.decode(body)
         except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
             return _status(400, str(error))
         if len(batch.commands) > LARGEST_BATCH:
@@ -132,10 +136,42 @@ class ServerApi:
             log.exception("a server API method failed", method=method)
             return _error(INTERNAL)
 
+    def publish_at_once(self, key: bytes, body: bytes) -> bytes | Awaitable[bytes] | None:
+        """Return the reply to a publish by the owner's key, or what brings it.
+
+        None has done nothing: ``answer`` is to look closer.
+        """
+        if not self._key or not hmac.compare_digest(key, self._key):
+            return None
+        try:
+            request = _publish.decode(body)
+        except (msgspec.MsgspecError, RecursionError, UnicodeError):
+            return None
+        found = server_publishing.publish_at_once(self._caller, self._owner.tenant, request)
+        if found is None:
+            return None
+        if isinstance(found, Cursor | ErrorCode):
+            return codec.encode(server_publishing.reply(found, "result"))
+        return self._replied(found)
+
+    async def _replied(self, publishing: Awaitable[server_publishing.Outcome]) -> bytes:
+        return codec.encode(server_publishing.reply(await publishing, "result"))
+
+    async def _publishes(self, identity: Identity, body: bytes) -> bytes | None:
+        """Return the replies to a batch of nothing but publishes; None if it is another one, or not allowed."""
+        try:
+            batch = _publishes.decode(body)
+        except (msgspec.MsgspecError, RecursionError, UnicodeError):
+            return None
+        if len(batch.commands) > LARGEST_BATCH or not identity.has_scope("realtime:publish"):
+            return None
+        replies = await server_publishing.publish_all(self._caller, identity.tenant, batch)
+        return codec.encode({"replies": replies})
+
     async def answer(self, key: str, method: str, body: bytes) -> bytes | None:
         """Return the reply to a call that did not come through aiohttp.
 
-        None leaves it to ``one``, which says what is wrong with it.
+        None leaves it to ``one`` or ``batch``, which say what is wrong with it.
         """
         try:
             identity = await self._identity_of(key)
@@ -143,6 +179,8 @@ class ServerApi:
             return None
         if identity is None:
             return None
+        if method == "batch":
+            return await self._publishes(identity, body)
         reply = await self._run(identity, method, body or b"{}")
         return None if isinstance(reply, str) else codec.encode(reply)
 
@@ -155,8 +193,8 @@ class ServerApi:
         return await self._identity_of(key) if key else None
 
     async def _identity_of(self, key: str) -> Identity | None:
-        if self._key and hmac.compare_digest(key.encode(), self._key.encode()):
-            return Identity(self._tenant, IdentityKind.KEY, "http_api", frozenset({"*"}))
+        if self._key and hmac.compare_digest(key.encode(), self._key):
+            return self._owner
         try:
             return await self._identify_key(key)
         except Unauthenticated:
@@ -175,6 +213,11 @@ class Line(msgspec.Struct):
 
     method: str
     params: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+_batch = msgspec.json.Decoder(Batch)
+_publish = msgspec.json.Decoder(server_publishing.PublishRequest)
+_publishes = msgspec.json.Decoder(server_publishing.Publishes)
 
 
 def _error(code: ErrorCode) -> dict[str, Any]:

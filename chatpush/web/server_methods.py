@@ -1,8 +1,5 @@
 """The methods of the realtime server API: their requests as types, and what each does."""
 
-import asyncio
-import base64
-import binascii
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +7,7 @@ from typing import Any
 from msgspec import Raw, Struct
 
 from chatpush.domain import Cursor, Identity, IdentityKind, TenantId, UserId
-from chatpush.errors import ChatpushError, InvalidInput
+from chatpush.errors import InvalidInput
 from chatpush.realtime import codec
 from chatpush.realtime.codes import (
     FORCE_DISCONNECT,
@@ -18,49 +15,22 @@ from chatpush.realtime.codes import (
     NOT_AVAILABLE,
     Disconnect,
     Refused,
-    code_of,
 )
 from chatpush.realtime.frames import NONE, FilterNode, StreamPosition
-from chatpush.realtime.hub import Hub
 from chatpush.realtime.moves import Chosen
 from chatpush.realtime.terms import Terms, override_of
+from chatpush.web.server_publishing import (
+    BroadcastRequest,
+    Caller,
+    PublishRequest,
+    broadcast,
+    publish,
+    unpacked,
+)
 
 HISTORY_LIMIT = 1000
-LARGEST_BROADCAST = 10_000
 LONGEST_NAME = 255
 LATEST_SECONDS = 2**33
-
-
-class Caller:
-    """What a method works with."""
-
-    def __init__(self, hub: Hub, version: str) -> None:
-        self.hub = hub
-        self.version = version
-
-
-class PublishRequest(Struct):
-    channel: str
-    data: Raw = NONE
-    b64data: str = ""
-    skip_history: bool = False
-    tags: dict[str, str] | None = None
-    idempotency_key: str = ""
-    delta: bool = False
-    version: int = 0
-    version_epoch: str = ""
-
-
-class BroadcastRequest(Struct):
-    channels: list[str]
-    data: Raw = NONE
-    b64data: str = ""
-    skip_history: bool = False
-    tags: dict[str, str] | None = None
-    idempotency_key: str = ""
-    delta: bool = False
-    version: int = 0
-    version_epoch: str = ""
 
 
 class SubscribeRequest(Struct):
@@ -156,32 +126,11 @@ class Nothing(Struct):
 Who = SubscribeRequest | UnsubscribeRequest | DisconnectRequest | RefreshRequest
 
 
-async def publish(caller: Caller, tenant: TenantId, request: PublishRequest) -> dict[str, Any]:
-    position = await _publish(caller, tenant, request.channel, _data(request), request)
-    return _position(position)
-
-
-async def broadcast(caller: Caller, tenant: TenantId, request: BroadcastRequest) -> dict[str, Any]:
-    """Publish the same to many channels; each has its own result or error."""
-    if not 0 < len(request.channels) <= LARGEST_BROADCAST:
-        raise InvalidInput(f"1 to {LARGEST_BROADCAST} channels a broadcast", param="channels")
-    data = _data(request)
-
-    async def one(channel: str) -> dict[str, Any]:
-        try:
-            return {"result": _position(await _publish(caller, tenant, channel, data, request))}
-        except ChatpushError as error:
-            code = code_of(error)
-            return {"error": {"code": code.code, "message": code.message}}
-
-    return {"responses": await asyncio.gather(*map(one, request.channels))}
-
-
 async def subscribe(caller: Caller, tenant: TenantId, request: SubscribeRequest) -> dict[str, Any]:
     since = request.recover_since
     terms = Terms(
-        codec.value(Raw(_bytes(request.info, request.b64info))),
-        codec.value(Raw(_bytes(request.data, request.b64data))),
+        codec.value(Raw(unpacked(request.info, request.b64info))),
+        codec.value(Raw(unpacked(request.data, request.b64data))),
         float(request.expire_at) if request.expire_at else None,
         override_of(request.override),
     )
@@ -315,40 +264,6 @@ METHODS: dict[str, tuple[type[Struct], Callable[[Caller, TenantId, Any], Awaitab
     "invalidate_user_tokens": (InvalidateRequest, invalidate_user_tokens),
 }
 READING = frozenset({"presence", "presence_stats", "history", "channels", "info"})
-
-
-async def _publish(
-    caller: Caller, tenant: TenantId, channel: str, data: bytes, request: PublishRequest | BroadcastRequest
-) -> Cursor:
-    return await caller.hub.publish(
-        tenant, channel, data,
-        tags=request.tags,
-        idempotency_key=request.idempotency_key,
-        version=request.version,
-        version_epoch=request.version_epoch,
-        delta=request.delta,
-        skip_history=request.skip_history,
-    )  # fmt: skip
-
-
-def _position(position: Cursor) -> dict[str, Any]:
-    return {"offset": position.offset, "epoch": position.epoch} if position.offset else {}
-
-
-def _data(request: PublishRequest | BroadcastRequest) -> bytes:
-    data = _bytes(request.data, request.b64data)
-    if not data:
-        raise InvalidInput("data or b64data is needed", param="data")
-    return codec.compact(data)
-
-
-def _bytes(data: Raw, b64data: str) -> bytes:
-    if not b64data:
-        return bytes(data)
-    try:
-        return base64.b64decode(b64data, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidInput("b64data is not Base64", param="b64data") from error
 
 
 def _who(request: Who) -> Chosen:

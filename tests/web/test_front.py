@@ -172,7 +172,7 @@ async def test_foreign_pages_are_refused(node: RealtimeNode, line: Line) -> None
         b"POST /api/publish HTTP/1.1\r\nHost: x\r\n\r\n",
         b"POST /api/publish HTTP/1.0\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}",
         b"POST /api/publish HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}",
-        b"POST /api/publish HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n{}",
+        b"POST /api/publish HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n{}",
         b"POST /api/publish HTTP/1.1\r\nHost: x\r\nContent-Length: +2\r\n\r\n{}",
         b"POST /api/publish HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
         b"POST /api/publish HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
@@ -225,6 +225,19 @@ async def test_a_head_in_pieces_is_understood(line: Line) -> None:
         await line.writer.drain()
     status, answer = await line.answer()
     assert (status, answer["result"]["nodes"][0]["num_clients"]) == (200, 0)
+
+
+async def test_a_body_in_pieces_is_answered_in_front(line: Line) -> None:
+    body = b'{"channel":"news:a","data":"' + b"x" * 3000 + b'"}'
+    head = b"POST /api/publish HTTP/1.1\r\nHost: x\r\nX-API-Key: api-key\r\nContent-Length: %d\r\n\r\n" % len(
+        body
+    )
+    for piece in (head, body[:1000], body[1000:]):
+        line.writer.write(piece)
+        await line.writer.drain()
+        await asyncio.sleep(0.01)  # the network's own pieces
+    assert (await line.answer())[1]["result"]["offset"] == 1
+    assert "aiohttp" not in line.head
 
 
 def test_what_follows_a_request_is_kept() -> None:
