@@ -63,6 +63,7 @@ class MockServer:
             "personalized": True,
         }
         self.promises: list[Json] = []
+        self.reasons: list[Json] = []
         # What new conversations say of the queue and the office.
         self.standing: Json = {}
         self.requests: list[tuple[str, str, Any]] = []
@@ -103,7 +104,8 @@ class MockServer:
     @property
     def unread(self) -> int:
         """The unread count of the inbox."""
-        return sum(1 for item in self.inbox if not item["seen"])
+        counted = [item for item in self.inbox if item["badge"] is not False and item["shelf"] == "active"]
+        return sum(1 for item in counted if not item["seen"])
 
     def item(self, **fields: Any) -> Json:
         """Make an inbox item with every field of the contract."""
@@ -125,13 +127,18 @@ class MockServer:
             "seen": False,
             "clicked": False,
             "dismissed": False,
+            "silent": False,
+            "badge": True,
+            "display_seconds": None,
+            "shelf": "active",
         }
         return {**made, **fields}
 
     async def send(self, user: str, **fields: Any) -> Json:
         """Deliver a message to a user: into the inbox and onto the open page."""
         item = self.item(**fields)
-        self.inbox.insert(0, item)
+        if not item["silent"]:
+            self.inbox.insert(0, item)
         payload = {key: value for key, value in item.items() if key not in ("seen", "clicked", "dismissed")}
         await self.publish(f"user:{user}", {"type": "message", **payload, "unread": self.unread})
         return item
@@ -213,6 +220,8 @@ class MockServer:
                 web.post("/v1/visitors", self._visitor),
                 web.get(f"{me}/inbox", self._inbox),
                 web.post(f"{me}/inbox/read-all", self._read_all),
+                web.post(f"{me}/inbox/{{delivery}}/{{verb}}", self._put_away),
+                web.get(f"{me}/inbox/{{delivery}}/why", self._why),
                 web.post(f"{me}/receipts", self._receipts),
                 web.get(f"{me}/preferences", self._get_preferences),
                 web.put(f"{me}/preferences", self._put_preferences),
@@ -298,12 +307,23 @@ class MockServer:
 
     async def _inbox(self, request: web.Request) -> web.Response:
         limit = int(request.query["limit"])
-        items = [item for item in self.inbox if not item["dismissed"]]
+        state = request.query.get("state", "active")
+        items = [item for item in self.inbox if not item["dismissed"] and item["shelf"] == state]
         after = request.query.get("starting_after")
         if after:
             items = items[[item["delivery"] for item in items].index(after) + 1 :]
         page = {"data": items[:limit], "has_more": len(items) > limit, "unread": self.unread}
         return web.json_response(page)
+
+    async def _put_away(self, request: web.Request) -> web.Response:
+        [item] = [one for one in self.inbox if one["delivery"] == request.match_info["delivery"]]
+        item["shelf"] = {"archive": "archived", "snooze": "snoozed"}.get(request.match_info["verb"], "active")
+        item["snoozed_until"] = (await request.json())["until"] if item["shelf"] == "snoozed" else None
+        return web.json_response({"unread": self.unread})
+
+    async def _why(self, request: web.Request) -> web.Response:
+        more = {"reasons": self.reasons} if self.reasons else {}
+        return web.json_response({"delivery": request.match_info["delivery"], "steps": [], **more})
 
     async def _read_all(self, _: web.Request) -> web.Response:
         for item in self.inbox:

@@ -104,16 +104,15 @@ async def test_what_may_not_be_sent_says_why(tab: Tab, server: MockServer) -> No
     await chatting(tab, server)
     chooser = tab.find("input[type=file]")
     large: FilePayload = {"name": "photo.png", "mimeType": "image/png", "buffer": PNG + bytes(10_000)}
-    await chooser.set_input_files([large])
+    await chooser.set_input_files(large)
     await expect(tab.find(".upload-name")).to_have_text("photo.png is too large: at most 9.8 kB.")
     await tab.find(".upload .icon-button").click()
-    await chooser.set_input_files(
-        [{"name": "a.exe", "mimeType": "application/x-msdownload", "buffer": b"MZ"}]
-    )
+    program: FilePayload = {"name": "a.exe", "mimeType": "application/x-msdownload", "buffer": b"MZ"}
+    await chooser.set_input_files(program)
     await expect(tab.find(".upload-name")).to_have_text("a.exe: files of this kind can't be sent.")
     await tab.find(".upload .icon-button").click()
     liar: FilePayload = {"name": "a.png", "mimeType": "image/png", "buffer": b"<script>"}
-    await chooser.set_input_files([liar])
+    await chooser.set_input_files(liar)
     await expect(tab.find(".upload-name")).to_have_text("a.png: files of this kind can't be sent.")
     await expect(tab.find(".send")).to_be_disabled()
 

@@ -32,6 +32,19 @@ export class Api {
     return this.call('POST', '/receipts', { receipts }, leaving);
   }
 
+  // What was put away: 'archived' or 'snoozed'.
+  shelf(state: string): Promise<InboxPage> {
+    return this.call('GET', `/inbox?limit=50&state=${state}`);
+  }
+
+  putAway(delivery: string, verb: 'archive' | 'unarchive' | 'snooze', until?: Date): Promise<{ unread: number }> {
+    return this.call('POST', `/inbox/${encodeURIComponent(delivery)}/${verb}`, until && { until: until.toISOString() });
+  }
+
+  why(delivery: string): Promise<{ category?: string; reasons?: (string | { text: string })[] }> {
+    return this.call('GET', `/inbox/${encodeURIComponent(delivery)}/why`);
+  }
+
   readAll(): Promise<{ unread: number }> {
     return this.call('POST', '/inbox/read-all');
   }

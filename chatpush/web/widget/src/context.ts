@@ -24,6 +24,7 @@ export interface Context {
   setLocale(locale: string): Promise<void>;
   // Show a part as a pane over the panel.
   pane(make: () => Promise<MakePane>): void;
+  preferences(): void;
   say(text: string): void;
 }
 

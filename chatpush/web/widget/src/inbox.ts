@@ -12,6 +12,8 @@ export type Loading = 'idle' | 'loading' | 'ready' | 'failed';
 interface Arrival extends InboxItem {
   type: string;
   unread?: number;
+  // A snoozed message that is back.
+  returned?: string | null;
 }
 
 export class Inbox {
@@ -22,7 +24,12 @@ export class Inbox {
   loadingMore = false;
   onChange: () => void = () => undefined;
   onArrival: (item: InboxItem) => void = () => undefined;
+  onGone: (delivery: string) => void = () => undefined;
+  onCommand: (item: InboxItem) => void = () => undefined;
   private again = false;
+  // What came and what was taken back while a page was being fetched: newer than the page.
+  private came = new Set<string>();
+  private gone = new Set<string>();
 
   constructor(
     private api: Api,
@@ -41,6 +48,8 @@ export class Inbox {
     }
     const first = this.loading === 'idle' || this.loading === 'failed';
     this.loading = 'loading';
+    this.came.clear();
+    this.gone.clear();
     if (first) this.onChange();
     try {
       const page = await this.api.inbox(PAGE);
@@ -89,8 +98,11 @@ export class Inbox {
         break;
       case 'message.deleted':
         this.items = this.items.filter((item) => item.delivery !== arrival.delivery);
+        this.gone.add(arrival.delivery);
+        this.onGone(arrival.delivery);
         break;
       case 'unread':
+        if (arrival.returned) void this.load();
         break;
       default:
         return false;
@@ -105,18 +117,14 @@ export class Inbox {
   seen(delivery: string): void {
     const item = this.get(delivery);
     if (!item || item.seen) return;
-    item.seen = true;
-    this.unread = Math.max(0, this.unread - 1);
+    this.look(item);
     this.receipts.add(delivery, 'seen');
     this.onChange();
   }
 
   clicked(delivery: string): void {
     const item = this.get(delivery);
-    if (item && !item.seen) {
-      item.seen = true;
-      this.unread = Math.max(0, this.unread - 1);
-    }
+    if (item) this.look(item);
     if (item) item.clicked = true;
     this.receipts.add(delivery, 'clicked', true);
     this.onChange();
@@ -125,10 +133,24 @@ export class Inbox {
   dismiss(delivery: string): void {
     const item = this.get(delivery);
     if (!item) return;
-    if (!item.seen) this.unread = Math.max(0, this.unread - 1);
+    this.look(item);
     this.items = this.items.filter((other) => other !== item);
     this.receipts.add(delivery, 'dismissed');
     this.onChange();
+  }
+
+  // Out of the list: for good, or until a time, when it comes back by itself.
+  async putAway(delivery: string, until?: Date): Promise<void> {
+    const { unread } = await this.api.putAway(delivery, until ? 'snooze' : 'archive', until);
+    this.items = this.items.filter((item) => item.delivery !== delivery);
+    this.unread = unread;
+    this.onChange();
+  }
+
+  async bringBack(delivery: string): Promise<void> {
+    const { unread } = await this.api.putAway(delivery, 'unarchive');
+    this.unread = unread;
+    await this.load();
   }
 
   async readAll(): Promise<void> {
@@ -152,7 +174,18 @@ export class Inbox {
     this.onChange();
   }
 
+  private look(item: InboxItem): void {
+    if (!item.seen && item.badge !== false) this.unread = Math.max(0, this.unread - 1);
+    item.seen = true;
+  }
+
   private arrive(arrival: Arrival): void {
+    if (arrival.silent) {
+      this.receipts.add(arrival.delivery, 'delivered');
+      this.onCommand(arrival);
+      return;
+    }
+    if (typeof arrival.badge === 'number') setAppBadge(arrival.badge);
     const known = this.get(arrival.delivery);
     this.receipts.add(arrival.delivery, 'delivered');
     if (known) {
@@ -161,6 +194,7 @@ export class Inbox {
     }
     const { collapse_key: key } = arrival;
     if (key) this.items = this.items.filter((item) => item.collapse_key !== key);
+    this.came.add(arrival.delivery);
     const item: InboxItem = { seen: false, ...arrival };
     this.items = [item, ...this.items].slice(0, KEEP);
     this.onArrival(item);
@@ -168,7 +202,9 @@ export class Inbox {
 
   private update(arrival: Arrival): void {
     const known = this.get(arrival.delivery);
-    if (known) Object.assign(known, arrival);
+    if (!known) return;
+    this.receipts.renew(arrival.delivery);
+    Object.assign(known, { seen: false, clicked: false }, arrival);
   }
 
   // The newest message that came while the connection was away: it has not been shown yet.
@@ -180,17 +216,16 @@ export class Inbox {
   // What lies within the newest page's span but is not on it was taken back meanwhile.
   private dropGone(page: InboxItem[], hasMore: boolean): void {
     const listed = new Set(page.map((item) => item.delivery));
-    const newest = page.length ? Date.parse(page[0].at) : 0;
     const oldest = hasMore && page.length ? Date.parse(page[page.length - 1].at) : 0;
     this.items = this.items.filter((item) => {
-      const at = Date.parse(item.at);
-      return listed.has(item.delivery) || at > newest || at < oldest;
+      return listed.has(item.delivery) || this.came.has(item.delivery) || Date.parse(item.at) < oldest;
     });
   }
 
   private merge(page: InboxItem[]): void {
     const byDelivery = new Map(this.items.map((item) => [item.delivery, item]));
     for (const item of page) {
+      if (this.gone.has(item.delivery)) continue;
       const known = byDelivery.get(item.delivery);
       if (!item.seen) this.receipts.add(item.delivery, 'delivered');
       // What was seen here a moment ago may not have reached the server yet.
@@ -201,4 +236,9 @@ export class Inbox {
       .sort((a, b) => Date.parse(b.at) - Date.parse(a.at))
       .slice(0, KEEP);
   }
+}
+
+// The number on the icon of an installed page; where there is none, nothing happens.
+function setAppBadge(count: number): void {
+  (navigator as { setAppBadge?: (count: number) => Promise<void> }).setAppBadge?.(count).catch(() => undefined);
 }

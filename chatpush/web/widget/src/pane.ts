@@ -49,3 +49,7 @@ export abstract class Pane {
 }
 
 export type MakePane = (context: Context, onBack: () => void) => Pane;
+
+export function group(title: string, ...children: (HTMLElement | HTMLElement[])[]): HTMLElement {
+  return h('div', { class: 'group', role: 'group', 'aria-label': title }, h('h3', null, title), h('div', { class: 'group-box' }, children.flat()));
+}

@@ -4,6 +4,7 @@ import { inject, page } from './page';
 
 export interface Parts {
   preferences: typeof import('./parts/preferences');
+  message: typeof import('./parts/message');
   forms: typeof import('./parts/forms');
   uploads: typeof import('./parts/uploads');
 }

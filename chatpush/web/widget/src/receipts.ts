@@ -46,6 +46,11 @@ export class Receipts {
     else this.plan(LINGER_MS);
   }
 
+  // It has changed and is new again: what was told of it before does not count.
+  renew(delivery: string): void {
+    for (const kind of ['seen', 'clicked', 'dismissed']) this.told.delete(`${kind}:${delivery}`);
+  }
+
   forget(): void {
     this.told.clear();
     if (this.memory) remember('sessionStorage', this.memory, null);

@@ -34,6 +34,13 @@ export interface InboxItem {
   data?: { items?: Card[]; [key: string]: unknown } | null;
   actions?: Action[] | null;
   collapse_key?: string | null;
+  // A command to the page: not shown, not kept, not counted.
+  silent?: boolean;
+  // false: it does not count as unread; a number: what the app's icon shows.
+  badge?: boolean | number;
+  // How long its preview stays.
+  display_seconds?: number | null;
+  snoozed_until?: string | null;
   at: string;
   seen?: boolean;
   clicked?: boolean;
@@ -169,6 +176,7 @@ export interface Events {
   unread: { count: number; inbox: number; chat: number };
   turn: { conversation: string; turn: Turn };
   conversation: { id: string; state: ChatState };
+  command: InboxItem;
   rated: { conversation: string; score: number };
   click: { url: string; delivery?: string; item?: string; preventDefault: () => void };
   connection: { state: 'connecting' | 'connected' | 'offline'; transport: string };

@@ -4,6 +4,7 @@ import { follow, linkProps, type Context } from './context';
 import { fill, h, Keyed } from './dom';
 import { dayName, exactly, safeUrl, when } from './format';
 import { icon, iconOf } from './icons';
+import { part } from './parts';
 import type { InboxItem } from './types';
 import { cards, picture } from './view-cards';
 
@@ -85,13 +86,24 @@ export class InboxView {
 
   private drawBar(): void {
     const { inbox, words } = this.context;
-    this.bar.hidden = inbox.items.length === 0;
+    this.bar.hidden = inbox.loading !== 'ready' && inbox.items.length === 0;
     // What was new when the panel opened is still called so, although it has been seen by now.
     const news = Math.max(inbox.unread, inbox.items.filter((item) => this.isNew(item)).length);
     const count = news > 0 ? words.t('inbox.unread', { n: news }) : words.t('inbox.none');
     fill(
       this.bar,
       h('span', { class: 'bar-count' }, count),
+      h(
+        'button',
+        {
+          class: 'icon-button shelf-button',
+          type: 'button',
+          title: words.t('inbox.shelf'),
+          'aria-label': words.t('inbox.shelf'),
+          onclick: () => this.context.pane(() => part('message').then(({ shelf }) => shelf)),
+        },
+        icon('archive', 17),
+      ),
       inbox.unread > 0 &&
         h('button', { class: 'quiet', type: 'button', onclick: () => this.readAll() }, icon('checks', 16), words.t('inbox.readAll')),
     );
@@ -213,6 +225,18 @@ export class InboxView {
         { class: 'pill soft', type: 'button', onclick: () => context.ask(about) },
         icon('chat', 14),
         context.words.t('inbox.ask'),
+      ),
+      h(
+        'button',
+        {
+          class: 'icon-button item-options',
+          'data-place': `options:${item.delivery}`,
+          type: 'button',
+          title: context.words.t('message.title'),
+          'aria-label': context.words.t('inbox.options', { title: item.title }),
+          onclick: () => context.pane(() => part('message').then(({ about }) => about(item))),
+        },
+        icon('more', 16),
       ),
     );
   }

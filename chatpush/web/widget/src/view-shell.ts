@@ -7,7 +7,6 @@ import type { Context } from './context';
 import { assign, fill, h } from './dom';
 import { icon } from './icons';
 import type { MakePane, Pane } from './pane';
-import { part } from './parts';
 import css from './styles.css';
 import type { Position, Tab, ThemeMode } from './types';
 import { ChatView } from './view-chat';
@@ -238,7 +237,7 @@ export class Shell {
             type: 'button',
             'aria-label': words.t('panel.preferences'),
             title: words.t('panel.preferences'),
-            onclick: () => this.context.pane(() => part('preferences').then(({ make }) => make)),
+            onclick: () => this.context.preferences(),
           },
           icon('sliders', 20),
         ),
@@ -304,7 +303,10 @@ export class Shell {
     const target = this.beforePane;
     this.dropPane();
     this.draw();
-    (target?.isConnected ? target : this.head.querySelector<HTMLElement>('.icon-button'))?.focus();
+    // It may have been drawn anew meanwhile.
+    const place = target?.dataset.place;
+    const same = target?.isConnected ? target : place && this.root.querySelector<HTMLElement>(`[data-place="${CSS.escape(place)}"]`);
+    (same || this.head.querySelector<HTMLElement>('.icon-button'))?.focus();
   }
 
   private dropPane(): void {

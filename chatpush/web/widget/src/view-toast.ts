@@ -9,6 +9,7 @@ import { picture } from './view-cards';
 import { initial } from './view-turn';
 
 const STAY_MS = 9_000;
+const LONGEST_STAY_MS = 10 * 60_000;
 const SEEN_AFTER_MS = 1_000;
 
 interface Peek {
@@ -18,6 +19,7 @@ interface Peek {
   face?: string;
   kind?: IconName;
   delivery?: string;
+  stayMs?: number;
   open: () => void;
 }
 
@@ -26,6 +28,7 @@ export class ToastView {
   private leaving = 0;
   private seeing = 0;
   private delivery = '';
+  private stayMs = STAY_MS;
 
   constructor(private context: Context) {
     document.addEventListener('visibilitychange', this.watch);
@@ -39,11 +42,16 @@ export class ToastView {
   message(item: InboxItem, open: () => void): void {
     const text = item.body || item.data?.items?.[0]?.title || '';
     const image = item.image ?? item.data?.items?.[0]?.image;
-    this.show({ title: item.title, text, image, kind: iconOf(item), delivery: item.delivery, open });
+    this.show({ title: item.title, text, image, kind: iconOf(item), delivery: item.delivery, stayMs: (item.display_seconds ?? 0) * 1000, open });
   }
 
   turn(name: string, text: string, open: () => void): void {
     this.show({ title: name, text, face: name, open });
+  }
+
+  // It has been taken back.
+  gone(delivery: string): void {
+    if (this.delivery === delivery) this.clear();
   }
 
   clear(): void {
@@ -57,6 +65,7 @@ export class ToastView {
     const { words, base } = this.context;
     this.clear();
     this.delivery = peek.delivery ?? '';
+    this.stayMs = Math.min(peek.stayMs || STAY_MS, LONGEST_STAY_MS);
     const image = safeUrl(peek.image, base, 'image');
     const open = () => {
       this.clear();
@@ -94,7 +103,7 @@ export class ToastView {
 
   private release = (): void => {
     clearTimeout(this.leaving);
-    this.leaving = window.setTimeout(() => this.clear(), STAY_MS);
+    this.leaving = window.setTimeout(() => this.clear(), this.stayMs);
   };
 
   // Seen means: shown for a second on a page that is itself visible.

@@ -6,7 +6,7 @@ import type { Context } from './context';
 import { coalesced, type Emitter } from './emitter';
 import { Words } from './i18n';
 import { Inbox } from './inbox';
-import { loaded } from './parts';
+import { loaded, part } from './parts';
 import { Realtime } from './realtime';
 import { PERSONAL } from './transport';
 import { Receipts } from './receipts';
@@ -157,6 +157,7 @@ export class Widget {
         return this.setLocale(locale);
       },
       pane: (make) => void this.shell.showPane(make),
+      preferences: () => void this.shell.showPane(() => part('preferences').then(({ make }) => make)),
       say: (text) => this.shell.say(text),
     };
   }
@@ -173,6 +174,8 @@ export class Widget {
       events.emit('message', item);
       if (!shell.isOpen) shell.toast.message(item, () => this.reveal(item.delivery));
     };
+    inbox.onGone = (delivery) => shell.toast.gone(delivery);
+    inbox.onCommand = (item) => events.emit('command', item);
     chat.onTurn = (turn, { id }) => {
       shell.chat.announce(turn);
       events.emit('turn', { conversation: id, turn });

@@ -2,7 +2,7 @@
 
 import { fill, h } from '../dom';
 import { LOCALES, type TextKey } from '../i18n';
-import { type MakePane, Pane } from '../pane';
+import { group, type MakePane, Pane } from '../pane';
 import type { Preferences, TurnPromise } from '../types';
 import { promise } from '../view-turn';
 
@@ -171,10 +171,6 @@ class PreferencesPane extends Pane {
       );
     }, SAVE_AFTER_MS);
   }
-}
-
-function group(title: string, ...children: (HTMLElement | HTMLElement[])[]): HTMLElement {
-  return h('div', { class: 'group', role: 'group', 'aria-label': title }, h('h3', null, title), h('div', { class: 'group-box' }, children.flat()));
 }
 
 function languageName(locale: string): string {
