@@ -26,12 +26,14 @@ from chatpush.notify.audience import Audience
 from chatpush.notify.away import Away
 from chatpush.notify.broadcasts import Broadcasts
 from chatpush.notify.dead_letters import DeadLetters
+from chatpush.notify.dynamic_audiences import DynamicAudiences
 from chatpush.notify.endpoints import Endpoints
 from chatpush.notify.experiments import Experiments
 from chatpush.notify.fanout import FanOut
 from chatpush.notify.figures import Figures
 from chatpush.notify.happenings import Happenings
 from chatpush.notify.inbox import Inbox
+from chatpush.notify.message_formats import MessageFormats
 from chatpush.notify.messages import Messages
 from chatpush.notify.recall import Recalls
 from chatpush.notify.receipts import Receipts
@@ -169,9 +171,13 @@ class Rooms:
         self.users = Users(database, vault, clock)
         self.topics = Topics(database, clock)
         self.segments = Segments(database, self.users, clock)
-        self.audience = Audience(database, self.topics, self.segments)
+        dynamic = DynamicAudiences(self.plugins.audiences())
+        self.audience = Audience(database, self.topics, self.segments, dynamic)
         self.renderers = Renderers(seconds=rules.render_seconds, max_bytes=rules.render_max_bytes)
-        self.templates = Templates(database, self.renderers, clock, max_bytes=rules.render_max_bytes)
+        self.templates = Templates(
+            database, self.renderers, clock, max_bytes=rules.render_max_bytes,
+            formats=MessageFormats(self.plugins.formats()),
+        )  # fmt: skip
         self.endpoints = Endpoints(database, vault, clock)
         self.inbox = Inbox(database, vault, clock, self.hub)
         self.receipts = Receipts(database, self.inbox, self.plugins, clock)

@@ -1,6 +1,6 @@
 """Resolve recipients into pages of users, each user once, resumable anywhere.
 
-Every source (named users, a topic, a segment, everyone) can list its users in
+Every source (named users, a topic, a segment, a plugin's audience, everyone) can list its users in
 the order of their ids beyond a given one. A page merges the sources, so the
 whole place one has reached is a single id, and memory stays flat however many
 there are.
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from chatpush.domain import TenantId, UserId
 from chatpush.errors import InvalidInput, NotFound
 from chatpush.notify.drafts import Recipient
+from chatpush.notify.dynamic_audiences import DynamicAudiences
 from chatpush.notify.segments import Segments
 from chatpush.notify.topics import Topics
 from chatpush.notify.users import checked_user
@@ -38,7 +39,10 @@ class _Stretch:
 class Audience:
     """Whom a list of recipients means."""
 
-    def __init__(self, database: Database, topics: Topics, segments: Segments) -> None:
+    def __init__(
+        self, database: Database, topics: Topics, segments: Segments, dynamic: DynamicAudiences | None = None
+    ) -> None:
+        self._dynamic = dynamic or DynamicAudiences()
         self._database = database
         self._topics = topics
         self._segments = segments
@@ -47,7 +51,7 @@ class Audience:
         """Check that every recipient can be resolved.
 
         Raises:
-            InvalidInput: an id is malformed, or there is no such topic or segment.
+            InvalidInput: an id is malformed, or there is no such topic, segment or audience.
         """
         for index, recipient in enumerate(to):
             if recipient.user is not None:
@@ -57,6 +61,9 @@ class Audience:
                 raise InvalidInput(
                     f"no topic {topic!r}; PUT /v1/topics/{topic}/members makes one", param="to.topic"
                 )
+        for one in to:
+            if one.audience is not None:
+                await self._dynamic.check(tenant, one.audience, one.arguments)
         for segment in {one.segment for one in to if one.segment is not None}:
             try:
                 await self._segments.get(tenant, segment)
@@ -78,6 +85,10 @@ class Audience:
             for name in {one.segment for one in to if one.segment}:
                 scan = await self._segments.scan(tenant, name, after)
                 stretches.append(_Stretch(scan.users, scan.through))
+        for one in to:
+            if one.audience is not None:
+                users = await self._dynamic.page(tenant, one.audience, one.arguments, after, limit)
+                stretches.append(_full_or_end(users, limit))
         stretches.append(_named(to, after, limit))
         return _merge(stretches, limit)
 

@@ -49,20 +49,27 @@ class Priority(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One of: a user (with data and maybe a moment of their own), a topic, a segment, everyone."""
+    """One of: a user (with data and maybe a moment of their own), a topic, a segment, everyone.
+
+    Or an ``audience`` that a plugin knows, with its ``arguments``.
+    """
 
     user: UserId | None = None
     topic: str | None = None
     segment: str | None = None
     everyone: bool = False
+    audience: str | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     send_at: datetime | None = None
 
     def __post_init__(self) -> None:
-        chosen = [self.user is not None, self.topic is not None, self.segment is not None, self.everyone]
+        named = (self.user, self.topic, self.segment, self.audience)
+        chosen = [*(one is not None for one in named), self.everyone]
         if sum(chosen) != 1:
             raise InvalidInput(
-                'a recipient is one of {"user"}, {"topic"}, {"segment"}, {"all": true}', param="to"
+                'a recipient is one of {"user"}, {"topic"}, {"segment"}, {"audience"}, {"all": true}',
+                param="to",
             )
 
 

@@ -322,7 +322,8 @@ class Messages:
         if draft.locale is not None:
             checked_locale(draft.locale)
         if draft.content is not None:
-            check_content(draft.content)
+            check_content(draft.content, formats=self._templates.formats.names)
+            draft = replace(draft, content=await self._templates.formats.shape(draft.content))
         unknown = [name for name in draft.channels if name not in self._channels]
         if unknown:
             known = ", ".join(sorted(self._channels))

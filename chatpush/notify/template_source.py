@@ -6,7 +6,7 @@ wrote the template finds the place.
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,17 +15,17 @@ from typing import Any
 from chatpush.domain import DEFAULT_LOCALE, Category, Content, TenantId, User, from_ms
 from chatpush.errors import InvalidTemplate, TooLarge
 from chatpush.notify.content_limits import LONGEST_BODY, LONGEST_TITLE, bounded
+from chatpush.notify.message_formats import BUILT_IN
 from chatpush.store.database import Row
 
 FIELDS = ("title", "body", "url", "image")
-FORMATS = ("plain", "card", "recommendation")
 MAX_SOURCE_BYTES = 65_536
 MAX_LOCALES = 50
 MAX_ACTIONS = 5
 SAFE_SCHEMES = ("https://", "http://", "mailto:", "tel:")
 
 
-def check_content(content: Content, param: str = "content") -> None:
+def check_content(content: Content, param: str = "content", formats: Container[str] = BUILT_IN) -> None:
     """Check literal content.
 
     Raises:
@@ -36,10 +36,7 @@ def check_content(content: Content, param: str = "content") -> None:
         safe_address(getattr(content, name), f"{param}.{name}")
     for index, action in enumerate(content.actions):
         safe_address(action.get("url"), f"{param}.actions.{index}.url")
-    if content.format not in FORMATS:
-        raise InvalidTemplate(
-            f"no format {content.format[:40]!r}; use {', '.join(FORMATS)}", param=f"{param}.format"
-        )
+    _check_format(content.format, "", f"{param}.format", formats)
     if len(content.title.encode()) + len(content.body.encode()) > MAX_SOURCE_BYTES:
         raise TooLarge(f"title and body take at most {MAX_SOURCE_BYTES} bytes", param=f"{param}.body")
 
@@ -195,7 +192,13 @@ def stored(source: LocaleSource) -> dict[str, Any]:
     }
 
 
-def check(sources: Mapping[str, LocaleSource]) -> None:
+def _check_format(name: str, place: str, param: str, formats: Container[str]) -> None:
+    if name not in formats:
+        known = ", ".join(formats if isinstance(formats, tuple) else BUILT_IN)
+        raise InvalidTemplate(f"{place}no format {name[:40]!r}; use {known}", param=param)
+
+
+def check(sources: Mapping[str, LocaleSource], formats: Container[str] = BUILT_IN) -> None:
     """Check sizes and formats.
 
     Raises:
@@ -205,11 +208,7 @@ def check(sources: Mapping[str, LocaleSource]) -> None:
     if not 1 <= len(sources) <= MAX_LOCALES:
         raise InvalidTemplate(f"a template has 1 to {MAX_LOCALES} locales", param="locales")
     for locale, source in sources.items():
-        if source.format not in FORMATS:
-            raise InvalidTemplate(
-                f"{locale}: no format {source.format[:40]!r}; use {', '.join(FORMATS)}",
-                param=f"locales.{locale}.format",
-            )
+        _check_format(source.format, f"{locale}: ", f"locales.{locale}.format", formats)
         if len(source.actions) > MAX_ACTIONS:
             raise InvalidTemplate(
                 f"{locale}: at most {MAX_ACTIONS} actions", param=f"locales.{locale}.actions"

@@ -22,6 +22,7 @@ from chatpush.domain import Category, Content, TenantId, User, to_ms
 from chatpush.errors import InvalidInput, InvalidTemplate, NotFound, TooLarge
 from chatpush.notify.includes import with_includes
 from chatpush.notify.listing import Listed, Window, checked_name
+from chatpush.notify.message_formats import MessageFormats
 from chatpush.notify.renderers import Renderers
 from chatpush.notify.sandbox import compile_parts, render_parts
 from chatpush.notify.template_source import (
@@ -44,8 +45,10 @@ class Templates:
     """The templates of every tenant."""
 
     def __init__(
-        self, database: Database, renderers: Renderers, clock: Clock, *, max_bytes: int = 65_536
-    ) -> None:
+        self, database: Database, renderers: Renderers, clock: Clock, *, max_bytes: int = 65_536,
+        formats: MessageFormats | None = None,
+    ) -> None:  # fmt: skip
+        self.formats = formats or MessageFormats()
         self._database = database
         self._renderers = renderers
         self._clock = clock
@@ -85,7 +88,7 @@ class Templates:
         """
         checked_name(name)
         sources = {checked_locale(locale, "locales"): source for locale, source in locales.items()}
-        check(sources)
+        check(sources, self.formats.names)
         sources = await with_includes(name, sources, lambda other: self.get(tenant, other))
         for locale, source in sources.items():
             if trusted:
@@ -162,23 +165,23 @@ class Templates:
         """
         template = await self.get(tenant, name)
         (content,) = await self.render(template, [Rendering(user, locale, data)])
-        if isinstance(content, InvalidTemplate):
+        if not isinstance(content, Content):
             raise content
         return template.nearest(locale), content
 
     async def render(
         self, template: Template, renderings: Sequence[Rendering]
-    ) -> list[Content | InvalidTemplate]:
+    ) -> list[Content | InvalidTemplate | TooLarge]:
         """Return each user's content, or what went wrong with it, in order."""
         by_locale: dict[str, list[int]] = {}
         for index, rendering in enumerate(renderings):
             by_locale.setdefault(template.nearest(rendering.locale), []).append(index)
-        contents: dict[int, Content | InvalidTemplate] = {}
+        contents: dict[int, Content | InvalidTemplate | TooLarge] = {}
         for locale, indexes in by_locale.items():
             contexts = [renderings[index].context(locale) for index in indexes]
             source = template.locales[locale]
             for index, texts in zip(indexes, await self._texts(template, locale, contexts), strict=True):
-                contents[index] = _content(source, texts, renderings[index].data)
+                contents[index] = await self._content(source, texts, renderings[index].data)
         return [contents[index] for index in range(len(renderings))]
 
     async def _texts(
@@ -203,6 +206,16 @@ class Templates:
                 texts.append(error)
         return texts
 
+    async def _content(
+        self, source: LocaleSource, texts: dict[str, str] | InvalidTemplate, data: Mapping[str, Any]
+    ) -> Content | InvalidTemplate | TooLarge:
+        if isinstance(texts, InvalidTemplate):
+            return texts
+        try:
+            return await self.formats.shape(source.content(texts, data))
+        except (InvalidTemplate, TooLarge) as error:
+            return error
+
     def _remember(self, template: Template) -> Template:
         """Keep a version, which never changes but for being published; the one in use is always asked for."""
         if template.published_at is None:
@@ -224,14 +237,3 @@ class Templates:
             t=tenant, **params,
         )  # fmt: skip
         return window.page(rows, template_of)
-
-
-def _content(
-    source: LocaleSource, texts: dict[str, str] | InvalidTemplate, data: Mapping[str, Any]
-) -> Content | InvalidTemplate:
-    if isinstance(texts, InvalidTemplate):
-        return texts
-    try:
-        return source.content(texts, data)
-    except InvalidTemplate as error:
-        return error

@@ -23,6 +23,8 @@ REGISTERED: Mapping[str, tuple[tuple[str, ...], str]] = {
     "register_rankers": (("name", "weight"), "rank"),
     "register_channels": (("name",), "send"),
     "register_rpc": (("name",), "call"),
+    "register_formats": (("name",), "shape"),
+    "register_audiences": (("name",), "page"),
 }
 
 

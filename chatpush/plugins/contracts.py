@@ -9,7 +9,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from chatpush.domain import Event, Identity, Item, ItemId, Json, OutgoingMessage, Source, TenantId, User
+from chatpush.domain import (
+    Content,
+    Event,
+    Identity,
+    Item,
+    ItemId,
+    Json,
+    OutgoingMessage,
+    Source,
+    TenantId,
+    User,
+    UserId,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +137,39 @@ class RpcMethod(Protocol):
 
         Raises:
             ChatpushError: the caller is told what is wrong.
+        """
+        ...
+
+
+class Format(Protocol):
+    """A way to show a message that the widget or an app of yours draws, by its name."""
+
+    name: str
+
+    async def shape(self, content: Content) -> Content:
+        """Return the content as it is to be shown: words, and ``data`` for whoever draws it.
+
+        Raises:
+            InvalidInput: it lacks what this format needs; the sender is told.
+        """
+        ...
+
+
+class Audience(Protocol):
+    """Users that only the plugin knows, by name and arguments: ``to: [{"audience": name, "arguments": {…}}]``."""
+
+    name: str
+
+    async def page(
+        self, tenant: TenantId, arguments: Mapping[str, Any], after: UserId, limit: int
+    ) -> list[UserId]:
+        """Return at most ``limit`` users beyond ``after`` ("" at first), by their ids; fewer: that was all.
+
+        Asking twice gives the same answer, as far as the audience has not changed.
+
+        Raises:
+            InvalidInput: the arguments can't be used; the sender is told.
+            Unavailable: ask again later.
         """
         ...
 

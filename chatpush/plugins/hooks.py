@@ -13,7 +13,7 @@ from typing import Any
 import pluggy
 
 from chatpush.domain import Event, OutgoingMessage, Receipt
-from chatpush.plugins.contracts import Channel, Defer, Drop, Ranker, RpcMethod, Tool
+from chatpush.plugins.contracts import Audience, Channel, Defer, Drop, Format, Ranker, RpcMethod, Tool
 from chatpush.plugins.exchange import Exchange
 from chatpush.plugins.marking import HookMarker
 
@@ -40,6 +40,16 @@ def register_channels(settings: dict[str, Any]) -> list[Channel]:  # type: ignor
 @spec
 def register_rpc(settings: dict[str, Any]) -> list[RpcMethod]:  # type: ignore[empty-body]
     """Return methods that pages may call over their connection."""
+
+
+@spec
+def register_formats(settings: dict[str, Any]) -> list[Format]:  # type: ignore[empty-body]
+    """Return formats that messages may have, beside the built-in ones."""
+
+
+@spec
+def register_audiences(settings: dict[str, Any]) -> list[Audience]:  # type: ignore[empty-body]
+    """Return audiences that messages may be sent to by their name."""
 
 
 @spec

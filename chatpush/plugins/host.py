@@ -11,7 +11,7 @@ from chatpush import settings as configuration
 from chatpush.clock import Clock, SystemClock
 from chatpush.domain import Event, OutgoingMessage, Receipt
 from chatpush.plugins.answers import is_anything, is_data, is_message, is_text
-from chatpush.plugins.contracts import Channel, Defer, Drop, Ranker, RpcMethod, Tool
+from chatpush.plugins.contracts import Audience, Channel, Defer, Drop, Format, Ranker, RpcMethod, Tool
 from chatpush.plugins.exchange import Exchange
 from chatpush.plugins.guard import Check
 from chatpush.plugins.roster import Roster
@@ -45,6 +45,14 @@ class Plugins(Roster):
     def rpc_methods(self) -> list[RpcMethod]:
         """Return every method that pages may call."""
         return self.registered("register_rpc")
+
+    def formats(self) -> list[Format]:
+        """Return every format that messages may have beside the built-in ones."""
+        return self.registered("register_formats")
+
+    def audiences(self) -> list[Audience]:
+        """Return every audience that only a plugin knows."""
+        return self.registered("register_audiences")
 
     async def filter_message(self, message: OutgoingMessage) -> OutgoingMessage | Drop | Defer:
         """Pass a message through every filter; the first Drop or Defer ends it."""

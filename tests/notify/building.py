@@ -14,11 +14,13 @@ from chatpush.notify.audience import Audience
 from chatpush.notify.away import Away
 from chatpush.notify.broadcasts import Broadcasts
 from chatpush.notify.dead_letters import DeadLetters
+from chatpush.notify.dynamic_audiences import DynamicAudiences
 from chatpush.notify.endpoints import Endpoints
 from chatpush.notify.experiments import Experiments
 from chatpush.notify.fanout import FanOut
 from chatpush.notify.happenings import Happenings
 from chatpush.notify.inbox import Inbox
+from chatpush.notify.message_formats import MessageFormats
 from chatpush.notify.messages import Messages
 from chatpush.notify.outbox import Outbox, Rules
 from chatpush.notify.recall import Recalls
@@ -130,10 +132,10 @@ def build_room(
     online: set[str] = set()
     users, topics = Users(database, vault, clock), Topics(database, clock)
     segments = Segments(database, users, clock)
-    audience = Audience(database, topics, segments)
+    audience = Audience(database, topics, segments, DynamicAudiences(plugins.audiences()))
     endpoints = Endpoints(database, vault, clock)
     renderers = Renderers(seconds=1.0)
-    templates = Templates(database, renderers, clock)
+    templates = Templates(database, renderers, clock, formats=MessageFormats(plugins.formats()))
     accepted = AcceptedMessages(vault)
     away, happenings = Away(plugins.channels()), Happenings(clock)
     outbox = build_outbox(

@@ -5,7 +5,18 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from chatpush.domain import Event, Identity, Item, ItemId, Json, OutgoingMessage, Receipt
+from chatpush.domain import (
+    Content,
+    Event,
+    Identity,
+    Item,
+    ItemId,
+    Json,
+    OutgoingMessage,
+    Receipt,
+    TenantId,
+    UserId,
+)
 from chatpush.plugins import samples
 from chatpush.plugins.contracts import Candidate, Defer, Drop, RankingRequest, Sent, ToolResult
 from chatpush.plugins.exchange import Exchange
@@ -74,6 +85,34 @@ async def test_hook_register_rpc() -> None:
 
     (method,) = host(plugin(register_rpc)).rpc_methods()
     assert await method.call(samples.identity("emma"), 7) == ["emma", 7]
+
+
+async def test_hook_register_formats() -> None:
+    class Shouted:
+        name = "shouted"
+
+        async def shape(self, content: Content) -> Content:
+            return replace(content, title=content.title.upper())
+
+    def register_formats() -> list[Any]:
+        return [Shouted()]
+
+    (format_,) = host(plugin(register_formats)).formats()
+    assert (await format_.shape(Content("hey", ""))).title == "HEY"
+
+
+async def test_hook_register_audiences() -> None:
+    class Two:
+        name = "two"
+
+        async def page(self, tenant: TenantId, arguments: Any, after: UserId, limit: int) -> list[UserId]:
+            return [user for user in (UserId("a"), UserId("b")) if user > after][:limit]
+
+    def register_audiences() -> list[Any]:
+        return [Two()]
+
+    (audience,) = host(plugin(register_audiences)).audiences()
+    assert await audience.page(samples.TENANT, {}, UserId("a"), 5) == ["b"]
 
 
 async def test_hook_filter_message() -> None:

@@ -16,11 +16,13 @@ from chatpush.web.operations import Body
 
 
 class RecipientIn(Body):
-    """One of user, topic, segment, all."""
+    """One of user, topic, segment, audience, all."""
 
     user: str | None = Field(None, max_length=128, description="A user's id.")
     topic: str | None = Field(None, max_length=64, description="A topic's name.")
     segment: str | None = Field(None, max_length=64, description="A segment's name.")
+    audience: str | None = Field(None, max_length=64, description="An audience that a plugin knows.")
+    arguments: dict[str, JsonValue] = Field(default_factory=dict, description="What the audience is to know.")
     all: Literal[True] | None = Field(None, description="Everyone.")
     data: dict[str, JsonValue] = Field(
         default_factory=dict, description="Data of this user's own, over the message's."
@@ -32,16 +34,24 @@ class RecipientIn(Body):
         Raises:
             InvalidInput: not exactly one is given.
         """
-        given = [name for name in ("user", "topic", "segment", "all") if getattr(self, name) is not None]
+        given = [
+            name
+            for name in ("user", "topic", "segment", "audience", "all")
+            if getattr(self, name) is not None
+        ]
         if len(given) != 1:
             raise InvalidInput(
-                'a recipient is exactly one of {"user"}, {"topic"}, {"segment"}, {"all": true}',
+                'a recipient is exactly one of {"user"}, {"topic"}, {"segment"}, {"audience"}, {"all": true}',
                 param=f"to.{index}",
             )
         if self.data and self.user is None:
             raise InvalidInput("only a named user has data of their own", param=f"to.{index}.data")
+        if self.arguments and self.audience is None:
+            raise InvalidInput("only an audience takes arguments", param=f"to.{index}.arguments")
         user = UserId(self.user) if self.user is not None else None
-        return Recipient(user, self.topic, self.segment, bool(self.all), self.data)
+        return Recipient(
+            user, self.topic, self.segment, bool(self.all), self.audience, self.arguments, data=self.data
+        )
 
 
 class ActionIn(Body):
