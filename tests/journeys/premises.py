@@ -103,13 +103,16 @@ Filling = Callable[[Prepared, Addresses, Catalogue], Awaitable[None]]
 
 
 @asynccontextmanager
-async def opened(folder: Path, past: Filling | None = None) -> AsyncIterator[Premises]:
+async def opened(folder: Path, past: Filling | None = None, model: str = "") -> AsyncIterator[Premises]:
     """Open a shop in an empty folder, on free ports, until the block ends.
 
-    It has some of the data; or all that ``past`` makes of it before chatpush starts.
+    It has some of the data; or all that ``past`` makes of it before chatpush starts. ``model``
+    is the address of a language model.
     """
     addresses = Addresses(free_port(), free_port())
     own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    if model:
+        own |= {"OPENAI_BASE_URL": model, "OPENAI_API_KEY": "any", "OPENAI_MODEL": "mind"}
     with mock.patch.dict(os.environ, own, clear=True):
         catalogue = await asyncio.to_thread(load, now=datetime.now(UTC))
         prepared = await prepare(folder, addresses.port, addresses.shop)
