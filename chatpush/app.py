@@ -36,6 +36,7 @@ from chatpush.web.hot import HotRequests
 from chatpush.web.idempotency import Replies
 from chatpush.web.identify import Identifier
 from chatpush.web.metrics import Metrics
+from chatpush.web.plugin_metrics import plugin_readings
 from chatpush.web.realtime_metrics import readings_of
 from chatpush.web.widget_files import add_widget
 
@@ -57,7 +58,7 @@ class Chatpush(Rooms):
         super().__init__(settings, clock or SystemClock(), plugins or {})
         self.port = settings.server.port
         self.readiness = Readiness()
-        self.metrics = Metrics(readings_of(self.hub))
+        self.metrics = Metrics(readings_of(self.hub), plugin_readings(self.plugins))
         self.visitors = Throttle(settings.client.visitors_per_minute, self.clock)
         self.replies = Replies(self.database, self.clock)
         self.housekeeping = Housekeeping(
@@ -105,7 +106,7 @@ class Chatpush(Rooms):
                 self.blocks, self.log, self.hub, self.renderers, self.outbox, self.fanout, self.broadcasts,
                 self.recalls, self.shelving, self.webhook_events, self.webhook_calls, self.recommender, self.learning, self.exposures, self.occasions,
                 self.promises, self.heads, self.assistant, *self.staff.running(), self.runs, self.alarm, self.reactor,
-                self.metrics, self.housekeeping,
+                self.metrics, self.housekeeping, self.exports, self.reloading,
             ):  # fmt: skip
                 start, stop = getattr(part, "start", None), getattr(part, "stop", None)
                 if start is not None:

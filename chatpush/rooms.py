@@ -11,6 +11,7 @@ from chatpush import bridges
 from chatpush.account.attempts import Attempts
 from chatpush.account.audit import Audit
 from chatpush.account.billing import Billing
+from chatpush.account.exports import Exports
 from chatpush.account.keys import Keys
 from chatpush.account.metering import Meter
 from chatpush.account.people import People
@@ -49,6 +50,7 @@ from chatpush.notify.users import Users
 from chatpush.plugins import loader
 from chatpush.plugins.host import Plugins
 from chatpush.realtime.blocks import Blocks
+from chatpush.plugins.reloading import Reloading
 from chatpush.realtime.hub import Hub
 from chatpush.realtime.namespaces import Namespaces
 from chatpush.realtime.public_keys import PublicKeys
@@ -127,6 +129,7 @@ class Rooms:
         self.clock = clock
         self.plugins: Plugins = loader.load(settings, clock)
         for name, plugin in plugins.items():
+        self.reloading = Reloading(self.plugins, settings)
             self.plugins.add(name, plugin)
         self._build_account()
         self._build_realtime()
@@ -149,6 +152,9 @@ class Rooms:
         self.meter = Meter(self.database, clock)
         self.billing = Billing(self.tenants, self.meter, settings, clock)
 
+        self.exports = Exports(
+            self.database, self.plugins.exporters(), self.meter, self.audit, self.tenants.ids, clock
+        )
     def _build_realtime(self) -> None:
         settings, clock = self.settings, self.clock
         namespaces = Namespaces(settings.channel)

@@ -63,6 +63,15 @@ class Audit:
         """Add an entry for a deed that changed nothing in the database, such as an export."""
         await self._database.write(lambda tx: self.record_in(tx, tenant, by, action, subject))
 
+    async def after(self, tenant: TenantId, position: str, until: datetime, limit: int) -> list[AuditEntry]:
+        """Return the entries after an id and not younger than a time, oldest first; asking again gives the same."""
+        rows = await self._database.read(
+            "SELECT id, who, action, subject, at FROM audit_entry"
+            " WHERE tenant = :t AND id > :after AND at <= :until ORDER BY id LIMIT :n",
+            t=tenant, after=position, until=to_ms(until), n=limit,
+        )  # fmt: skip
+        return [_entry(row) for row in rows]
+
     async def list(self, tenant: TenantId, limit: int = 50, starting_after: str = "") -> list[AuditEntry]:
         """Return entries, newest first; ``starting_after`` is the last id of the page before."""
         rows = await self._database.read(

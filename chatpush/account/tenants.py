@@ -106,6 +106,10 @@ class Tenants:
             self._known[tenant] = _tenant(rows[0])
         return self._known[tenant]
 
+    async def ids(self) -> list[TenantId]:
+        """Return the ids of all tenants, oldest first."""
+        return [tenant.id for tenant in await self.list()]
+
     async def list(self) -> list[Tenant]:
         """Return all tenants, oldest first."""
         rows = await self._database.read("SELECT * FROM tenant ORDER BY created_at, tenant")

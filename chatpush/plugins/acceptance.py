@@ -25,6 +25,7 @@ REGISTERED: Mapping[str, tuple[tuple[str, ...], str]] = {
     "register_rpc": (("name",), "call"),
     "register_formats": (("name",), "shape"),
     "register_audiences": (("name",), "page"),
+    "register_exporters": (("name",), "export"),
 }
 
 

@@ -1,10 +1,10 @@
-"""What a plugin hands to chatpush: tools, rankers and delivery channels.
+"""What a plugin hands to chatpush: tools, rankers, delivery channels and exporters.
 
 These are the only Protocols a plugin author implements; everything built in
 enters by the same door.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -191,4 +191,34 @@ class Channel(Protocol):
 
     async def send(self, message: OutgoingMessage, address: str) -> Sent:
         """Hand one message to the provider."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Something worth telling another system; told again, it has the same id and says the same.
+
+    ``type`` is ``usage.<kind>`` (``data``: ``kind``, ``day``, ``quantity`` since the
+    last one, ``total`` of the day; ``subject``: the tenant) or ``audit.<action>``
+    (``data``: ``who``, ``action``, ``subject``).
+    """
+
+    id: str
+    type: str
+    tenant: TenantId
+    subject: str
+    at: datetime
+    data: Mapping[str, Any]
+
+
+class Exporter(Protocol):
+    """A system that is told of usage and of deeds, at least once and in order."""
+
+    name: str
+
+    async def export(self, records: Sequence[Record]) -> None:
+        """Take all of these, at most a hundred, or raise: then they come again.
+
+        A record that is none of yours is taken by doing nothing.
+        """
         ...

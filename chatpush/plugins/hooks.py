@@ -13,7 +13,17 @@ from typing import Any
 import pluggy
 
 from chatpush.domain import Event, OutgoingMessage, Receipt
-from chatpush.plugins.contracts import Audience, Channel, Defer, Drop, Format, Ranker, RpcMethod, Tool
+from chatpush.plugins.contracts import (
+    Audience,
+    Channel,
+    Defer,
+    Drop,
+    Exporter,
+    Format,
+    Ranker,
+    RpcMethod,
+    Tool,
+)
 from chatpush.plugins.exchange import Exchange
 from chatpush.plugins.marking import HookMarker
 
@@ -40,6 +50,11 @@ def register_channels(settings: dict[str, Any]) -> list[Channel]:  # type: ignor
 @spec
 def register_rpc(settings: dict[str, Any]) -> list[RpcMethod]:  # type: ignore[empty-body]
     """Return methods that pages may call over their connection."""
+
+
+@spec
+def register_exporters(settings: dict[str, Any]) -> list[Exporter]:  # type: ignore[empty-body]
+    """Return systems that are told of usage and audit entries."""
 
 
 @spec

@@ -11,7 +11,17 @@ from chatpush import settings as configuration
 from chatpush.clock import Clock, SystemClock
 from chatpush.domain import Event, OutgoingMessage, Receipt
 from chatpush.plugins.answers import is_anything, is_data, is_message, is_text
-from chatpush.plugins.contracts import Audience, Channel, Defer, Drop, Format, Ranker, RpcMethod, Tool
+from chatpush.plugins.contracts import (
+    Audience,
+    Channel,
+    Defer,
+    Drop,
+    Exporter,
+    Format,
+    Ranker,
+    RpcMethod,
+    Tool,
+)
 from chatpush.plugins.exchange import Exchange
 from chatpush.plugins.guard import Check
 from chatpush.plugins.roster import Roster
@@ -45,6 +55,10 @@ class Plugins(Roster):
     def rpc_methods(self) -> list[RpcMethod]:
         """Return every method that pages may call."""
         return self.registered("register_rpc")
+
+    def exporters(self) -> list[Exporter]:
+        """Return every system that is told of usage and audit entries."""
+        return self.registered("register_exporters")
 
     def formats(self) -> list[Format]:
         """Return every format that messages may have beside the built-in ones."""

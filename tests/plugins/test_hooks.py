@@ -1,6 +1,6 @@
 """Each hook does what its specification says. ``test_contract.py`` wants one ``test_hook_…`` for each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from chatpush.domain import (
     UserId,
 )
 from chatpush.plugins import samples
-from chatpush.plugins.contracts import Candidate, Defer, Drop, RankingRequest, Sent, ToolResult
+from chatpush.plugins.contracts import Candidate, Defer, Drop, RankingRequest, Record, Sent, ToolResult
 from chatpush.plugins.exchange import Exchange
 from tests.clocks import StillClock
 from tests.plugins.parts import host, plugin
@@ -85,6 +85,27 @@ async def test_hook_register_rpc() -> None:
 
     (method,) = host(plugin(register_rpc)).rpc_methods()
     assert await method.call(samples.identity("emma"), 7) == ["emma", 7]
+
+
+async def test_hook_register_exporters() -> None:
+    class Exporting:
+        name = "ledger"
+
+        def __init__(self) -> None:
+            self.told: list[Record] = []
+
+        async def export(self, records: Sequence[Record]) -> None:
+            self.told += records
+
+    made = Exporting()
+
+    def register_exporters() -> list[Any]:
+        return [made]
+
+    (exporter,) = host(plugin(register_exporters)).exporters()
+    record = Record("1", "usage.messages", samples.TENANT, "default", samples.MOMENT, {"quantity": 1})
+    await exporter.export([record])
+    assert made.told == [record]
 
 
 async def test_hook_register_formats() -> None:
