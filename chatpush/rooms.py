@@ -49,8 +49,8 @@ from chatpush.notify.trace import Trace
 from chatpush.notify.users import Users
 from chatpush.plugins import loader
 from chatpush.plugins.host import Plugins
-from chatpush.realtime.blocks import Blocks
 from chatpush.plugins.reloading import Reloading
+from chatpush.realtime.blocks import Blocks
 from chatpush.realtime.hub import Hub
 from chatpush.realtime.namespaces import Namespaces
 from chatpush.realtime.public_keys import PublicKeys
@@ -128,8 +128,8 @@ class Rooms:
         self.settings = settings
         self.clock = clock
         self.plugins: Plugins = loader.load(settings, clock)
-        for name, plugin in plugins.items():
         self.reloading = Reloading(self.plugins, settings)
+        for name, plugin in plugins.items():
             self.plugins.add(name, plugin)
         self._build_account()
         self._build_realtime()
@@ -151,10 +151,10 @@ class Rooms:
         self.people = People(self.database, self.vault, clock, self.audit, self.sessions, self.attempts)
         self.meter = Meter(self.database, clock)
         self.billing = Billing(self.tenants, self.meter, settings, clock)
-
         self.exports = Exports(
             self.database, self.plugins.exporters(), self.meter, self.audit, self.tenants.ids, clock
         )
+
     def _build_realtime(self) -> None:
         settings, clock = self.settings, self.clock
         namespaces = Namespaces(settings.channel)
