@@ -239,6 +239,8 @@ class MockServer:
                 web.post(f"{me}/conversations/{{id}}/attachments", self._upload),
                 web.get(f"{me}/conversations/{{id}}/attachments/{{file}}", self._download),
                 web.delete(f"{me}/conversations/{{id}}/attachments/{{file}}", self._drop),
+                web.post(f"{me}/push-subscriptions", self._nothing),
+                web.post(f"{me}/push-subscriptions/remove", self._nothing),
                 web.post(f"{me}/join", self._join),
                 web.get(f"{me}/promises", self._list_promises),
                 web.delete(f"{me}/promises/{{id}}", self._cancel_promise),

@@ -5,6 +5,7 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, Field
 
+from chatpush.channels.built_in import BuiltInChannels
 from chatpush.domain import DEFAULT_LOCALE, VISITOR_PREFIX, UserId, new_id
 from chatpush.errors import Forbidden, Unauthenticated
 from chatpush.notify.users import UserChange, Users
@@ -67,6 +68,12 @@ class PrechatForm(BaseModel):
     fields: list[PrechatOut]
 
 
+class PushOut(BaseModel):
+    """What a page subscribes to Web Push with."""
+
+    public_key: str
+
+
 class WidgetConfig(BaseModel):
     """What the widget shows before it connects."""
 
@@ -75,6 +82,7 @@ class WidgetConfig(BaseModel):
     suggestions: dict[str, list[str]]
     theme: WidgetTheme
     attachments: UploadRules | None = Field(description="null: files cannot be sent.")
+    push: PushOut | None = Field(description="null: Web Push is off.")
     prechat: PrechatForm | None = Field(description="null: there is no form.")
 
 
@@ -123,6 +131,7 @@ async def join(call: Call, body: JoinIn) -> JoinOut:
 async def widget_config(call: Call) -> WidgetConfig:
     """Return the widget's name, greeting, suggestions and theme."""
     settings = call.need(Settings)
+    web_push = call.need(BuiltInChannels).web_push
     support, widget, files = settings.support, settings.widget, settings.attachments
     return WidgetConfig(
         name={
@@ -135,6 +144,7 @@ async def widget_config(call: Call) -> WidgetConfig:
         attachments=UploadRules(max_bytes=files.max_bytes, types=list(files.types), per_turn=files.per_turn)
         if files.enabled
         else None,
+        push=PushOut(public_key=web_push.public_key) if web_push is not None else None,
         prechat=PrechatForm(
             whom=widget.prechat_for, fields=[PrechatOut(**field.model_dump()) for field in widget.prechat]
         )

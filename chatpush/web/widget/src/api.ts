@@ -120,6 +120,15 @@ export class Api {
     return this.call('POST', `${place(id)}/stop`);
   }
 
+  addPush(subscription: object): Promise<unknown> {
+    return this.call('POST', '/push-subscriptions', subscription);
+  }
+
+  // With a token of its own: the session may be over.
+  removePush(subscription: object, token: string): Promise<unknown> {
+    return this.once(token, 'POST', '/push-subscriptions/remove', subscription, true);
+  }
+
   promises(): Promise<{ data: TurnPromise[] }> {
     return this.call('GET', '/promises');
   }

@@ -6,6 +6,7 @@ import type { Emitter } from './emitter';
 import type { Words } from './i18n';
 import type { Inbox } from './inbox';
 import type { MakePane } from './pane';
+import type { Session } from './session';
 import type { About, Events, Tab, WidgetConfig } from './types';
 
 export interface Context {
@@ -21,6 +22,9 @@ export interface Context {
   ask(about: About): void;
   // Whether this is a user the page knows, not a visitor.
   readonly signedIn: boolean;
+  session: Session;
+  // Where the service worker of Web Push is served on the page's own origin; '' if nowhere.
+  pushWorker: string;
   setLocale(locale: string): Promise<void>;
   // Show a part as a pane over the panel.
   pane(make: () => Promise<MakePane>): void;

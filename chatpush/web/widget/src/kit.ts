@@ -6,8 +6,10 @@ import * as format from './format';
 import * as i18n from './i18n';
 import * as icons from './icons';
 import * as pane from './pane';
+import * as parts from './parts';
+import * as push from './push';
 import * as session from './session';
 import * as storage from './storage';
 import * as viewTurn from './view-turn';
 
-export const kit = { dom, format, i18n, icons, pane, session, storage, 'view-turn': viewTurn };
+export const kit = { dom, format, i18n, icons, pane, parts, push, session, storage, 'view-turn': viewTurn };

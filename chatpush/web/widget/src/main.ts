@@ -40,6 +40,7 @@ const methods: Record<Method, (...args: never[]) => unknown> = {
   openConversation: (given: { about?: About } = {}) => widget?.openConversation(given.about ?? null),
   setLocale: (locale: string) => widget?.setLocale(String(locale)),
   track: (type: string, properties: Record<string, unknown> = {}) => widget?.track(String(type), properties),
+  push: (wanted = true) => void widget?.push(wanted !== false),
   on: (event: keyof Events, listener: (value: never) => void) => events.on(event, listener as never),
   off: (event: keyof Events, listener: (value: never) => void) => events.off(event, listener as never),
 };

@@ -13,7 +13,7 @@ export interface Global {
 }
 
 export const METHODS = [
-  'boot', 'update', 'shutdown', 'open', 'close', 'toggle', 'openConversation', 'setLocale', 'track', 'on', 'off',
+  'boot', 'update', 'shutdown', 'open', 'close', 'toggle', 'openConversation', 'setLocale', 'track', 'push', 'on', 'off',
 ] as const;
 export type Method = (typeof METHODS)[number];
 

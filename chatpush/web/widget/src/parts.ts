@@ -5,6 +5,7 @@ import { inject, page } from './page';
 export interface Parts {
   preferences: typeof import('./parts/preferences');
   message: typeof import('./parts/message');
+  push: typeof import('./parts/push');
   forms: typeof import('./parts/forms');
   uploads: typeof import('./parts/uploads');
 }

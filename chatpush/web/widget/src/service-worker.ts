@@ -4,8 +4,8 @@
 // the delivery in a message, or in the fragment of its address when it had to be opened.
 
 interface Action {
-  action: string;
-  title: string;
+  id: string;
+  label: string;
   url?: string | null;
 }
 
@@ -80,11 +80,11 @@ async function show({ title, body, url, image, delivery = '', tag, actions, sile
     body: body ?? '',
     image: address(image) || undefined,
     tag: tag || delivery || undefined,
-    actions: (actions ?? []).map((one) => ({ action: one.action, title: one.title })),
+    actions: (actions ?? []).map((one) => ({ action: one.id, title: one.label })),
     data: {
       delivery,
       url: address(url),
-      actions: Object.fromEntries((actions ?? []).map((one) => [one.action, address(one.url)])),
+      actions: Object.fromEntries((actions ?? []).map((one) => [one.id, address(one.url)])),
     },
   });
 }
@@ -96,7 +96,8 @@ async function lead({ delivery, url, actions }: Shown['data'], action: string): 
   const near = open.find((one) => one.url.split('#')[0] === to.split('#')[0]) ?? (to ? undefined : open[0]);
   if (near) {
     near.postMessage({ chatpush: 'push.clicked', delivery, url: to });
-    await near.focus();
+    // Only a click of the user's own may bring a window to the front.
+    await near.focus().catch(() => undefined);
     return;
   }
   const target = new URL(to || worker.registration.scope);

@@ -48,6 +48,11 @@ export class Session {
     return subject(this.current);
   }
 
+  // The token as it stands, without asking for another.
+  get held(): string {
+    return this.current;
+  }
+
   get host(): string {
     return this.credentials.host;
   }

@@ -133,6 +133,7 @@ export interface WidgetConfig {
   greeting?: string | Record<string, string> | null;
   suggestions?: string[] | Record<string, string[]> | null;
   attachments?: UploadRules | null;
+  push?: { public_key: string } | null;
   prechat?: { whom: 'visitors' | 'everyone'; fields: FormField[] } | null;
 }
 

@@ -4,9 +4,11 @@ import { Api } from './api';
 import { Chat } from './chat';
 import type { Context } from './context';
 import { coalesced, type Emitter } from './emitter';
+import { safeUrl } from './format';
 import { Words } from './i18n';
 import { Inbox } from './inbox';
 import { loaded, part } from './parts';
+import { leavePush, onPushClick, pushRecord, type PushClick } from './push';
 import { Realtime } from './realtime';
 import { PERSONAL } from './transport';
 import { Receipts } from './receipts';
@@ -43,6 +45,8 @@ export class Widget {
   private timers = new Set<number>();
   private clock = 0;
   private lastUnread = '';
+  private unlisten: () => void = () => undefined;
+  private clicked: PushClick | null = null;
 
   constructor(
     private options: BootOptions,
@@ -88,7 +92,9 @@ export class Widget {
     this.chat.stop();
     this.shell.unmount();
     void loaded('uploads')?.then(({ forgetFiles }) => forgetFiles(this.context));
+    this.unlisten();
     if (!forget) return;
+    void leavePush(this.api, this.session.held);
     const stays = kept && !this.session.signedIn;
     this.receipts.forget();
     this.session.forget();
@@ -148,6 +154,8 @@ export class Widget {
       chat,
       words,
       events,
+      session,
+      pushWorker: this.options.serviceWorker ?? (session.host === location.origin ? '/chatpush-sw.js' : ''),
       config: {},
       base: document.baseURI,
       show: (tab) => this.shell.open(tab),
@@ -167,7 +175,11 @@ export class Widget {
     const drawInbox = coalesced(() => !this.stopped && shell.inbox.draw());
     const drawChat = coalesced(() => !this.stopped && shell.chat.draw());
     const drawFrame = coalesced(() => !this.stopped && this.drawFrame());
-    inbox.onChange = () => (drawInbox(), drawFrame());
+    inbox.onChange = () => {
+      drawInbox();
+      drawFrame();
+      this.leadOn();
+    };
     chat.onChange = () => (drawChat(), drawFrame());
     receipts.onUnread = (count) => inbox.setUnread(count);
     inbox.onArrival = (item) => {
@@ -251,6 +263,7 @@ export class Widget {
     if (this.stopped) return;
     this.receipts.start(this.session.user);
     this.realtime.start();
+    this.unlisten = onPushClick((click) => this.pushed(click));
     this.later(CONNECT_FIRST_MS, () => {
       if (!this.loaded) this.load();
     });
@@ -262,6 +275,7 @@ export class Widget {
   private async settleIn(): Promise<void> {
     const { user, signedIn, formerVisitor } = this.session;
     sweep((name) => !name.startsWith('told:') || name === `told:${user}`);
+    if (pushRecord() && pushRecord()?.user !== user) await leavePush(this.api, '');
     if (!signedIn || !formerVisitor) return;
     if (this.options.join !== false) {
       try {
@@ -283,6 +297,37 @@ export class Widget {
       this.shell.open('chat');
       if (this.chat.current && this.chat.current.id !== id) void this.chat.select(id);
     });
+  }
+
+  // Ask this browser's user for notifications, from a button of the page; or turn them off.
+  async push(wanted: boolean): Promise<void> {
+    if (!wanted) return leavePush(this.api, this.session.held);
+    try {
+      await (await part('push')).turnOn(this.context);
+    } catch (error) {
+      this.fail(error as Error);
+    }
+  }
+
+  private pushed(click: PushClick): void {
+    this.inbox.clicked(click.delivery);
+    this.clicked = click;
+    this.leadOn();
+  }
+
+  // To where the clicked notification points: a page, or the message itself once it is here.
+  private leadOn(): void {
+    const { clicked } = this;
+    if (!clicked || this.inbox.loading !== 'ready') return;
+    this.clicked = null;
+    const { delivery, url } = clicked;
+    const own = safeUrl(url, this.context.base);
+    if (!this.inbox.get(delivery)?.url) this.reveal(delivery);
+    else if (own && own !== location.href) {
+      let prevented = false;
+      this.events.emit('click', { url: own, delivery, preventDefault: () => (prevented = true) });
+      if (!prevented) location.assign(own);
+    }
   }
 
   private reveal(delivery: string): void {

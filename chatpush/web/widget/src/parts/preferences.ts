@@ -3,8 +3,12 @@
 import { fill, h } from '../dom';
 import { LOCALES, type TextKey } from '../i18n';
 import { group, type MakePane, Pane } from '../pane';
+import { part } from '../parts';
+import { leavePush } from '../push';
 import type { Preferences, TurnPromise } from '../types';
 import { promise } from '../view-turn';
+
+type PushState = Awaited<ReturnType<typeof import('./push').state>>;
 
 const SAVE_AFTER_MS = 350;
 const QUIET_DEFAULT = { start: '22:00', end: '08:00' };
@@ -16,6 +20,7 @@ class PreferencesPane extends Pane {
   private preferences: Preferences | null = null;
   private promises: TurnPromise[] = [];
   private failed = false;
+  private push: PushState = 'unavailable';
   private timer = 0;
 
   async show(): Promise<void> {
@@ -28,6 +33,12 @@ class PreferencesPane extends Pane {
       this.failed = true;
     }
     this.draw();
+    try {
+      this.push = await (await part('push')).state(this.context);
+      this.draw();
+    } catch {
+      // Then it is not offered.
+    }
     try {
       this.promises = (await this.context.api.promises()).data ?? [];
       this.draw();
@@ -62,12 +73,35 @@ class PreferencesPane extends Pane {
         ),
         this.toggle('prefs.personalized', preferences.personalized ?? true, (on) => this.change({ personalized: on })),
       ),
+      ...(this.push === 'unavailable' ? [] : [group(words.t('push.title'), this.device())]),
       group(words.t('prefs.timing'), this.quiet(preferences)),
       group(words.t('prefs.language'), this.language()),
       ...(this.promises.length
         ? [group(words.t('prefs.promises'), this.promises.map((made) => h('div', { class: 'setting' }, promise(this.context, made, () => this.draw()))))]
         : []),
     ];
+  }
+
+  private device(): HTMLElement {
+    const denied = this.push === 'denied';
+    const row = this.toggle('prefs.push', this.push === 'on', denied ? null : (on) => void this.turn(on));
+    if (denied) row.querySelector('small')?.replaceChildren(this.context.words.t('prefs.push.denied'));
+    return row;
+  }
+
+  private async turn(on: boolean): Promise<void> {
+    const { context } = this;
+    try {
+      if (on) this.push = await (await part('push')).turnOn(context);
+      else {
+        await leavePush(context.api, context.session.held);
+        this.push = 'off';
+      }
+    } catch {
+      context.say(context.words.t('prefs.push.failed'));
+    }
+    this.draw();
+    this.body.querySelector<HTMLElement>('[data-name="prefs.push"]')?.focus();
   }
 
   private quiet(preferences: Preferences): HTMLElement[] {
