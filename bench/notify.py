@@ -23,7 +23,7 @@ from chatpush.notify.away import Away
 from chatpush.notify.drafts import MessageDraft, Recipient
 from chatpush.notify.endpoints import Endpoints
 from chatpush.notify.messages import Messages
-from chatpush.notify.outbox import Rules
+from chatpush.notify.ruling import Rules
 from chatpush.notify.sending import build_outbox
 from chatpush.notify.template_source import LocaleSource
 from chatpush.process import GC_THRESHOLDS

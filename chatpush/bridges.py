@@ -27,8 +27,8 @@ from chatpush.errors import InvalidSettings, NotFound
 from chatpush.notify.drafts import MessageDraft, Recipient
 from chatpush.notify.inbox import Inbox
 from chatpush.notify.messages import Messages
-from chatpush.notify.outbox import Rules
 from chatpush.notify.policy import Cap
+from chatpush.notify.ruling import Rules
 from chatpush.notify.users import Users
 from chatpush.realtime.hub import Hub
 from chatpush.realtime.tokens import Tokens

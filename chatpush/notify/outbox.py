@@ -8,13 +8,12 @@ it was accepted. What was written a moment ago is handed over in memory
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
 from chatpush.clock import Clock
-from chatpush.domain import Category, DeliveryState, QuietHours, TenantId, UserId, from_ms
+from chatpush.domain import Category, DeliveryState, TenantId, UserId, from_ms
 from chatpush.errors import Unavailable, VaultError
 from chatpush.notify.accepted import AcceptedMessages
 from chatpush.notify.claims import Claim, Claims, Outcome
@@ -24,29 +23,14 @@ from chatpush.notify.drafts import Accepted
 from chatpush.notify.handing import Handed, Handing
 from chatpush.notify.jobs import Concluded, Job
 from chatpush.notify.marking import Ready
-from chatpush.notify.policy import Cap, Decision, Facts, Past, Verdict, decide
+from chatpush.notify.policy import Decision, Past, Verdict, decide
+from chatpush.notify.ruling import Rules, facts_of
 from chatpush.notify.users import Users
 from chatpush.notify.wording import Wording
 from chatpush.rounds import Rounds
 from chatpush.store.vault import Vault
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """The installation's policy, the same for all users who don't say otherwise."""
-
-    marketing_cap: int = 3
-    marketing_cap_window: timedelta = timedelta(hours=24)
-    marketing_needs_consent: bool = True
-    default_quiet_hours: QuietHours | None = None
-    caps: tuple[Cap, ...] = ()
-
-    @property
-    def longest_window(self) -> timedelta:
-        """How far back what a user got can matter."""
-        return max([self.marketing_cap_window, *(cap.window for cap in self.caps)])
 
 
 class Outbox:
@@ -272,7 +256,13 @@ class Outbox:
                 if job.row["stage"]:
                     grounds[job.row["id"]] = "no_receipt"
                 continue
-            decision = decide(self._facts(job, now, sent_now.get(job.user.id, ())))
+            past = job.past + sent_now.get(job.user.id, ())
+            expires = job.row["expires_at"]
+            facts = facts_of(
+                self._rules, job.user, job.accepted, now, past,
+                topic=job.row["topic"], expires_at=from_ms(expires) if expires is not None else None,
+            )  # fmt: skip
+            decision = decide(facts)
             if decision.verdict is Verdict.SEND:
                 going.append(job)
                 grounds[job.row["id"]] = decision.reason
@@ -281,27 +271,6 @@ class Outbox:
             else:
                 concluded.append((job.row, _outcome(decision), "policy"))
         return going, concluded, grounds
-
-    def _facts(self, job: Job, now: datetime, sent_now: tuple[Past, ...]) -> Facts:
-        expires = job.row["expires_at"]
-        past = job.past + sent_now
-        return Facts(
-            now=now,
-            category=job.accepted.category,
-            relabelled=job.accepted.relabelled,
-            consents=job.user.consents,
-            timezone=job.user.timezone,
-            quiet_hours=job.user.quiet_hours or self._rules.default_quiet_hours,
-            quiet_rule=job.accepted.quiet_rule,
-            expires_at=from_ms(expires) if expires is not None else None,
-            consent_needed=self._rules.marketing_needs_consent,
-            cap=self._rules.marketing_cap,
-            cap_window=self._rules.marketing_cap_window,
-            recent=tuple(one.at for one in past if one.category is Category.MARKETING) if past else (),
-            topic=job.row["topic"],
-            caps=self._rules.caps,
-            past=past,
-        )
 
 
 def _outcome(decision: Decision) -> Outcome:

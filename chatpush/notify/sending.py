@@ -14,8 +14,9 @@ from chatpush.notify.endpoints import Endpoints
 from chatpush.notify.handing import Handing
 from chatpush.notify.happenings import Happenings
 from chatpush.notify.marking import Marks
-from chatpush.notify.outbox import Outbox, Rules
+from chatpush.notify.outbox import Outbox
 from chatpush.notify.reaching import Reaching
+from chatpush.notify.ruling import Rules
 from chatpush.notify.templates import Templates
 from chatpush.notify.users import Users
 from chatpush.notify.wording import Wording

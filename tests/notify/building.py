@@ -17,15 +17,17 @@ from chatpush.notify.dead_letters import DeadLetters
 from chatpush.notify.dynamic_audiences import DynamicAudiences
 from chatpush.notify.endpoints import Endpoints
 from chatpush.notify.experiments import Experiments
+from chatpush.notify.explaining import Explaining
 from chatpush.notify.fanout import FanOut
 from chatpush.notify.happenings import Happenings
 from chatpush.notify.inbox import Inbox
 from chatpush.notify.message_formats import MessageFormats
 from chatpush.notify.messages import Messages
-from chatpush.notify.outbox import Outbox, Rules
+from chatpush.notify.outbox import Outbox
 from chatpush.notify.recall import Recalls
 from chatpush.notify.receipts import Receipts
 from chatpush.notify.renderers import Renderers
+from chatpush.notify.ruling import Rules
 from chatpush.notify.segments import Segments
 from chatpush.notify.sending import build_outbox
 from chatpush.notify.shelving import Shelving
@@ -116,7 +118,8 @@ class Room:
         named = (
             self.users, self.topics, self.segments, self.audience, self.endpoints, self.templates, self.messages,
             self.inbox, self.receipts, self.trace, self.broadcasts,
-            self.recalls, self.dead_letters, self.shelving, self.away, Experiments(self.database),
+            self.recalls, self.dead_letters, self.shelving, self.away,
+            Explaining(self.database, self.vault, self.users, self.trace), Experiments(self.database),
         )  # fmt: skip
         return {type(service): service for service in named}
 
@@ -140,7 +143,8 @@ def build_room(
     away, happenings = Away(plugins.channels()), Happenings(clock)
     outbox = build_outbox(
         database, vault, publisher, lambda tenant, user: UserId(user) in online, endpoints, away, users, accepted,
-        templates, plugins, Meter(database, clock), clock, rules or Rules(), happenings=happenings, worker="test", inbox_size=inbox_size,
+        templates, plugins, Meter(database, clock), clock, rules or Rules(), happenings=happenings, worker="test",
+        inbox_size=inbox_size,
     )  # fmt: skip
     fanout = FanOut(
         database, vault, audience, accepted, clock, ring or outbox.ring, page_size=page_size, handing=outbox.handing
@@ -161,5 +165,6 @@ def build_room(
     shelving = Shelving(database, inbox, receipts, publisher, clock)
     return Room(
         database, vault, publisher, users, topics, segments, audience, endpoints, templates, renderers, fanout,
-        broadcasts, recalls, dead_letters, messages, outbox, inbox, receipts, shelving, Trace(database), away, online, happenings,
+        broadcasts, recalls, dead_letters, messages, outbox, inbox, receipts, shelving, Trace(database), away, online,
+        happenings,
     )  # fmt: skip

@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 from chatpush.domain import Category, TenantId, UserId
-from chatpush.notify.outbox import Rules
 from chatpush.notify.policy import Cap
+from chatpush.notify.ruling import Rules
 from chatpush.notify.template_source import LocaleSource
 from chatpush.notify.users import UserChange
 from chatpush.store.database import Database
