@@ -161,6 +161,22 @@ class People:
         await self._database.write(change)
         self._sessions.forget()
 
+    async def change_own_password(self, tenant: TenantId, person: str, current: str, password: str) -> None:
+        """Replace one's own password, knowing the present one; all sessions end.
+
+        Raises:
+            Unauthenticated: the present password is another.
+            TooMany: too many attempts.
+            InvalidInput: the new password is too short or too long.
+        """
+        await self._attempts.count(tenant, {f"own:{person}": ATTEMPTS_PER_ACCOUNT})
+        rows = await self._database.read(
+            "SELECT password FROM person WHERE tenant = :t AND id = :p", t=tenant, p=person
+        )
+        if not rows or not await self._matches(rows[0]["password"], current):
+            raise Unauthenticated("the present password is wrong")
+        await self.change_password(tenant, person, password, Identity(tenant, IdentityKind.PERSON, person))
+
     async def sign_in(self, tenant: TenantId, email: str, password: str, address: str) -> NewSession:
         """Open a session for who knows the password; ``address`` is where they come from.
 

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from markupsafe import Markup
 
 from chatpush.domain import Role
+from chatpush.support.canned import CannedAnswer
+from chatpush.support.service_figures import DayFigures, ServiceReport
 from chatpush.web.console import models
 from chatpush.web.console.render import Shell
 
@@ -641,6 +643,23 @@ TRIED = models.TriedQuestion(
         ),
     ),
 )
+CANDIDATES = (
+    models.CandidateLine(
+        "cnd_1", "Can you engrave a name?", "Up to 20 letters.", "a1", "Shipping", "cnv_1", ago(hours=3)
+    ),
+)
+TEAMS = (models.TeamLine("tem_1", "Help", "refund", "en", "round_robin", True, "Europe/London", 2),)
+AGENTS = (
+    models.AgentLine("psn_1", "Grace Hopper", "grace@shop.example", "online", 2, 5, ("tem_1",), "", "en"),
+    models.AgentLine("psn_2", "Linus", "linus@shop.example", "offline", 0, 5, (), "refund", ""),
+)
+SERVICE = (
+    models.ServiceNumber("resolved", "94 %", "of 120 conversations", "ok"),
+    models.ServiceNumber("first", "2.1 min", "90 % within 8.0 min"),
+)
+REPORT = ServiceReport(
+    120, 12, 0.9, 0.94, {}, 8, 4.6, 0.9, {}, {}, 1.0, [DayFigures("2026-11-24", 12, 2, 10, 120.0, 4.5)]
+)
 
 PAGES: dict[str, tuple[str, str, dict[str, object]]] = {
     "overview": ("overview.html", "/console", {"overview": OVERVIEW}),
@@ -693,7 +712,48 @@ PAGES: dict[str, tuple[str, str, dict[str, object]]] = {
     ),
     "templates": ("settings_templates.html", "/console/settings/templates", {"templates": TEMPLATES}),
     "template": ("settings_template.html", "/console/settings/templates/order_paid", {"template": TEMPLATE}),
-    "knowledge": ("settings_knowledge.html", "/console/settings/knowledge", {"articles": ARTICLES}),
+    "knowledge": (
+        "settings_knowledge.html",
+        "/console/settings/knowledge",
+        {
+            "articles": [(article, True, ("signed_in",)) for article in ARTICLES],
+            "synonyms": "postage, shipping",
+            "waiting": 2,
+        },
+    ),
+    "article": (
+        "settings_article.html",
+        "/console/settings/knowledge/edit",
+        {"typed": {"id": "a1", "known": "a1", "title": "Shipping"}, "problem": "it has no text"},
+    ),
+    "candidates": (
+        "settings_candidates.html",
+        "/console/settings/candidates",
+        {"candidates": CANDIDATES, "articles": [("a1", "Shipping times and costs")]},
+    ),
+    "teams": (
+        "settings_teams.html",
+        "/console/settings/teams",
+        {
+            "teams": TEAMS,
+            "agents": AGENTS,
+            "typed": {},
+            "problem": "",
+            "days": ("mon", "tue"),
+            "ways": ["manual", "round_robin"],
+        },
+    ),
+    "canned": (
+        "settings_canned.html",
+        "/console/settings/canned",
+        {"answers": [CannedAnswer("hello", {"en": "Hello {{ user.name }}"}, 4)], "typed": {}, "problem": ""},
+    ),
+    "account": ("account.html", "/console/account", {"problem": "The current password is wrong."}),
+    "service": (
+        "overview_service.html",
+        "/console",
+        {"numbers": SERVICE, "report": REPORT, "span": "week", "spans": ["week", "month"]},
+    ),
     "tried": ("settings_tried.html", "/console/settings/knowledge", {"tried": TRIED}),
     "preview": (
         "settings_preview.html",

@@ -6,6 +6,7 @@ import pytest
 
 from chatpush.domain import DEFAULT_TENANT, ConversationState, Identity, IdentityKind, Role, Speaker
 from chatpush.notify.listing import Window
+from chatpush.support.teams import TeamDraft
 from chatpush.web.console.pages import POLICY
 from chatpush.web.console.wiring import declared
 from tests.console.whole import Client, Whole, post, sign_in
@@ -31,7 +32,12 @@ async def _paths(whole: Whole) -> dict[str, str]:
             "trigger": {"kind": "cron", "cron": "0 9 * * *"},
         },
     )
+    team = await whole.house.people.staff.teams.put(DEFAULT_TENANT, TeamDraft("Help"))
     return {
+        "teams": team.id,
+        "agents": "psn_x",
+        "candidates": "cnd_x",
+        "canned": "hello",
         "conversations": conversation.id,
         "deliveries": messages.data[0].message,
         "campaigns": campaign.id,

@@ -52,6 +52,7 @@ from chatpush.settings import Settings
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from chatpush.support.assistant import Assistant
+from chatpush.support.candidates import Candidates
 from chatpush.support.conversations import Conversations
 from chatpush.support.knowledge import Knowledge
 from chatpush.support.promises import Promises
@@ -175,6 +176,7 @@ async def build_whole(database: Database, vault: Vault, clock: StillClock, node:
         Promises: house.promises,
         Assistant: house.assistant,
         Knowledge: house.knowledge,
+        Candidates: Candidates(database, vault, clock, house.conversations, house.knowledge, house.retrieval),
         Retrieval: house.retrieval,
         Catalogue: world.catalogue,
         Behaviour: world.behaviour,

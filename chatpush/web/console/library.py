@@ -1,4 +1,4 @@
-"""Library: message templates with a preview, and the knowledge base with "try a question"."""
+"""Library: message templates with a preview."""
 
 import json
 import re
@@ -13,9 +13,6 @@ from chatpush.notify.listing import Window
 from chatpush.notify.messages import Messages
 from chatpush.notify.template_source import Template
 from chatpush.notify.templates import Templates
-from chatpush.settings import Settings
-from chatpush.support.knowledge import Article, Knowledge
-from chatpush.support.retrieval import Retrieval
 from chatpush.web.console import models
 from chatpush.web.console.pages import Pages, Visit, visit_text
 from chatpush.web.doors import Door
@@ -114,36 +111,6 @@ async def test_send(visit: Visit) -> web.StreamResponse:
     return visit.draw("settings_preview.html", preview=made.shown(sent))
 
 
-@pages.get("/console/settings/knowledge", door=LOOK)
-async def knowledge_page(visit: Visit) -> web.StreamResponse:
-    """Show the articles of the knowledge base."""
-    found = await visit.need(Knowledge).page(visit.tenant, MOST)
-    return visit.draw("settings_knowledge.html", articles=[_article(article) for article in found])
-
-
-@pages.get("/console/settings/knowledge/try", door=LOOK)
-async def try_question(visit: Visit) -> web.StreamResponse:
-    """Show which passages answer a question and what the assistant would do."""
-    question = visit.query("question").strip()[:LONGEST_QUESTION]
-    language = "zh" if any("\u4e00" <= letter <= "\u9fff" for letter in question) else "en"
-    found = await visit.need(Retrieval).search(visit.tenant, question, language, PASSAGES)
-    settings = (visit.find(Settings) or Settings()).support
-    decision = "handover"
-    if found.passages and found.confidence >= settings.confidence:
-        decision = "answer"
-    elif found.passages and found.confidence >= settings.clarify_confidence:
-        decision = "clarify"
-    best = max((passage.score for passage in found.passages), default=1.0) or 1.0
-    passages = tuple(
-        models.FoundPassage(
-            passage.name, passage.text[:400], found.confidence * passage.score / best, passage.url
-        )
-        for passage in found.passages
-    )
-    tried = models.TriedQuestion(question, decision, found.confidence, passages)
-    return visit.draw("settings_tried.html", tried=tried)
-
-
 def sample(template: Template) -> dict[str, object]:
     """Return values to try a template with: for what it names below ``data``, and the usual ones."""
     source = " ".join(text for locale in template.locales for _, text in _parts(template, locale))
@@ -161,9 +128,3 @@ def _parts(template: Template, locale: str) -> tuple[tuple[str, str], ...]:
     source = template.locales[locale]
     parts = {"title": source.title, "body": source.body, "url": source.url, "image": source.image}
     return tuple((name, text) for name, text in parts.items() if text)
-
-
-def _article(article: Article) -> models.ArticleLine:
-    return models.ArticleLine(
-        article.id, article.title, article.language, article.url, article.chunks, article.updated_at
-    )  # fmt: skip

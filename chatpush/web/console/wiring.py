@@ -4,17 +4,21 @@ from aiohttp import web
 
 from chatpush.web.console import (
     access,
+    account,
     assets,
     campaigns,
     configuration,
     conversations,
     customers,
     deliveries,
+    knowledge,
     library,
     live,
     overview,
     plugins,
     recommendations,
+    service,
+    service_overview,
     signin,
 )
 from chatpush.web.console.pages import endpoint
@@ -22,8 +26,8 @@ from chatpush.web.operations import Operation
 from chatpush.web.server import DECLARED
 
 PARTS = (
-    signin, live, overview, conversations, customers, deliveries, campaigns, recommendations, plugins,
-    configuration, access, library, assets,
+    signin, live, overview, service_overview, conversations, customers, deliveries, campaigns,
+    recommendations, plugins, configuration, access, account, service, knowledge, library, assets,
 )  # fmt: skip
 
 

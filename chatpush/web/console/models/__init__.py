@@ -51,15 +51,18 @@ from chatpush.web.console.models.sending import (
     SentMessage,
     TraceStep,
 )
+from chatpush.web.console.models.service import AgentLine, CandidateLine, ServiceNumber, TeamLine
 
 __all__ = [
     "About",
     "Activity",
+    "AgentLine",
     "ArticleLine",
     "Bill",
     "CampaignDetail",
     "CampaignForm",
     "CampaignLine",
+    "CandidateLine",
     "Choice",
     "ConversationLine",
     "Counter",
@@ -90,8 +93,10 @@ __all__ = [
     "Recommendations",
     "RunLine",
     "SentMessage",
+    "ServiceNumber",
     "SettingLine",
     "SourceLink",
+    "TeamLine",
     "TemplateDetail",
     "TemplateLine",
     "Thread",

@@ -56,6 +56,64 @@ function startChart(box) {
   refresh();
 }
 
+// Two small charts by day below the numbers of service; both from one answer.
+function serviceOptions(box) {
+  const stroke = colour("--ink-3");
+  const grid = { stroke: colour("--chart-grid"), width: 1 };
+  const axis = { stroke, grid, ticks: { show: false }, font: `11px ${getComputedStyle(document.body).fontFamily}` };
+  const days = new Intl.DateTimeFormat(document.documentElement.lang, { month: "short", day: "numeric", timeZone: "UTC" });
+  const quality = box.dataset.service === "quality";
+  const names = ["one", "two", "three"].filter((name) => box.dataset[name]);
+  const round = (_, n) => (n == null ? "–" : Number.isInteger(n) ? n : n.toFixed(1));
+  return {
+    width: box.clientWidth, height: 200, padding: [12, 8, 0, 0],
+    cursor: { y: false, points: { size: 6 } },
+    scales: { x: { time: true }, y: { range: (_, __, most) => [0, Math.max(4, (most ?? 0) * 1.15)] }, score: { range: [0, 5] } },
+    series: [
+      { value: (_, at) => (at == null ? "" : days.format(new Date(at * 1000))) },
+      ...names.map((name, index) => ({
+        label: box.dataset[name], stroke: colour(`--chart-${index + 1}`), width: 2, spanGaps: true, points: { size: 5 },
+        value: round, scale: quality && index === 1 ? "score" : "y",
+      })),
+    ],
+    axes: [
+      { ...axis, space: 60, size: 32, values: (_, ticks) => ticks.map((at) => days.format(new Date(at * 1000))) },
+      { ...axis, size: 40 },
+      ...(quality ? [{ ...axis, scale: "score", side: 1, size: 28, grid: { show: false } }] : []),
+    ],
+  };
+}
+
+function startService() {
+  const boxes = [...document.querySelectorAll("[data-service]")];
+  const panel = document.getElementById("service");
+  if (!boxes.length || !panel) return;
+  const plots = new Map();
+  let span = "week";
+  async function refresh() {
+    const answer = await fetch(`/console/overview/service-chart?range=${span}`, { headers: { "HX-Request": "true" } }).catch(() => null);
+    if (!answer?.ok) return;
+    const data = await answer.json();
+    for (const box of boxes) {
+      const plot = plots.get(box);
+      if (plot) plot.setData(data[box.dataset.service]);
+      else plots.set(box, new window.uPlot(serviceOptions(box), data[box.dataset.service], box));
+    }
+  }
+  for (const box of boxes) new ResizeObserver(() => plots.get(box)?.setSize({ width: box.clientWidth, height: 200 })).observe(box);
+  panel.addEventListener("click", (event) => {
+    const chosen = event.target.closest("[data-span]");
+    if (!chosen) return;
+    span = chosen.dataset.span;
+    panel.setAttribute("hx-vals", JSON.stringify({ range: span }));
+    window.htmx.trigger(panel, "load");
+    refresh();
+  });
+  refresh();
+}
+
 export function startCharts() {
-  if (window.uPlot) for (const box of document.querySelectorAll("[data-chart]")) startChart(box);
+  if (!window.uPlot) return;
+  for (const box of document.querySelectorAll("[data-chart]")) startChart(box);
+  startService();
 }
