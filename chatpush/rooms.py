@@ -30,6 +30,7 @@ from chatpush.notify.dead_letters import DeadLetters
 from chatpush.notify.dynamic_audiences import DynamicAudiences
 from chatpush.notify.endpoints import Endpoints
 from chatpush.notify.experiments import Experiments
+from chatpush.notify.explaining import Explaining
 from chatpush.notify.fanout import FanOut
 from chatpush.notify.figures import Figures
 from chatpush.notify.happenings import Happenings
@@ -187,6 +188,7 @@ class Rooms:
         self.endpoints = Endpoints(database, vault, clock)
         self.inbox = Inbox(database, vault, clock, self.hub)
         self.receipts = Receipts(database, self.inbox, self.plugins, clock)
+        self.explaining = Explaining(database, vault, self.users, Trace(database))
         self.shelving = Shelving(database, self.inbox, self.receipts, self.hub, clock)
         self.trace, self.figures = Trace(database), Figures(database)
         outside = built_in.build(self.settings, database, vault, self.users, clock)

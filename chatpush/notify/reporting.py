@@ -51,6 +51,8 @@ class DeliveryReport:
     user: UserId
     state: str
     reason: str
+    campaign: str
+    variant: str
     due_at: datetime
     attempts: int
     sent_at: datetime | None
@@ -101,6 +103,8 @@ def report_of(row: Row) -> DeliveryReport:
         user=UserId(row["user_id"]),
         state=row["state"],
         reason=row["reason"],
+        campaign=row["campaign"],
+        variant=row["variant"],
         due_at=from_ms(row["due_at"]),
         attempts=row["attempts"],
         **times,

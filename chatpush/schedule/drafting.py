@@ -94,9 +94,15 @@ class Drafting:
 
 
 def pick_data(picks: Sequence[Pick]) -> dict[str, Any]:
-    """Return picks as templates and browsers see them: ``items``, and the first as ``item``."""
+    """Return picks as templates and browsers see them: ``items``, and the first as ``item``.
+
+    ``picks`` stays with us, for whoever asks why.
+    """
     cards = [{**card(pick.item), "reason": pick.reason.text} for pick in picks]
-    return {"items": cards, "item": cards[0]}
+    kept = [
+        {"item": pick.item.id, "score": round(pick.score, 4), "reason": pick.reason.code} for pick in picks
+    ]
+    return {"items": cards, "item": cards[0], "picks": kept}
 
 
 def draft(

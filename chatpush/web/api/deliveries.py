@@ -6,12 +6,14 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from chatpush.domain import DeliveryId, Role, iso
+from chatpush.notify.explaining import Explaining
 from chatpush.notify.listing import Window
 from chatpush.notify.messages import Messages
 from chatpush.notify.reporting import MOMENTS, DeliveryReport
 from chatpush.notify.trace import Trace, TraceEntry
+from chatpush.notify.users import CHOOSABLE
 from chatpush.web.doors import Door
-from chatpush.web.operations import Call, Operations, PageQuery
+from chatpush.web.operations import Call, Operations, PageQuery, Query
 
 routes = Operations("deliveries")
 READERS = Door(scope="messages:read", role=Role.VIEWER)
@@ -47,10 +49,48 @@ class Step(BaseModel):
     at: str
 
 
-class DeliveryDetail(DeliveryOut):
-    """A delivery with every step of its way."""
+class CandidateOut(BaseModel):
+    """What the recommender proposed."""
 
+    item: str
+    score: float
+    reason: str
+
+
+class DeliveryDetail(DeliveryOut):
+    """A delivery with every step of its way, and what was chosen for it."""
+
+    campaign: str | None
+    variant: str | None
+    candidates: list[CandidateOut]
     trace: list[Step]
+
+
+class ReasonOut(BaseModel):
+    """One reason in the reader's language."""
+
+    code: str
+    text: str
+
+
+class ChosenOut(BaseModel):
+    """An item that was chosen for the reader."""
+
+    id: str
+    title: str
+    reason: str
+
+
+class WhyOut(BaseModel):
+    """Why the reader got a message."""
+
+    delivery: str
+    category: str
+    at: str
+    reasons: list[ReasonOut]
+    items: list[ChosenOut]
+    personalized: bool = Field(description="Chosen by behaviour; preferences switch that off.")
+    can_stop: bool = Field(description="Preferences can stop messages of this category.")
 
 
 class DeliveryPage(BaseModel):
@@ -67,6 +107,12 @@ class RecentQuery(PageQuery):
     user: str = Field("", max_length=128, description="Only of this user.")
 
 
+class WhyQuery(Query):
+    """How to answer."""
+
+    locale: str = Field("", max_length=35, description="Instead of my own language.")
+
+
 @routes.get("/v1/deliveries", door=READERS)
 async def list_deliveries(call: Call, query: RecentQuery) -> DeliveryPage:
     """List deliveries of all messages, newest first."""
@@ -81,7 +127,31 @@ async def get_delivery(call: Call) -> DeliveryDetail:
     delivery = DeliveryId(call.path["id"])
     report = await call.need(Messages).delivery(call.identity.tenant, delivery)
     trace = await call.need(Trace).of(call.identity.tenant, delivery)
-    return DeliveryDetail(**delivery_out(report).model_dump(), trace=[step_out(entry) for entry in trace])
+    candidates = await call.need(Explaining).candidates(call.identity.tenant, delivery)
+    return DeliveryDetail(
+        **delivery_out(report).model_dump(),
+        campaign=report.campaign or None,
+        variant=report.variant or None,
+        candidates=[CandidateOut(item=one.item, score=one.score, reason=one.reason) for one in candidates],
+        trace=[step_out(entry) for entry in trace],
+    )
+
+
+@routes.get("/v1/me/deliveries/{id}/why", door=Door(user=True))
+async def why_delivery(call: Call, query: WhyQuery) -> WhyOut:
+    """Say in my language why I got this message."""
+    found = await call.need(Explaining).to_reader(
+        call.identity.tenant, call.identity.user, DeliveryId(call.path["id"]), query.locale
+    )
+    return WhyOut(
+        delivery=found.delivery,
+        category=found.category,
+        at=iso(found.at),
+        reasons=[ReasonOut(code=one.code, text=one.text) for one in found.reasons],
+        items=[ChosenOut(**one) for one in found.items],
+        personalized=found.personalized,
+        can_stop=found.category in CHOOSABLE,
+    )
 
 
 def delivery_out(report: DeliveryReport) -> DeliveryOut:

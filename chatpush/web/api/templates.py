@@ -105,7 +105,7 @@ class Versions(BaseModel):
 class PublishIn(Body):
     """Which version to use; none: the newest."""
 
-    version: int | None = Field(None, ge=1, description="An older one goes back to it.")
+    version: int | None = Field(None, ge=1, le=2**31, description="An older one goes back to it.")
 
 
 class PreviewIn(Body):
