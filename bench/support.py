@@ -1,6 +1,6 @@
 """Measure the assistant's answers on public data sets, and how quickly it finds them.
 
-Usage: python -m bench.support [--quick] [--seeds N]
+Usage: python -m bench.support [--quick] [--seeds N] [--embeddings DIRECTORY]
 
 The data is not part of the project: it is read from the folder named by
 CHATPUSH_DATA, or from ``../shared/data`` beside the checkout; what is not there
@@ -25,10 +25,11 @@ from chatpush.domain import DEFAULT_TENANT
 from chatpush.settings import Support
 from chatpush.support.asking import ask, open_shelf, run
 from chatpush.support.datasets import Task, task
+from chatpush.support.embedding import LocalEmbedder
 from chatpush.support.evaluation import Asked, Report, picture, report
 from chatpush.support.reading import read_file
 from chatpush.support.retrieval import Retrieval
-from chatpush.support.shelf import Shelf, TrainedHere, bare
+from chatpush.support.shelf import ComparedHere, Shelf, TrainedHere, bare
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "support-quality.md"
@@ -64,10 +65,10 @@ class Told:
         self._progress.advance(self._line)
 
 
-def measure(wanted: Task, progress: Progress) -> Report:
+def measure(wanted: Task, progress: Progress, vectors: ComparedHere | None = None) -> Report:
     """Return the figures of one data set."""
     told = Told(progress, wanted.name, len(wanted.asked) + len(wanted.validation))
-    judged, validation = asyncio.run(run(wanted, today(), told.doing, told.step))
+    judged, validation = asyncio.run(run(wanted, today(), told.doing, told.step, vectors))
     return report(judged, ANSWER_AT, validation)
 
 
@@ -106,6 +107,19 @@ def data_sets(folder: Path, seeds: int, console: Console, progress: Progress) ->
                 row("CLINC150 out of scope caught, 95 % of validation kept", found.caught, goals[1], found)
             )
             draw(found, "clinc150")
+    return rows
+
+
+def with_vectors(directory: Path | None, folder: Path, progress: Progress) -> list[tuple[str, ...]]:
+    """Return the rows of search by vectors of a local model, if there is one."""
+    if directory is None or not (folder / "stackfaq").is_dir():
+        return []
+    vectors = ComparedHere(LocalEmbedder(directory))
+    rows = []
+    for passages, goal in ((False, 94), (True, 82)):
+        found = measure(task(folder / "stackfaq", passages=passages), progress, vectors)
+        kind = "passages" if passages else "questions"
+        rows.append(row(f"StackFAQ R@1, {kind}, with a local model's vectors", found.accuracy, goal, found))
     return rows
 
 
@@ -224,10 +238,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.support", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one sample each, and leave the page alone")
     parser.add_argument("--seeds", type=int, default=3, help="samples of 10 examples per answer")
+    parser.add_argument("--embeddings", type=Path, help="a local sentence model, to measure vectors as well")
     given = parser.parse_args()
     console = Console()
     with Progress(console=console, transient=True) as progress:
         sets = data_sets(data_folder(), 1 if given.quick else given.seeds, console, progress)
+        sets += with_vectors(given.embeddings, data_folder(), progress)
         shop = own_shop(progress)
         speeds = speed(data_folder(), progress)
     text = "\n\n".join(

@@ -65,8 +65,8 @@ from chatpush.recommend.copywriter import Copywriter
 from chatpush.recommend.exposures import Exposures
 from chatpush.recommend.feedback import Feedback
 from chatpush.recommend.forms import Forms
-from chatpush.recommend.labelling import Labelling
 from chatpush.recommend.joining import moving_events
+from chatpush.recommend.labelling import Labelling
 from chatpush.recommend.learning import Learning
 from chatpush.recommend.models import Models
 from chatpush.recommend.occasions import Occasions
@@ -94,6 +94,7 @@ from chatpush.support.budget import Budget
 from chatpush.support.candidates import Candidates
 from chatpush.support.conversations import Conversations
 from chatpush.support.embedded import EmbeddedAssistant
+from chatpush.support.embedding import Embedder, EndpointEmbedder, LocalEmbedder
 from chatpush.support.erasure import erasing
 from chatpush.support.forms import FormFiller
 from chatpush.support.gate import Gate
@@ -110,6 +111,7 @@ from chatpush.support.redaction import Redaction
 from chatpush.support.retrieval import Retrieval
 from chatpush.support.staffing import build_staff
 from chatpush.support.tools import Toolbox
+from chatpush.support.vectors import Vectors
 from chatpush.support.writer import Writer
 from chatpush.web import jwks
 
@@ -262,7 +264,9 @@ class Rooms:
         database, vault, clock, settings = self.database, self.vault, self.clock, self.settings.support
         self.knowledge = knowledge = Knowledge(database, vault, clock)
         self.heads = Heads(database, vault, clock)
-        self.retrieval = Retrieval(self.knowledge, self.heads)
+        self._build_model()
+        rerank = self.writer.rerank if self.writer is not None and self.writer.reranks else None
+        self.retrieval = Retrieval(self.knowledge, self.heads, self.vectors, rerank)
         self.conversations = Conversations(
             database, vault, self.hub, bridges.issue_subscription(self.tokens), clock
         )
@@ -284,30 +288,37 @@ class Rooms:
         self.joining = Joining(database, vault, [moving_events(database, vault)], self.users.delete)
         toolbox = Toolbox(self.plugins.tools())
         embedded = EmbeddedAssistant(self.retrieval, toolbox, self.promises, settings)
-        self.writer, modelled = self._build_writer(toolbox, embedded)
+        modelled = self._build_modelled(toolbox, embedded)
         self.assistant = Assistant(
             self.conversations, embedded, modelled, self.promises, Gate(self.retrieval, settings), self.hub,
             bridges.describe_item(self.catalogue), bridges.describe_delivery(self.inbox),
             bridges.locale_of(self.users), bridges.reader_of(self.users), settings, clock,
         )  # fmt: skip
 
-    def _build_writer(
-        self, toolbox: Toolbox, embedded: EmbeddedAssistant
-    ) -> tuple[Writer | None, ModelledAssistant | None]:
-        model, database, vault, clock = self.settings.writer, self.database, self.vault, self.clock
-        self.budget = Budget(database, clock, model, self.meter)
-        self.prompts = Prompts(database, clock, Renderers())
-        if not model.enabled:
-            return None, None
-        writer, redaction = Writer(model, self.budget, clock), Redaction(self.plugins)
-        summarise = summarising(writer, self.prompts, redaction)
-        assistant = ModelledAssistant(
+    def _build_model(self) -> None:
+        """Build what asks a language model, and what turns texts into vectors."""
+        model, settings = self.settings.writer, self.settings.support
+        self.budget = Budget(self.database, self.clock, model, self.meter)
+        self.prompts = Prompts(self.database, self.clock, Renderers())
+        self.writer = Writer(model, self.budget, self.clock) if model.enabled else None
+        embedder: Embedder | None = None
+        if settings.embeddings_directory:
+            embedder = LocalEmbedder(self.settings.path(settings.embeddings_directory))
+        elif self.writer is not None and self.writer.embeds:
+            embedder = EndpointEmbedder(self.writer, model.embedding_model)
+        self.vectors = Vectors(self.database, self.vault, embedder) if embedder is not None else None
+
+    def _build_modelled(self, toolbox: Toolbox, embedded: EmbeddedAssistant) -> ModelledAssistant | None:
+        model, writer, redaction = self.settings.writer, self.writer, Redaction(self.plugins)
+        if writer is None or not writer.models:
+            return None
+        database, vault, clock = self.database, self.vault, self.clock
+        return ModelledAssistant(
             writer, self.retrieval, ModelTools(toolbox, redaction), embedded, self.prompts,
-            Memory(database, vault, self.conversations, summarise),
+            Memory(database, vault, self.conversations, summarising(writer, self.prompts, redaction)),
             AnswerCache(database, vault, clock, model.answer_cache_hours), redaction, self.settings.support,
             model.max_tool_rounds,
         )  # fmt: skip
-        return writer, assistant
 
     def _build_schedule(self) -> None:
         database, vault, clock = self.database, self.vault, self.clock

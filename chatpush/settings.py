@@ -4,7 +4,6 @@
 refused. Units stand in names.
 """
 
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +11,7 @@ from pydantic import Field, StringConstraints
 
 from chatpush.channel_settings import Channels
 from chatpush.section import Section
+from chatpush.writer_settings import Writer
 
 
 class HttpServer(Section):
@@ -236,6 +236,11 @@ class Support(Section):
     clarify_confidence: float = Field(0.25, ge=0, le=1, description="From here on the assistant asks once.")
     promise_days: int = Field(30, ge=1, description="How long a promise lives.")
     max_turn_chars: int = Field(4000, ge=100, description="Longest turn a user may say.")
+    embeddings_directory: str = Field(
+        "",
+        description="Directory, below data_dir unless absolute, of a local BERT sentence model for English; "
+        "empty: words, or writer.embedding_model.",
+    )
     link_hosts: list[str] = Field(
         default_factory=list,
         description="Hosts that answers may link to, such as shop.example or *.shop.example; "
@@ -300,57 +305,6 @@ class Attachments(Section):
     max_pixels: int = Field(40_000_000, ge=1, description="Most pixels of a picture.")
     per_turn: int = Field(5, ge=1, le=20, description="Most files sent at once.")
     per_conversation: int = Field(50, ge=1, description="Most files of one conversation.")
-
-
-class ModelPrice(Section):
-    """What a model costs, for money budgets and the usage page."""
-
-    model: str = Field(description="The model's name, as asked for.")
-    input_per_million: Decimal = Field(Decimal(0), ge=0, description="For a million tokens that go in.")
-    output_per_million: Decimal = Field(Decimal(0), ge=0, description="For a million tokens that come out.")
-
-
-class Writer(Section):
-    """The language model; without base_url or api_key the embedded assistant answers."""
-
-    base_url: str = Field("", description="An OpenAI-compatible endpoint (or OPENAI_BASE_URL).")
-    api_key: str = Field("", description="Its key (or OPENAI_API_KEY).")
-    model: str = Field("gpt-5-mini", description="The model's name (or OPENAI_MODEL).")
-    small_model: str = Field(
-        "", description="A cheaper model that is asked first; the other one when it is unsure. Empty: none."
-    )
-    embedding_model: str = Field(
-        "", description="The model that turns texts into vectors for retrieval; empty: words alone."
-    )
-    moderation_model: str = Field(
-        "", description="The model that looks at what users write before it is answered; empty: none."
-    )
-    first_token_seconds: float = Field(10.0, gt=0, description="Longest wait for the first token.")
-    stall_seconds: float = Field(10.0, gt=0, description="Longest silence within a stream.")
-    total_seconds: float = Field(60.0, gt=0, description="Longest whole answer.")
-    max_tokens: int = Field(800, ge=16, description="Longest answer in tokens.")
-    max_tool_rounds: int = Field(4, ge=0, description="Tool calls in a row for one answer.")
-    daily_tokens_per_user: int = Field(50_000, ge=0, description="Token budget of a user and day; 0: none.")
-    daily_tokens_per_tenant: int = Field(0, ge=0, description="Token budget of a tenant and day; 0: none.")
-    daily_money_per_user: Decimal = Field(
-        Decimal(0), ge=0, description="Money of a user and day, by prices; 0: no limit."
-    )
-    daily_money_per_tenant: Decimal = Field(
-        Decimal(0), ge=0, description="Money of a tenant and day, by prices; 0: no limit."
-    )
-    currency: str = Field("USD", description="The currency of prices and money budgets.")
-    prices: list[ModelPrice] = Field(
-        default_factory=list,
-        description="[[writer.prices]] with model, input_per_million, output_per_million.",
-    )
-    answer_cache_hours: float = Field(
-        12.0, ge=0, description="How long an impersonal answer is given again; 0: never."
-    )
-
-    @property
-    def enabled(self) -> bool:
-        """Whether a model is configured."""
-        return bool(self.base_url or self.api_key)
 
 
 class Recommend(Section):

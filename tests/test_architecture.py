@@ -15,6 +15,7 @@ FLOORS = [
         "domain",
         "section",
         "channel_settings",
+        "writer_settings",
         "settings",
         "configuration",
         "rounds",

@@ -7,18 +7,21 @@ from chatpush.domain import DEFAULT_TENANT
 from chatpush.support.datasets import Shelved, Task
 from chatpush.support.evaluation import Asked, Judged
 from chatpush.support.retrieval import Passage, Retrieval
-from chatpush.support.shelf import Shelf, Tell, TrainedHere
+from chatpush.support.shelf import ComparedHere, Shelf, Tell, TrainedHere
 
 LOOKED_AT = 10
 Step = Callable[[], None]
 
 
 async def open_shelf(
-    articles: Sequence[Shelved], day: date, tell: Tell = lambda _: None
+    articles: Sequence[Shelved],
+    day: date,
+    tell: Tell = lambda _: None,
+    vectors: ComparedHere | None = None,
 ) -> tuple[Retrieval, TrainedHere]:
     """Return a retrieval over articles in memory, its head trained if there are examples enough."""
     head = TrainedHere(tell)
-    retrieval = Retrieval(Shelf(articles, day), head)
+    retrieval = Retrieval(Shelf(articles, day), head, vectors)
     await retrieval.index(DEFAULT_TENANT)
     return retrieval, head
 
@@ -40,9 +43,13 @@ def judge(asked: Asked, passages: Sequence[Passage], confidence: float) -> Judge
 
 
 async def run(
-    task: Task, day: date, tell: Tell = lambda _: None, step: Step = lambda: None
+    task: Task,
+    day: date,
+    tell: Tell = lambda _: None,
+    step: Step = lambda: None,
+    vectors: ComparedHere | None = None,
 ) -> tuple[list[Judged], list[Judged]]:
     """Return a task's questions and those kept for thresholds, judged."""
-    retrieval, _ = await open_shelf(task.articles, day, tell)
+    retrieval, _ = await open_shelf(task.articles, day, tell, vectors)
     tell("asking")
     return await ask(retrieval, task.asked, step), await ask(retrieval, task.validation, step)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
-from chatpush import settings
+from chatpush import writer_settings
 from chatpush.account.metering import Meter
 from chatpush.account.plans import Kind
 from chatpush.clock import Clock
@@ -69,7 +69,7 @@ class Budget:
     """The daily limits of every tenant and user (0 is none), and the tenant's bill for tokens."""
 
     def __init__(
-        self, database: Database, clock: Clock, settings: settings.Writer, meter: Meter | None = None
+        self, database: Database, clock: Clock, settings: writer_settings.Writer, meter: Meter | None = None
     ) -> None:
         self._database = database
         self._clock = clock

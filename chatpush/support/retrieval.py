@@ -9,13 +9,17 @@ enough example questions, a trained head chooses among those.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
+import numpy as np
+
 from chatpush.domain import TenantId
+from chatpush.errors import WriterUnavailable
 from chatpush.support.confidence import confidence
+from chatpush.support.embedding import Embedder, Questions, Rows
 from chatpush.support.head import Decision, Example, Head
 from chatpush.support.knowledge import Article, Changes
 from chatpush.support.language import base
@@ -23,11 +27,16 @@ from chatpush.support.reading import Chunk
 from chatpush.support.retrieval_index import Document, Index, Ranking, Scored, Vocabulary, document
 from chatpush.support.sanitising import LinkRules
 from chatpush.support.synonyms import Synonyms
+from chatpush.support.terms import is_han
+from chatpush.support.vectors import Texts
 
 CACHED_TENANTS = 200
 LOOKED_AT = 40
 ALIKE_SCORE = 0.9
 QUESTION = -1  # from here down: the position of a similar question, which is no section
+RERANKED = 20
+RERANK_SECONDS = 2.0
+Rerank = Callable[[TenantId, str, Sequence[str]], Awaitable[list[tuple[int, float]]]]
 POOR = 0.25  # below this, other languages are looked at
 
 
@@ -73,6 +82,7 @@ class _Built:
     day: date | None = None  # the day of the index, if any article has dates
     restricted: dict[str, frozenset[str]] = field(default_factory=dict)  # who may read an article
     links: LinkRules = field(default_factory=LinkRules)
+    texts: tuple[Texts, ...] = ()
 
     def hidden_from(self, reader: frozenset[str]) -> frozenset[str]:
         """Return the articles a reader may not see."""
@@ -86,6 +96,8 @@ class _Held:
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
     built: _Built = field(default_factory=_Built)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    near: Rows | None = None  # a vector for each document of the index
+    near_version: int = -1
 
 
 class Shelves(Protocol):
@@ -111,12 +123,33 @@ class HeadShelf(Protocol):
         """Tell that these are the tenant's examples now."""
 
 
+class VectorShelf(Protocol):
+    """Where vectors come from."""
+
+    embedder: Embedder
+    questions: Questions
+
+    def get(self, tenant: TenantId, wanted: Sequence[Texts]) -> list[Rows] | None:
+        """Return the vectors of these articles if all are there, in order."""
+
+    def offer(self, tenant: TenantId, wanted: Sequence[Texts]) -> None:
+        """Tell what is to be compared now."""
+
+
 class Retrieval:
     """Search over every tenant's knowledge."""
 
-    def __init__(self, knowledge: Shelves, heads: HeadShelf | None = None) -> None:
+    def __init__(
+        self,
+        knowledge: Shelves,
+        heads: HeadShelf | None = None,
+        vectors: VectorShelf | None = None,
+        rerank: Rerank | None = None,
+    ) -> None:
         self._knowledge = knowledge
         self._heads = heads
+        self._vectors = vectors
+        self._rerank = rerank
         self._tenants: OrderedDict[TenantId, _Held] = OrderedDict()
 
     async def search(
@@ -132,13 +165,17 @@ class Retrieval:
         if built.index is None:
             return NOTHING
         hidden = built.hidden_from(reader)
-        own = built.index.rank(question, base(locale), LOOKED_AT, hidden)
+        own = await self._near(tenant, built, question, base(locale), hidden)
+        if own is None:
+            own = built.index.rank(question, base(locale), LOOKED_AT, hidden)
         sure = confidence(own)
         if sure < POOR:
             every = built.index.rank(question, None, LOOKED_AT, hidden)
             if confidence(every) > sure:
                 own, sure = every, confidence(every)
-        passages = self._passages(built, own, question, limit)
+        passages = self._passages(built, own, question, max(limit, RERANKED) if self._rerank else limit)
+        passages, sure = await self._in_order(tenant, question, passages, sure)
+        passages = passages[:limit]
         decided = self._decide(tenant, built, question)
         may = decided is not None and decided.answer not in hidden
         if decided is not None and may and self._is_for_the_head(tenant, passages, sure, decided):
@@ -167,6 +204,44 @@ class Retrieval:
     async def index(self, tenant: TenantId) -> Index | None:
         """Return the tenant's index as it is now, for its word weights."""
         return (await self._fresh(tenant)).index
+
+    async def _in_order(
+        self, tenant: TenantId, question: str, passages: list[Passage], sure: float
+    ) -> tuple[list[Passage], float]:
+        """Return passages as the reranker orders them; a new first one is no surer than it says."""
+        if self._rerank is None or len(passages) < 2:
+            return passages, sure
+        texts = [f"{one.name}\n{one.text}" for one in passages]
+        try:
+            async with asyncio.timeout(RERANK_SECONDS):
+                order = await self._rerank(tenant, question, texts)
+        except (WriterUnavailable, TimeoutError):
+            return passages, sure
+        named = [place for place, _ in order]
+        rest = [place for place in range(len(passages)) if place not in named]
+        sorted_ = [passages[place] for place in [*named, *rest]]
+        return sorted_, sure if named[0] == 0 else min(sure, max(0.0, order[0][1]))
+
+    async def _near(
+        self, tenant: TenantId, built: _Built, question: str, language: str, hidden: frozenset[str]
+    ) -> Ranking | None:
+        """Return the ranking by vectors, or None where words have to do."""
+        vectors, index = self._vectors, built.index
+        if vectors is None or index is None:
+            return None
+        spoken = {language, *(("zh",) if is_han(question) else ())}
+        if not all(vectors.embedder.speaks(one) for one in spoken):
+            return None
+        held = self._tenants[tenant]
+        if held.near_version != built.version:
+            rows = vectors.get(tenant, built.texts)
+            if rows is None:
+                return None
+            held.near, held.near_version = _matrix(index, built.texts, rows, vectors.embedder), built.version
+        asked = await vectors.questions.vector(tenant, question)
+        if asked is None or held.near is None or held.near.shape != (len(index), len(asked)):
+            return None
+        return index.rank_near(question, language, LOOKED_AT, held.near @ asked, hidden)
 
     def _decide(self, tenant: TenantId, built: _Built, question: str) -> Decision | None:
         """Return what the tenant's head says, if it has one and its answer is still there."""
@@ -255,6 +330,8 @@ class Retrieval:
                 held.built = await asyncio.to_thread(_build, held.vocabulary, held.built, changes, today)
                 if self._heads is not None:
                     self._heads.offer(tenant, _examples(held.built))
+                if self._vectors is not None:
+                    self._vectors.offer(tenant, held.built.texts)
         return held.built
 
     async def _is_current(self, tenant: TenantId, built: _Built, today: date) -> bool:
@@ -286,7 +363,25 @@ def _build(vocabulary: Vocabulary, before: _Built, changes: Changes, today: date
         articles, documents, index, changes.version, frozenset(valid), today if dated else None,
         {one.id: frozenset(one.audience) for one in shown if one.audience},
         LinkRules(urls=[one.url for one in shown]),
+        tuple(_texts(*articles[name]) for name in valid),
     )  # fmt: skip
+
+
+def _texts(article: Article, chunks: tuple[Chunk, ...]) -> Texts:
+    """Return what is compared of an article: its sections and similar questions, as its documents."""
+    sections = [" ".join(filter(None, (article.title, one.heading, one.text))) for one in chunks]
+    return Texts(article.id, base(article.language), (*sections, *article.questions))
+
+
+def _matrix(index: Index, texts: Sequence[Texts], rows: Sequence[Rows], embedder: Embedder) -> Rows:
+    """Return a row for each document; of a language that can't be compared: nothing."""
+    width = next((one.shape[1] for one in rows if one.size), 0)
+    parts = [
+        one if embedder.speaks(text.language) and one.size else np.zeros((len(text.texts), width), np.float32)
+        for text, one in zip(texts, rows, strict=True)
+    ]
+    whole: Rows = np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
+    return whole if len(whole) == len(index) else np.zeros((0, width), np.float32)
 
 
 def _examples(built: _Built) -> list[Example]:

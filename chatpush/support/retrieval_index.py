@@ -10,7 +10,7 @@ store gives the same ranking everywhere.
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ MEANT = 0.8  # what a synonym shows of a word
 MEANT_WEIGHT = 0.6  # what a synonym's terms weigh
 MOST_UNITS = 64  # of a question; a longer one is a letter, and its beginning says what it is about
 MOST_TERMS = 600
+WORDS_SAY = 0.1  # of a best score of words beside a cosine
 AGREEMENT = 1.0  # what a heading that says the question adds to a score
 
 
@@ -105,11 +106,16 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The answer to one question: best documents, and how strange its words are."""
+    """The answer to one question: best documents, and how strange its words are.
+
+    ``nearness`` says, where vectors were compared, how far the best document's
+    cosine stands above the others', in standard deviations, and above its rival.
+    """
 
     best: tuple[Scored, ...]
     unknown: float
     units: int
+    nearness: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +200,47 @@ class Index:
         ]
         best.sort(key=lambda one: -one.score)
         return Ranking(tuple(best), unknown, len(asked.sought))
+
+    def rank_near(
+        self,
+        question: str,
+        language: str,
+        limit: int,
+        cosines: NDArray[np.float32],
+        hidden: Set[str] = frozenset(),
+    ) -> Ranking:
+        """Return the best documents of a language by cosine, words having a little say."""
+        asked = self._ask(question)
+        by_words = self._scores(question, asked)
+        words = np.zeros(len(self._documents)) if by_words is None else by_words
+        among = self._of_language(language)
+        if hidden:
+            among = among & np.array([entry.article not in hidden for entry in self._documents])
+        if not among.any():
+            return Ranking((), 1.0, len(asked.sought))
+        fused = np.where(among, cosines + WORDS_SAY * words / max(float(words.max()), 1e-9), -np.inf)
+        count = min(limit, int(among.sum()))
+        top = np.argpartition(-fused, count - 1)[:count]
+        order = sorted((int(place) for place in top), key=lambda place: (-fused[place], place))
+        weight = max(asked.weight, 1e-9)
+        unknown = sum(one.weight * (1 - one.known) for one in asked.sought) / weight if asked.weight else 1.0
+        best = [
+            replace(self._scored(self._documents[place], 0.0, asked), score=float(fused[place]))
+            for place in order
+        ]
+        first = self._documents[order[0]].article
+        rivals = [place for place in order if self._documents[place].article != first]
+        seen = cosines[among]
+        spread = max(float(seen.std()), 1e-6)
+        near = float(cosines[order[0]])
+        rival = float(cosines[rivals[0]]) if rivals else float(seen.mean())
+        nearness = ((near - float(seen.mean())) / spread, (near - rival) / spread)
+        return Ranking(tuple(best), unknown, len(asked.sought), nearness)
+
+    @property
+    def documents(self) -> Sequence[Document]:
+        """The documents, in the order that cosines are given in."""
+        return self._documents
 
     def _of_language(self, language: str) -> NDArray[np.bool_]:
         if language not in self._masks:
@@ -284,8 +331,9 @@ class Index:
 
     def _scored(self, entry: Document, score: float, asked: _Asked) -> Scored:
         held = set(entry.numbers.tolist())
-        covered = sum(one.weight * one.shown(held) for one in asked.sought) / asked.weight
-        headed = sum(one.weight * one.shown(entry.heading) for one in asked.sought) / asked.weight
+        weight = asked.weight or 1.0  # a question of little words only, found by its vector
+        covered = sum(one.weight * one.shown(held) for one in asked.sought) / weight
+        headed = sum(one.weight * one.shown(entry.heading) for one in asked.sought) / weight
         whole = answered = 0.0
         for number in entry.heading_keys:
             telling = float(self._idf[number])

@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 
 from chatpush.domain import TenantId
+from chatpush.support.embedding import Embedder, LocalEmbedder, Questions, Rows
 from chatpush.support.head import Example, Head
 from chatpush.support.head_training import train
 from chatpush.support.knowledge import Article, Changes
 from chatpush.support.language import base
 from chatpush.support.reading import Chunk, Draft, split
+from chatpush.support.vectors import CHARS, Texts
 
 Tell = Callable[[str], None]
 
@@ -52,6 +54,29 @@ class TrainedHere:
     def offer(self, tenant: TenantId, examples: Sequence[Example]) -> None:  # noqa: ARG002
         """Train."""
         self._head = train(examples, tell=self._tell)
+
+
+class ComparedHere:
+    """Vectors made on the spot by a model on this machine."""
+
+    def __init__(self, embedder: LocalEmbedder) -> None:
+        self.embedder: Embedder = embedder
+        self.questions = Questions(embedder)
+        self._model = embedder.model
+        self._rows: dict[Texts, Rows] = {}
+
+    def get(self, tenant: TenantId, wanted: Sequence[Texts]) -> list[Rows] | None:  # noqa: ARG002
+        """Return the vectors of these articles, in order."""
+        missing = [one for one in wanted if one not in self._rows]
+        rows = self._model.vectors([text[:CHARS] for one in missing for text in one.texts])
+        start = 0
+        for one in missing:
+            self._rows[one] = rows[start : start + len(one.texts)]
+            start += len(one.texts)
+        return [self._rows[one] for one in wanted]
+
+    def offer(self, tenant: TenantId, wanted: Sequence[Texts]) -> None:
+        """Nothing: they are made when asked for."""
 
 
 def bare(

@@ -25,7 +25,7 @@ from openai import (
     BadRequestError,
 )
 
-from chatpush import settings
+from chatpush import writer_settings
 from chatpush.clock import Clock
 from chatpush.domain import TenantId, UserId
 from chatpush.errors import WriterUnavailable
@@ -39,6 +39,7 @@ ATTEMPTS = 3
 RETRIED = frozenset({408, 409, 425, 429})
 LONGEST_PAUSE_SECONDS = 2.0
 TEXTS_PER_REQUEST = 64
+NOBODY = UserId("")
 CLOSE_SECONDS = 1.0
 Message = dict[str, Any]
 Pause = Callable[[float], Awaitable[None]]
@@ -49,7 +50,7 @@ class Writer:
 
     def __init__(
         self,
-        settings: settings.Writer,
+        settings: writer_settings.Writer,
         budget: Budget,
         clock: Clock,
         *,
@@ -65,6 +66,12 @@ class Writer:
             max_retries=0,
             timeout=settings.total_seconds,
         )
+        self._reranker = AsyncOpenAI(
+            api_key=settings.rerank_api_key or settings.api_key or "none",
+            base_url=settings.rerank_base_url or settings.base_url or None,
+            max_retries=0,
+            timeout=settings.total_seconds,
+        )
         self._breakers: dict[str, Breaker] = {}
         # What this server has refused; learned from its first 400.
         self._refused: set[str] = set()
@@ -74,6 +81,7 @@ class Writer:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+        await self._reranker.close()
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -84,6 +92,11 @@ class Writer:
     def embeds(self) -> bool:
         """Whether texts can become vectors."""
         return bool(self._settings.embedding_model)
+
+    @property
+    def reranks(self) -> bool:
+        """Whether what was found is put into a better order."""
+        return bool(self._settings.rerank_model)
 
     @property
     def moderates(self) -> bool:
@@ -153,6 +166,25 @@ class Writer:
         if len({len(one) for one in found}) > 1:
             raise WriterUnavailable("the endpoint's vectors differ in length; is it one model?")
         return found
+
+    async def rerank(self, tenant: TenantId, question: str, texts: Sequence[str]) -> list[tuple[int, float]]:
+        """Return the places of texts with their relevance, best first (the shape Cohere and Jina share).
+
+        Raises:
+            WriterUnavailable: nobody can say.
+        """
+        model = self._settings.rerank_model
+        body = {"model": model, "query": question, "documents": list(texts), "top_n": len(texts)}
+        ask = partial(self._reranker.post, "/rerank", cast_to=object, body=body)
+        answer = await self._ask(tenant, NOBODY, model, [question, *texts], ask)
+        results = answer.get("results") if isinstance(answer, dict) else None
+        try:
+            found = [(int(one["index"]), float(one["relevance_score"])) for one in results or ()]
+        except (TypeError, KeyError, ValueError) as error:
+            raise WriterUnavailable("the reranker's answer can't be read") from error
+        if not found or any(not 0 <= place < len(texts) for place, _ in found):
+            raise WriterUnavailable("the reranker named other texts; does it rerank?")
+        return sorted(found, key=lambda pair: -pair[1])
 
     async def moderate(self, tenant: TenantId, user: UserId, text: str) -> tuple[str, ...]:
         """Return the categories for which a text is flagged; none if it is fine.

@@ -8,11 +8,12 @@ from chatpush.account.metering import Meter
 from chatpush.account.plans import Kind
 from chatpush.account.tenants import Tenants
 from chatpush.domain import DEFAULT_TENANT, Identity, IdentityKind, Role, TenantId, UserId
-from chatpush.settings import ModelPrice, Settings, Writer
+from chatpush.settings import Settings
 from chatpush.store.database import Database
 from chatpush.support.budget import Budget, Tokens
 from chatpush.web.api import keys as keys_api
 from chatpush.web.api import usage as usage_api
+from chatpush.writer_settings import ModelPrice, Writer
 from tests.clocks import StillClock
 from tests.web.harness import KEY, NOBODY, person, serve
 

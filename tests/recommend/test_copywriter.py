@@ -17,11 +17,11 @@ from chatpush.recommend.copies import TEMPLATE, WRITTEN, Copies
 from chatpush.recommend.copywriter import Copywriter
 from chatpush.recommend.forms import Filled, Forms, Schema
 from chatpush.recommend.slots import Brand, Slot, checked_slots
-from chatpush.settings import Writer as WriterSettings
 from chatpush.store.database import Database
 from chatpush.support.budget import Budget
 from chatpush.support.forms import FormFiller
 from chatpush.support.writer import Writer
+from chatpush.writer_settings import Writer as WriterSettings
 from tests.clocks import StillClock
 from tests.support.scripted_model import Cut, Refuse, ScriptedModel, Stall, call, chunk, scripted_model, text
 

@@ -21,7 +21,6 @@ from chatpush.errors import NotFound
 from chatpush.plugins.contracts import Follow, Tool, ToolResult
 from chatpush.plugins.host import Plugins
 from chatpush.settings import Support
-from chatpush.settings import Writer as WriterSettings
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from chatpush.support.assistant import Assistant
@@ -36,6 +35,7 @@ from chatpush.support.reading import Draft
 from chatpush.support.retrieval import Retrieval
 from chatpush.support.tools import Toolbox
 from chatpush.support.turns import Conversation
+from chatpush.writer_settings import Writer as WriterSettings
 from tests.clocks import StillClock
 from tests.support.modelling import Modelling, build_modelling
 from tests.support.staffed import Staffed, staffed

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from chatpush.notify.renderers import Renderers
 from chatpush.plugins.host import Plugins
 from chatpush.settings import Support
-from chatpush.settings import Writer as WriterSettings
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from chatpush.support.answer_cache import AnswerCache
@@ -20,6 +19,7 @@ from chatpush.support.redaction import Redaction
 from chatpush.support.retrieval import Retrieval
 from chatpush.support.tools import Toolbox
 from chatpush.support.writer import Writer
+from chatpush.writer_settings import Writer as WriterSettings
 from tests.clocks import StillClock
 
 

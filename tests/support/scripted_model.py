@@ -154,7 +154,7 @@ async def scripted_model() -> AsyncIterator[ScriptedModel]:
     model = ScriptedModel()
     app = web.Application()
     app.router.add_post("/v1/chat/completions", model.answer)
-    app.router.add_post("/v1/{kind:embeddings|moderations}", model.answer_json)
+    app.router.add_post("/v1/{kind:embeddings|moderations|rerank}", model.answer_json)
     async with TestServer(app) as server:
         model.url = str(server.make_url("/v1"))
         yield model

@@ -14,7 +14,6 @@ from markdown_it import MarkdownIt
 
 from chatpush.domain import DEFAULT_TENANT, Identity
 from chatpush.plugins.contracts import ToolResult
-from chatpush.settings import Writer as WriterSettings
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from chatpush.support.grounding import letters
@@ -22,6 +21,7 @@ from chatpush.support.ports import Described
 from chatpush.support.promises import Promises
 from chatpush.support.prompts import prompts_directory
 from chatpush.support.reading import Draft
+from chatpush.writer_settings import Writer as WriterSettings
 from tests.clocks import StillClock
 from tests.support.attacks import ATTACKS, EVIL, FABRICATED, RULES, Attack
 from tests.support.house import ADA, ARTICLES, BOB, House, OrderTool, build

@@ -9,12 +9,12 @@ import pytest
 
 from chatpush.domain import DEFAULT_TENANT, ConversationState, Speaker
 from chatpush.errors import InvalidInput, NotFound
-from chatpush.settings import ModelPrice
-from chatpush.settings import Writer as WriterSettings
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from chatpush.support.answer_cache import is_impersonal, normalised
 from chatpush.support.reading import Draft
+from chatpush.writer_settings import ModelPrice
+from chatpush.writer_settings import Writer as WriterSettings
 from tests.clocks import StillClock
 from tests.support.house import ADA, BOB, VISITOR, House, build
 from tests.support.scripted_model import Refuse, ScriptedModel, call, scripted_model, text

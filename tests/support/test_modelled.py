@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from chatpush.domain import DEFAULT_TENANT, ConversationState, Speaker
-from chatpush.settings import Writer as WriterSettings
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
+from chatpush.writer_settings import Writer as WriterSettings
 from tests.clocks import StillClock
 from tests.support.house import ADA, VISITOR, House, build, delivered
 from tests.support.scripted_model import (

@@ -10,10 +10,10 @@ from chatpush.plugins.contracts import Drop, ToolResult
 from chatpush.plugins.exchange import Exchange
 from chatpush.plugins.hooks import hook
 from chatpush.plugins.host import Plugins
-from chatpush.settings import Writer as WriterSettings
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from chatpush.support.permissions import Risk, declared_only, question_before, risk_of
+from chatpush.writer_settings import Writer as WriterSettings
 from tests.clocks import StillClock
 from tests.plugins.firstparty import load
 from tests.support.house import VISITOR, House, build

@@ -9,12 +9,12 @@ import pytest
 from chatpush.account.metering import Meter
 from chatpush.domain import DEFAULT_TENANT
 from chatpush.errors import WriterUnavailable
-from chatpush.settings import Writer as WriterSettings
 from chatpush.store.database import Database
 from chatpush.support.breaker import FAILURES, REST_SECONDS
 from chatpush.support.budget import Budget, Tokens
 from chatpush.support.writer import Writer
 from chatpush.support.written import Finished
+from chatpush.writer_settings import Writer as WriterSettings
 from tests.clocks import StillClock
 from tests.support.house import ADA
 from tests.support.scripted_model import (
