@@ -38,7 +38,7 @@ from examples.shop.help import write_for
 from examples.shop.people import CUSTOMERS
 from examples.shop.preparation import MARK, Prepared, prepare
 from examples.shop.push import Push, PushError
-from examples.shop.seeding import CAMPAIGNS, Seeding
+from examples.shop.seeding import CAMPAIGNS, FLOWS, Seeding
 
 HOST = "127.0.0.1"
 READY_SECONDS = 90
@@ -124,7 +124,7 @@ async def send_everything(
         ("items", len(catalogue.items), seeding.items),
         ("customers", users, seeding.users),
         ("purchases", len(catalogue.purchases), seeding.purchases),
-        ("campaigns", len(CAMPAIGNS), seeding.campaigns),
+        ("campaigns", len(CAMPAIGNS) + len(FLOWS), seeding.campaigns),
     )
     columns = (
         SpinnerColumn(),

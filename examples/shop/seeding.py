@@ -63,15 +63,23 @@ class Seeding:
             advance(len(batch))
 
     async def campaigns(self, advance: Advance) -> None:
-        """Create the campaigns that are not there yet."""
-        answer = await self._push.call("GET", "/v1/campaigns")
+        """Create the campaigns that are not there yet: the shop's own, and chatpush's ready ones with their words."""
+        answer = await self._push.call("GET", "/v1/campaigns", query={"limit": "100"})
         present = {campaign["name"] for campaign in answer.get("data", [])}
-        for campaign in CAMPAIGNS:
+        ready = (await self._push.call("GET", "/v1/campaigns/presets")).get("data", [])
+        flows = [one for one in ready if one["name"] in FLOWS]
+        for campaign in [*CAMPAIGNS, *(one["campaign"] for one in flows)]:
             if campaign["name"] not in present:
+                words = next((one["locales"] for one in flows if one["campaign"] is campaign), None)
+                if words:
+                    template = {"locales": words, "category": campaign["category"]}
+                    await self._push.call("PUT", f"/v1/templates/{campaign['template']}", template)
                 await self._push.call("POST", "/v1/campaigns", campaign)
             advance(1)
 
 
+FLOWS = ("abandoned_cart", "price_drop", "back_in_stock", "replenishment")
+"""Ready campaigns that the shop makes its own; chatpush finds their occasions in what customers do."""
 CAMPAIGNS: list[Json] = [
     *(
         {
