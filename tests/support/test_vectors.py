@@ -108,7 +108,7 @@ async def test_what_no_word_says_is_found(knowledge: Knowledge, vectors: Vectors
     assert await first(retrieval, question) == "return"
     near = await retrieval.search(DEFAULT_TENANT, question, "en")
     assert near.confidence > (await words.search(DEFAULT_TENANT, question, "en")).confidence
-    assert await first(retrieval, "钱退到哪里", "zh") == "zh-return"
+    assert await first(retrieval, "钱退", "zh") == "zh-return"
 
 
 async def test_vectors_are_kept_sealed_and_only_changes_are_asked_for(
