@@ -71,7 +71,9 @@ async def test_a_how_to_page_works_word_by_word(page: Path, tmp_path: Path) -> N
     async with scripted_model() as model:
         model.will(*[text("You have 30 days [1].") for _ in range(5)])
         writer = {"base_url": model.url, "api_key": "any"} if page.stem == "model" else {}
-        async with serving(home, writer=writer) as served:
+        quotes = {"name": "quotes", "durability": "memory", "history_size": 2, "history_ttl_seconds": 60}
+        channel = {"namespaces": [quotes]} if page.stem == "finance" else {}
+        async with serving(home, writer=writer, channel=channel) as served:
             replaced = {"http://127.0.0.1:8000": served.url}
             variables = {
                 "CHATPUSH_URL": served.url,
