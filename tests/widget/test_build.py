@@ -89,3 +89,10 @@ def test_it_needs_no_eval_and_writes_no_html(forbidden: str) -> None:
     """What any content policy can allow."""
     for path in [verify.STATIC / "widget.js", *verify.STATIC.glob("widget/*.js")]:
         assert forbidden not in path.read_text("utf-8"), path.name
+
+
+def test_axe_is_the_one_the_widget_names() -> None:
+    """The copy the tests use is of the version that `package.json` pins."""
+    package = json.loads((verify.WIDGET / "package.json").read_text("utf-8"))
+    copy = Path(__file__).parent / "assets" / "axe.js"
+    assert copy.read_text("utf-8").startswith(f"/*! axe v{package['devDependencies']['axe-core']}")

@@ -21,7 +21,7 @@ const TABLE_RULE = /^\s*\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)*\|?\s*$/;
 const MOST_DEPTH = 4;
 
 export class Markdown {
-  readonly element = h('div', { class: 'md' });
+  readonly element = h('div', { class: 'md', dir: 'auto' });
   private drawn: string[] = [];
 
   constructor(private base: string) {}

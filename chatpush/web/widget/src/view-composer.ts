@@ -30,6 +30,7 @@ export class Composer {
   ) {
     this.field = h('textarea', {
       rows: 1,
+      dir: 'auto',
       maxlength: LONGEST,
       enterkeyhint: 'send',
       oninput: () => this.typed(),

@@ -179,10 +179,10 @@ export class InboxView {
         h(
           'div',
           { class: 'item-top' },
-          h('h3', null, url ? h('a', { ...linkProps(url), onclick: open }, item.title) : item.title),
+          h('h3', { dir: 'auto' }, url ? h('a', { ...linkProps(url), onclick: open }, item.title) : item.title),
           h('time', { datetime: item.at, title: exactly(item.at, words) }, when(item.at, words)),
         ),
-        item.body && h('p', null, item.body),
+        item.body && h('p', { dir: 'auto' }, item.body),
         cards(context, item.data?.items, item.delivery),
         this.actions(item, url),
       ),

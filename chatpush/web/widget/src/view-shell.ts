@@ -16,6 +16,7 @@ import { initial } from './view-turn';
 
 const TABS: Tab[] = ['inbox', 'chat'];
 const FULL_SCREEN = '(max-width: 667px)';
+const FOCUSABLE = 'a[href], button:not(:disabled), input, select, textarea, [tabindex="0"]';
 const SNACK_MS = 5_000;
 
 export class Shell {
@@ -229,7 +230,7 @@ export class Shell {
         'div',
         { class: 'brand' },
         h('span', { class: 'mark', 'aria-hidden': 'true' }, own ? initial(own) : icon('chat', 18)),
-        h('h1', null, name),
+        h('h2', null, name),
         h(
           'button',
           {
@@ -316,7 +317,19 @@ export class Shell {
     fill(this.paneSlot);
   }
 
+  // Where the panel is all there is on screen, the keyboard stays in it.
+  private trap(event: KeyboardEvent): void {
+    if (event.key !== 'Tab' || this.panel.getAttribute('aria-modal') !== 'true') return;
+    const usable = [...this.panel.querySelectorAll<HTMLElement>(FOCUSABLE)].filter((one) => one.getClientRects().length);
+    const [first, last] = [usable[0], usable[usable.length - 1]];
+    const from = event.shiftKey ? first : last;
+    if (this.host.shadowRoot?.activeElement !== from) return;
+    event.preventDefault();
+    (event.shiftKey ? last : first)?.focus();
+  }
+
   private key(event: KeyboardEvent): void {
+    this.trap(event);
     if (event.key !== 'Escape' || event.isComposing || !this.isOpen) return;
     event.stopPropagation();
     if (this.pane) this.leavePane();

@@ -86,7 +86,7 @@ export class ToastView {
         image
           ? picture(image, 'toast-image')
           : h('span', { class: `toast-image face kind-${peek.kind ?? ''}` }, peek.face ? initial(peek.face) : icon(peek.kind ?? 'bell', 21)),
-        h('span', { class: 'toast-text' }, h('strong', null, peek.title), h('span', null, peek.text)),
+        h('span', { class: 'toast-text' }, h('strong', { dir: 'auto' }, peek.title), h('span', { dir: 'auto' }, peek.text)),
       ),
       h(
         'button',
