@@ -5,6 +5,7 @@ constructor asks for; ``app.py`` hands them over.
 """
 
 from datetime import timedelta
+from typing import Any
 
 from chatpush.account.people import People
 from chatpush.channels.email import Email
@@ -24,6 +25,7 @@ from chatpush.domain import (
     UserId,
 )
 from chatpush.errors import InvalidSettings, NotFound
+from chatpush.notify.disclosing import Discloser
 from chatpush.notify.drafts import MessageDraft, Recipient
 from chatpush.notify.inbox import Inbox
 from chatpush.notify.messages import Messages
@@ -35,6 +37,7 @@ from chatpush.realtime.tokens import Tokens
 from chatpush.recommend.catalogue import Catalogue
 from chatpush.schedule.reactor import React
 from chatpush.settings import Notify as NotifySettings
+from chatpush.support.conversations import Conversations
 from chatpush.support.ports import (
     Described,
     DescribeDelivery,
@@ -52,6 +55,7 @@ from chatpush.support.promises import Promises
 
 SUBSCRIPTION_LIFE = timedelta(hours=12)
 SIGNED_IN = "signed_in"
+MOST_TURNS = 10_000
 PROMISE_TTL_SECONDS = 7 * 24 * 3600
 
 
@@ -202,6 +206,31 @@ def name_of(people: People) -> PersonName:
         return next((known.name for known in await people.list(tenant) if known.id == person), "")
 
     return find
+
+
+def conversations_of(conversations: Conversations) -> Discloser:
+    """Let users take along what was said with them."""
+
+    async def disclose(tenant: TenantId, user: UserId, limit: int) -> list[Any]:
+        said = []
+        for one in await conversations.of_user(tenant, user, limit):
+            turns = await conversations.turns(one, MOST_TURNS)
+            words = [
+                {"by": turn.by, "name": turn.name, "text": turn.text, "at": turn.at} for turn in turns
+            ]
+            said.append({"id": one.id, "created_at": one.created_at, "turns": words})
+        return said
+
+    return disclose
+
+
+def promises_of(promises: Promises) -> Discloser:
+    """Let users take along what they were promised."""
+
+    async def disclose(tenant: TenantId, user: UserId, _limit: int) -> list[Any]:
+        return list(await promises.list(tenant, user))
+
+    return disclose
 
 
 def keep_promises(promises: Promises) -> React:

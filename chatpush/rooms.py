@@ -27,6 +27,7 @@ from chatpush.notify.audience import Audience
 from chatpush.notify.away import Away
 from chatpush.notify.broadcasts import Broadcasts
 from chatpush.notify.dead_letters import DeadLetters
+from chatpush.notify.disclosing import Disclosing
 from chatpush.notify.dynamic_audiences import DynamicAudiences
 from chatpush.notify.endpoints import Endpoints
 from chatpush.notify.experiments import Experiments
@@ -190,6 +191,9 @@ class Rooms:
         self.endpoints = Endpoints(database, vault, clock)
         self.inbox = Inbox(database, vault, clock, self.hub)
         self.receipts = Receipts(database, self.inbox, self.plugins, clock)
+        self.disclosing = Disclosing(
+            database, vault, self.users, self.topics, self.endpoints, clock
+        )
         self.explaining = Explaining(database, vault, self.users, Trace(database))
         self.shelving = Shelving(database, self.inbox, self.receipts, self.hub, clock)
         self.trace, self.figures = Trace(database), Figures(database)
@@ -257,6 +261,7 @@ class Rooms:
         self.restraint = Restraint(database, clock)
         self.outlooks = Outlooks(database, self.timing, self.restraint, clock)
         self.users.also_erase(self.behaviour.erase)
+        self.disclosing.also("events", self.behaviour.all_of)
         self.copies = Copies(database, clock, settings.words_control)
         self.receipts.listen(Feedback(self.behaviour, self.inbox, self.copies).on_reception)
 
@@ -285,6 +290,8 @@ class Rooms:
             is_online=self.hub.is_online, tell=self.webhooks.emit,
         )  # fmt: skip
         self.desk, self.queue = self.staff.desk, self.staff.queue
+        self.disclosing.also("conversations", bridges.conversations_of(self.conversations))
+        self.disclosing.also("promises", bridges.promises_of(self.promises))
         self.joining = Joining(database, vault, [moving_events(database, vault)], self.users.delete)
         toolbox = Toolbox(self.plugins.tools())
         embedded = EmbeddedAssistant(self.retrieval, toolbox, self.promises, settings)

@@ -136,6 +136,14 @@ class Behaviour:
             found |= {UserId(name): tuple(events) for name, events in by_user.items()}
         return found
 
+    async def all_of(self, tenant: TenantId, user: UserId, limit: int) -> list[Event]:
+        """Return a user's events, newest first, for the user to take along."""
+        rows = await self._database.read(
+            "SELECT * FROM event WHERE tenant = :t AND user_id = :u ORDER BY at DESC, id DESC LIMIT :n",
+            t=tenant, u=user, n=limit,
+        )  # fmt: skip
+        return await self._open(tenant, rows)
+
     async def erase(self, tenant: TenantId, user: UserId) -> int:
         """Delete all events of a user and return how many there were."""
 

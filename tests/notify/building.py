@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chatpush.account.metering import Meter
-from chatpush.clock import Clock
+from chatpush.clock import Clock, SystemClock
 from chatpush.domain import DEFAULT_TENANT, Json, TenantId, UserId
 from chatpush.errors import Unavailable
 from chatpush.notify.accepted import AcceptedMessages
@@ -14,6 +14,7 @@ from chatpush.notify.audience import Audience
 from chatpush.notify.away import Away
 from chatpush.notify.broadcasts import Broadcasts
 from chatpush.notify.dead_letters import DeadLetters
+from chatpush.notify.disclosing import Disclosing
 from chatpush.notify.dynamic_audiences import DynamicAudiences
 from chatpush.notify.endpoints import Endpoints
 from chatpush.notify.experiments import Experiments
@@ -119,6 +120,9 @@ class Room:
             self.users, self.topics, self.segments, self.audience, self.endpoints, self.templates, self.messages,
             self.inbox, self.receipts, self.trace, self.broadcasts,
             self.recalls, self.dead_letters, self.shelving, self.away,
+            Disclosing(
+                self.database, self.vault, self.users, self.topics, self.endpoints, SystemClock()
+            ),
             Explaining(self.database, self.vault, self.users, self.trace), Experiments(self.database),
         )  # fmt: skip
         return {type(service): service for service in named}

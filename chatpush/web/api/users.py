@@ -1,10 +1,13 @@
 """Introduce users, change them, forget them."""
 
+import json
 from typing import Annotated, Any
 
+from aiohttp import web
 from pydantic import BaseModel, Field, JsonValue, StringConstraints
 
 from chatpush.domain import QuietHours, Role, User, UserId, iso
+from chatpush.notify.disclosing import Disclosing
 from chatpush.notify.endpoints import Endpoints
 from chatpush.notify.listing import NAME, Window
 from chatpush.notify.topics import Topics
@@ -15,6 +18,7 @@ from chatpush.web.operations import Body, Call, Operations, PageQuery
 routes = Operations("users")
 READERS = Door(scope="users:read", role=Role.VIEWER)
 WRITERS = Door(scope="users:write", role=Role.EDITOR)
+EXPORTERS = Door(scope="users:read", role=Role.ADMIN)
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
 
 
@@ -120,6 +124,18 @@ async def get_consents(call: Call) -> Ledger:
     )
 
 
+@routes.get("/v1/users/{id}/export", door=EXPORTERS)
+async def export_user(call: Call) -> web.Response:
+    """Return everything that is held of a user, in the clear, as one JSON file."""
+    return await _file(call, UserId(call.path["id"]))
+
+
+@routes.get("/v1/me/export", door=Door(user=True))
+async def export_me(call: Call) -> web.Response:
+    """Take along everything that is held of me, as one JSON file."""
+    return await _file(call, call.identity.user)
+
+
 @routes.delete("/v1/users/{id}", door=WRITERS)
 async def delete_user(call: Call) -> None:
     """Erase a user: the key that seals everything of theirs is thrown away."""
@@ -143,6 +159,13 @@ def user_change(body: BaseModel, quiet: QuietHoursBody | None) -> UserChange:
 def quiet_out(window: QuietHours | None) -> QuietHoursBody | None:
     """Return quiet hours as the API shows them."""
     return QuietHoursBody(start=window.start, end=window.end) if window else None
+
+
+async def _file(call: Call, user: UserId) -> web.Response:
+    found = await call.need(Disclosing).of(call.identity.tenant, user)
+    headers = {"Content-Disposition": 'attachment; filename="export.json"', "Cache-Control": "no-store"}
+    text = json.dumps(found, ensure_ascii=False, indent=1)
+    return web.Response(text=text, content_type="application/json", headers=headers)
 
 
 async def _detail(call: Call, user: UserId) -> UserDetail:
