@@ -1,6 +1,11 @@
-"""Keep named groups of users that grow and shrink one member at a time."""
+"""Keep named groups of users that grow and shrink one member at a time.
 
-from collections.abc import Iterable
+An open topic is one that users see, join and leave themselves; any other is the
+app's business alone.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,17 +13,34 @@ from chatpush.clock import Clock
 from chatpush.domain import TenantId, UserId, from_ms, to_ms
 from chatpush.errors import NotFound
 from chatpush.notify.listing import Listed, Window, among, checked_name
-from chatpush.notify.users import checked_user, create_missing
-from chatpush.store.database import Database, Transaction
+from chatpush.notify.users import checked_locale, checked_user, create_missing
+from chatpush.store.database import Database, Row, Transaction
+
+MOST_CHOICES = 200
+TOPICS = (
+    "SELECT name, created_at, is_open, titles, (SELECT COUNT(*) FROM topic_member AS m"
+    " WHERE m.tenant = topic.tenant AND m.topic = topic.name) AS members FROM topic WHERE tenant = :t"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic and how many are in it."""
+    """A topic and how many are in it; ``titles`` is what users read, by locale."""
 
     name: str
     members: int
     created_at: datetime
+    is_open: bool
+    titles: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An open topic as one user sees it."""
+
+    name: str
+    titles: Mapping[str, str]
+    member: bool
 
 
 class Topics:
@@ -43,6 +65,57 @@ class Topics:
             join(tx, tenant, members, [name], now)
 
         await self._database.write(add)
+
+    async def put(self, tenant: TenantId, name: str, *, is_open: bool, titles: Mapping[str, str]) -> Topic:
+        """Make a topic or change what users may do with it.
+
+        Raises:
+            InvalidInput: the name or a locale can't be used.
+        """
+        checked_name(name)
+        row = {
+            "tenant": tenant, "name": name, "is_open": int(is_open), "created_at": to_ms(self._clock.now()),
+            "titles": json.dumps({checked_locale(locale, "titles"): text for locale, text in titles.items()}),
+        }  # fmt: skip
+        await self._database.write(
+            lambda tx: tx.insert(
+                "topic",
+                row,
+                "(tenant, name) DO UPDATE SET is_open = excluded.is_open, titles = excluded.titles",
+            )
+        )
+        found = await self._database.read(f"{TOPICS} AND name = :n", t=tenant, n=name)
+        return _topic(found[0])
+
+    async def choices(self, tenant: TenantId, user: UserId) -> list[Choice]:
+        """Return the open topics, and in which of them the user is."""
+        rows = await self._database.read(
+            "SELECT t.name, t.titles, m.user_id FROM topic AS t LEFT JOIN topic_member AS m ON m.tenant = t.tenant"
+            " AND m.topic = t.name AND m.user_id = :u WHERE t.tenant = :t AND t.is_open = 1 ORDER BY t.name LIMIT :n",
+            t=tenant, u=user, n=MOST_CHOICES,
+        )  # fmt: skip
+        return [Choice(row["name"], json.loads(row["titles"]), row["user_id"] is not None) for row in rows]
+
+    async def choose(self, tenant: TenantId, user: UserId, name: str, *, member: bool) -> None:
+        """Let a user join or leave an open topic; doing it again changes nothing.
+
+        Raises:
+            NotFound: there is no open topic of this name.
+        """
+        rows = await self._database.read(
+            "SELECT 1 FROM topic WHERE tenant = :t AND name = :n AND is_open = 1", t=tenant, n=name
+        )
+        if not rows:
+            raise NotFound(f"no topic {name[:64]!r} that is open to you", param="name")
+        if member:
+            await self.add(tenant, name, [user])
+            return
+        await self._database.write(
+            lambda tx: tx.execute(
+                "DELETE FROM topic_member WHERE tenant = :t AND topic = :n AND user_id = :u",
+                t=tenant, n=name, u=user,
+            )
+        )  # fmt: skip
 
     async def remove(self, tenant: TenantId, name: str, user: UserId) -> None:
         """Take a user out of a topic.
@@ -107,11 +180,19 @@ class Topics:
         """Return a page of topics, by name, last first."""
         clause, params = window.clause("name")
         rows = await self._database.read(
-            "SELECT name, created_at, (SELECT COUNT(*) FROM topic_member AS m WHERE m.tenant = topic.tenant"
-            f" AND m.topic = topic.name) AS members FROM topic WHERE tenant = :t{clause}",
-            t=tenant, **params,
+            f"{TOPICS}{clause}", t=tenant, **params,
         )  # fmt: skip
-        return window.page(rows, lambda row: Topic(row["name"], row["members"], from_ms(row["created_at"])))
+        return window.page(rows, _topic)
+
+
+def _topic(row: Row) -> Topic:
+    return Topic(
+        row["name"],
+        row["members"],
+        from_ms(row["created_at"]),
+        bool(row["is_open"]),
+        json.loads(row["titles"]),
+    )
 
 
 def join(

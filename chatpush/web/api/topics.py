@@ -1,17 +1,20 @@
 """Put users into topics and take them out."""
 
-from pydantic import BaseModel, Field
+from typing import Annotated
+
+from pydantic import BaseModel, Field, StringConstraints
 
 from chatpush.domain import Role, UserId, iso
 from chatpush.errors import NotFound
 from chatpush.notify.listing import Window
-from chatpush.notify.topics import Topics
+from chatpush.notify.topics import Topic, Topics
 from chatpush.web.doors import Door
 from chatpush.web.operations import Body, Call, Operations, PageQuery, Query
 
 routes = Operations("topics")
 READERS = Door(scope="users:read", role=Role.VIEWER)
 WRITERS = Door(scope="users:write", role=Role.EDITOR)
+USERS = Door(user=True)
 
 
 class MembersIn(Body):
@@ -26,6 +29,37 @@ class TopicOut(BaseModel):
     name: str
     members: int
     created_at: str
+    open: bool = Field(description="Users join and leave it themselves.")
+    titles: dict[str, str] = Field(description="What users read, by locale.")
+
+
+class TopicIn(Body):
+    """What users may do with a topic."""
+
+    open: bool = Field(False, description="Users see it, join and leave it themselves.")
+    titles: dict[str, Annotated[str, StringConstraints(min_length=1, max_length=200)]] = Field(
+        default_factory=dict, max_length=50, description="What users read, by locale."
+    )
+
+
+class ChoiceIn(Body):
+    """Whether I want to be in it."""
+
+    member: bool
+
+
+class ChoiceOut(BaseModel):
+    """A topic that is open to me."""
+
+    name: str
+    titles: dict[str, str]
+    member: bool
+
+
+class Choices(BaseModel):
+    """All of them, by name."""
+
+    data: list[ChoiceOut]
 
 
 class TopicPage(BaseModel):
@@ -54,8 +88,32 @@ async def list_topics(call: Call, query: PageQuery) -> TopicPage:
     """List topics by name, last first."""
     window = Window(query.limit, query.starting_after, query.ending_before)
     page = await call.need(Topics).list(call.identity.tenant, window)
-    data = [TopicOut(name=one.name, members=one.members, created_at=iso(one.created_at)) for one in page.data]
-    return TopicPage(data=data, has_more=page.has_more)
+    return TopicPage(data=[_out(one) for one in page.data], has_more=page.has_more)
+
+
+@routes.put("/v1/topics/{name}", door=WRITERS)
+async def put_topic(call: Call, body: TopicIn) -> TopicOut:
+    """Make a topic, or say whether users may join and leave it themselves."""
+    topics = call.need(Topics)
+    made = await topics.put(call.identity.tenant, call.path["name"], is_open=body.open, titles=body.titles)
+    return _out(made)
+
+
+@routes.get("/v1/me/topics", door=USERS)
+async def my_topics(call: Call) -> Choices:
+    """List the topics that are open to me, and in which I am."""
+    found = await call.need(Topics).choices(call.identity.tenant, call.identity.user)
+    return Choices(
+        data=[ChoiceOut(name=one.name, titles=dict(one.titles), member=one.member) for one in found]
+    )
+
+
+@routes.put("/v1/me/topics/{name}", door=USERS, status=204)
+async def choose_topic(call: Call, body: ChoiceIn) -> None:
+    """Join or leave a topic that is open to me."""
+    await call.need(Topics).choose(
+        call.identity.tenant, call.identity.user, call.path["name"], member=body.member
+    )
 
 
 @routes.put("/v1/topics/{name}/members", door=WRITERS, status=204)
@@ -78,3 +136,13 @@ async def list_members(call: Call, query: MembersQuery) -> Members:
 async def remove_member(call: Call) -> None:
     """Take a user out of a topic."""
     await call.need(Topics).remove(call.identity.tenant, call.path["name"], UserId(call.path["user"]))
+
+
+def _out(topic: Topic) -> TopicOut:
+    return TopicOut(
+        name=topic.name,
+        members=topic.members,
+        created_at=iso(topic.created_at),
+        open=topic.is_open,
+        titles=dict(topic.titles),
+    )
