@@ -70,6 +70,14 @@ document.addEventListener("submit", (event) => {
   if (question && !window.confirm(question)) event.preventDefault();
 }, true);
 
+// What scrolls must be reachable by keyboard, too.
+function letScroll() {
+  for (const wrap of document.querySelectorAll(".table-wrap")) wrap.tabIndex = wrap.scrollWidth > wrap.clientWidth ? 0 : -1;
+}
+window.addEventListener("resize", letScroll);
+document.body.addEventListener("fresh", letScroll);
+
+letScroll();
 localiseTimes(document);
 startCharts();
 startDesk();
