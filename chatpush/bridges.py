@@ -4,11 +4,18 @@ Each function closes over the services it needs and returns what a room's
 constructor asks for; ``app.py`` hands them over.
 """
 
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
+from pydantic import ValidationError
+
+from chatpush.account.billing import Billing
 from chatpush.account.people import People
+from chatpush.account.plans import Kind
 from chatpush.channels.email import Email
+from chatpush.clock import Clock
 from chatpush.domain import (
     VISITOR_PREFIX,
     Category,
@@ -24,7 +31,7 @@ from chatpush.domain import (
     User,
     UserId,
 )
-from chatpush.errors import InvalidSettings, NotFound
+from chatpush.errors import ChatpushError, InvalidInput, InvalidSettings, NotFound, PluginFailed
 from chatpush.notify.disclosing import Discloser
 from chatpush.notify.drafts import MessageDraft, Recipient
 from chatpush.notify.inbox import Inbox
@@ -32,11 +39,14 @@ from chatpush.notify.messages import Messages
 from chatpush.notify.policy import Cap
 from chatpush.notify.ruling import Rules
 from chatpush.notify.users import Users
+from chatpush.plugins import loader
+from chatpush.plugins.host import Plugins
 from chatpush.realtime.hub import Hub
 from chatpush.realtime.tokens import Tokens
 from chatpush.recommend.catalogue import Catalogue
 from chatpush.schedule.reactor import React
 from chatpush.settings import Notify as NotifySettings
+from chatpush.settings import Settings
 from chatpush.support.conversations import Conversations
 from chatpush.support.ports import (
     Described,
@@ -57,6 +67,52 @@ SUBSCRIPTION_LIFE = timedelta(hours=12)
 SIGNED_IN = "signed_in"
 MOST_TURNS = 10_000
 PROMISE_TTL_SECONDS = 7 * 24 * 3600
+
+
+POLICY = ("marketing_cap", "marketing_cap_hours", "marketing_needs_consent", "default_quiet_hours", "caps")
+"""What a what-if may change of ``[notify]``."""
+
+
+def rules_with(notify: NotifySettings) -> Callable[[Mapping[str, Any]], Rules]:
+    """Return what makes the policy of changed settings."""
+
+    def changed(policy: Mapping[str, Any]) -> Rules:
+        unknown = [name for name in policy if name not in POLICY]
+        if unknown:
+            raise InvalidInput(
+                f"no {unknown[0][:40]!r} in the policy; there are {', '.join(POLICY)}", param="policy"
+            )
+        try:
+            return rules_of(NotifySettings.model_validate({**notify.model_dump(), **policy}))
+        except (ValidationError, ChatpushError) as error:
+            problem = error.message if isinstance(error, ChatpushError) else error.errors()[0]["msg"]
+            raise InvalidInput(f"policy: {problem}", param="policy") from error
+
+    return changed
+
+
+def price_of_messages(billing: Billing) -> Callable[[TenantId, int], Awaitable[tuple[Decimal, str]]]:
+    """Return what tells the price of messages by a tenant's plan."""
+
+    async def price(tenant: TenantId, count: int) -> tuple[Decimal, str]:
+        return await billing.estimate(tenant, Kind.MESSAGES, count)
+
+    return price
+
+
+def plugins_with(settings: Settings, clock: Clock) -> Callable[[Mapping[str, Mapping[str, Any]]], Plugins]:
+    """Return what loads the plugins anew, some with changed settings; they share nothing with those that run."""
+
+    def changed(own: Mapping[str, Mapping[str, Any]]) -> Plugins:
+        present = settings.plugins
+        merged = {name: {**present.settings.get(name, {}), **more} for name, more in own.items()}
+        plugins = present.model_copy(update={"settings": {**present.settings, **merged}})
+        try:
+            return loader.load(settings.model_copy(update={"plugins": plugins}), clock)
+        except PluginFailed as error:
+            raise InvalidInput(error.message, param="plugins") from error
+
+    return changed
 
 
 def rules_of(notify: NotifySettings) -> Rules:
@@ -215,9 +271,7 @@ def conversations_of(conversations: Conversations) -> Discloser:
         said = []
         for one in await conversations.of_user(tenant, user, limit):
             turns = await conversations.turns(one, MOST_TURNS)
-            words = [
-                {"by": turn.by, "name": turn.name, "text": turn.text, "at": turn.at} for turn in turns
-            ]
+            words = [{"by": turn.by, "name": turn.name, "text": turn.text, "at": turn.at} for turn in turns]
             said.append({"id": one.id, "created_at": one.created_at, "turns": words})
         return said
 

@@ -84,6 +84,7 @@ from chatpush.schedule.reactor import Reactor
 from chatpush.schedule.results import CampaignResults
 from chatpush.schedule.runs import Runs
 from chatpush.schedule.triggered import EventCampaigns
+from chatpush.schedule.what_if import WhatIf
 from chatpush.settings import Settings
 from chatpush.store.database import Database
 from chatpush.store.opening import open_database
@@ -342,6 +343,11 @@ class Rooms:
             database, vault, self.campaigns, self.audience, self.messages, self.templates, drafting, clock
         )
         self.dry_runs = DryRuns(self.campaigns, self.audience, self.templates, drafting)
+        self.what_if = WhatIf(
+            database, vault, self.campaigns, self.messages, self.audience, self.users, self.templates, drafting,
+            self.behaviour, bridges.price_of_messages(self.billing), clock, bridges.rules_with(self.settings.notify),
+            bridges.plugins_with(self.settings, clock), self.settings.notify.channel_prices,
+        )  # fmt: skip
         self.alarm = Alarm(self.campaigns, self.runs, clock)
         kept = timedelta(days=self.settings.recommend.retention_days)
         self.alarm.every("forget events", DAY_SECONDS, lambda: self.behaviour.forget(kept))

@@ -4,6 +4,7 @@
 refused. Units stand in names.
 """
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -207,6 +208,10 @@ class Notify(Section):
     page_size: int = Field(500, ge=1, le=10_000, description="Users fanned out in one transaction.")
     read_from_users: int = Field(
         1000, ge=0, description="Topics and everyone, beyond so many users, are fanned out on read."
+    )
+    channel_prices: dict[str, Decimal] = Field(
+        default_factory=dict,
+        description="What a message by a channel costs beside the plan, by its name; for estimates.",
     )
     marketing_cap: int = Field(3, ge=0, description="Marketing messages a user gets per window; 0: no cap.")
     marketing_cap_hours: int = Field(24, ge=1, description="The window of marketing_cap.")

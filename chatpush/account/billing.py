@@ -7,11 +7,23 @@ quota may be passed by what other nodes let through in that time.
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 
 import structlog
 
 from chatpush.account.metering import Meter
-from chatpush.account.plans import PLANS, Bill, Kind, Period, Plan, Standing, Verdict, bill_so_far, period_of
+from chatpush.account.plans import (
+    PLANS,
+    Bill,
+    Kind,
+    Period,
+    Plan,
+    Rate,
+    Standing,
+    Verdict,
+    bill_so_far,
+    period_of,
+)
 from chatpush.account.plans import verdict as judge
 from chatpush.account.tenants import Tenants
 from chatpush.clock import Clock
@@ -52,6 +64,16 @@ class Billing:
         plan, period = await self._current(tenant, self._clock.now().date())
         used = await self._meter.total(tenant, period.first, period.last)
         return bill_so_far(used, plan, period)
+
+    async def estimate(self, tenant: TenantId, kind: Kind, more: int) -> tuple[Decimal, str]:
+        """Return what so many uses more would cost in the present period, and the currency.
+
+        Raises:
+            NotFound: there is no such tenant.
+        """
+        known = await self._usage(tenant)
+        rate, used = known.plan.rates.get(kind, Rate(0)), known.used.get(kind.value, 0)
+        return rate.price(used + more) - rate.price(used), known.plan.currency
 
     async def verdict(self, tenant: TenantId, kind: Kind, more: int = 0) -> Verdict:
         """Judge whether the tenant may use more; without ``plan.enforce`` nothing is refused."""

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from chatpush.cli.remote import Remote, remote_options
 from chatpush.cli.tables import show, table
+from chatpush.cli.what_if import WHAT_IF_USERS, assigned, hours_of, replayed, told
 from chatpush.errors import InvalidInput
 
 
@@ -115,6 +116,32 @@ def dry_run(campaign: str, samples: int, user: str, url: str, key: str) -> None:
         click.echo(f"  {sample['title']}\n  {sample['body']}")
         for item in sample["items"]:
             click.echo(f"  - {item['title']}: {item['reason']}")
+
+
+@campaigns.command("what-if")
+@click.argument("campaign")
+@click.option(
+    "--since", "hours", default="24h", show_default=True, help="How far back: 24h, 7d; at most 31d."
+)
+@click.option("--set", "changes", multiple=True, metavar="FIELD=JSON", help="Another value of a field of it.")
+@click.option("--policy", multiple=True, metavar="NAME=JSON", help="Another setting of [notify].")
+@click.option("--plugin", multiple=True, metavar="PLUGIN.NAME=JSON", help="Another setting of a plugin.")
+@remote_options
+def what_if(
+    campaign: str, hours: str, changes: tuple[str, ...], policy: tuple[str, ...], plugin: tuple[str, ...],
+    url: str, key: str,
+) -> None:  # fmt: skip
+    """Replay the past through a CAMPAIGN (an id, or a JSON file) as it would be changed; nothing is sent."""
+    question: dict[str, Any] = {
+        "hours": hours_of(hours), "users": WHAT_IF_USERS, "policy": dict(map(assigned, policy)),
+        "plugins": _by_plugin(plugin),
+    }  # fmt: skip
+    own = dict(map(assigned, changes))
+    if campaign.startswith("cmp_"):
+        path, question["changes"] = f"/v1/campaigns/{campaign}/what-if", own
+    else:
+        path, question["campaign"] = "/v1/campaigns/what-if", {**_json(Path(campaign)), **own}
+    click.echo(told(replayed(url, key, path, question)))
 
 
 @campaigns.command()
@@ -222,6 +249,16 @@ def _turn(url: str, key: str, campaign: str, run_id: str, act: str) -> None:
         return
     held = _post(url, key, f"/v1/campaigns/{campaign}/runs/{run_id}/{act}")
     click.echo(f"{held['id']}: {held['state']} after {held['users']} users")
+
+
+def _by_plugin(settings: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in map(assigned, settings):
+        plugin, dot, setting = name.partition(".")
+        if not dot:
+            raise InvalidInput(f"{name!r}: write --plugin PLUGIN.SETTING=VALUE")
+        found.setdefault(plugin, {})[setting] = value
+    return found
 
 
 def _chance(p: float | None) -> str:

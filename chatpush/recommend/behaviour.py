@@ -18,6 +18,7 @@ from typing import Any
 from chatpush.clock import Clock
 from chatpush.domain import Event, EventId, ItemId, TenantId, UserId, from_ms, new_id, to_ms
 from chatpush.errors import VaultError
+from chatpush.notify.listing import among
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
 
@@ -110,6 +111,39 @@ class Behaviour:
             "SELECT * FROM event WHERE tenant = :t AND id = :e", t=tenant, e=event
         )
         return (await self._open(tenant, rows))[0] if rows else None
+
+    async def users_of_type(
+        self, tenant: TenantId, kind: str, since: datetime, until: datetime, after: str, limit: int
+    ) -> tuple[list[UserId], UserId | None]:
+        """Return users beyond an id who had events of a type within a time, and where to go on (None: the end)."""
+        rows = await self._database.read(
+            "SELECT DISTINCT user_id FROM event WHERE tenant = :t AND at > :since AND at <= :until AND type = :k"
+            " AND user_id > :after ORDER BY user_id LIMIT :n",
+            t=tenant, since=to_ms(since), until=to_ms(until), k=kind, after=after, n=limit,
+        )  # fmt: skip
+        users = [UserId(row["user_id"]) for row in rows]
+        return users, users[-1] if len(users) == limit else None
+
+    async def count_users_of_type(self, tenant: TenantId, kind: str, since: datetime, until: datetime) -> int:
+        """Return how many users had events of a type within a time."""
+        rows = await self._database.read(
+            "SELECT COUNT(DISTINCT user_id) AS n FROM event WHERE tenant = :t AND at > :since AND at <= :until"
+            " AND type = :k",
+            t=tenant, since=to_ms(since), until=to_ms(until), k=kind,
+        )  # fmt: skip
+        return int(rows[0]["n"])
+
+    async def of_type(
+        self, tenant: TenantId, kind: str, since: datetime, until: datetime, users: Sequence[UserId], limit: int
+    ) -> list[Event]:  # fmt: skip
+        """Return the events of a type that some users had within a time, oldest first."""
+        names, params = among(users)
+        rows = await self._database.read(
+            f"SELECT * FROM event WHERE tenant = :t AND user_id IN {names} AND at > :since AND at <= :until"
+            " AND type = :k ORDER BY at, id LIMIT :n",
+            t=tenant, since=to_ms(since), until=to_ms(until), k=kind, n=limit, **params,
+        )  # fmt: skip
+        return await self._open(tenant, rows)
 
     async def recent(self, tenant: TenantId, user: UserId) -> tuple[Event, ...]:
         """Return what matters about a user now, newest first.

@@ -113,12 +113,17 @@ class Recommender:
         limit: int,
         locale: str = "",
         kind: str = FOR_YOU,
+        *,
+        noted: bool = True,
     ) -> dict[UserId, list[Pick]]:
-        """Return picks for many users, a page of them at a time, among all items or only some."""
+        """Return picks for many users, a page of them at a time, among all items or only some.
+
+        Not ``noted``: nobody will see them, so nothing is to be learned from what follows.
+        """
         found: dict[UserId, list[Pick]] = {}
         for start in range(0, len(users), USERS_AT_ONCE):
             page = users[start : start + USERS_AT_ONCE]
-            answers = await self._picked(tenant, page, limit, locale, kind)
+            answers = await self._picked(tenant, page, limit, locale, kind, noted=noted)
             found |= {user: list(one.picks) for user, one in zip(page, answers, strict=True)}
         return found
 
@@ -164,6 +169,8 @@ class Recommender:
         limit: int,
         locale: str,
         kind: str = FOR_YOU,
+        *,
+        noted: bool = True,
     ) -> list[Picked]:
         shelf = await self.training.ready(tenant)
         if not shelf.items:
@@ -181,7 +188,7 @@ class Recommender:
             await asyncio.gather(*(self._ask_foreign(one, shelf) for one in asked))
         answers = await asyncio.to_thread(self._answer, asked, shelf)
         for one, answer in zip(asked, answers, strict=True):
-            if one.user:
+            if one.user and noted:
                 self._on_shown(tenant, one.user, answer)
         return answers
 

@@ -44,11 +44,12 @@ class Drafting:
         self._restraint = restraint
 
     async def address(
-        self, tenant: TenantId, definition: Definition, users: Sequence[UserId]
+        self, tenant: TenantId, definition: Definition, users: Sequence[UserId], *, noted: bool = True
     ) -> list[Addressed]:
         """Return each user's data.
 
         No message gets who has no pick of a recommending campaign, and whom advertising does no good.
+        ``noted``: the recommender remembers what was shown.
         """
         if self._restraint is not None and definition.category is Category.MARKETING:
             spared = await self._restraint.spared(tenant, users)
@@ -63,7 +64,7 @@ class Drafting:
                 for person, words in zip(people, texts, strict=True)
             ]
         picks = await self._recommender.pick_many(
-            tenant, users, definition.picks, definition.locale or "", definition.picks_kind
+            tenant, users, definition.picks, definition.locale or "", definition.picks_kind, noted=noted
         )
         addressed = []
         for person in people:

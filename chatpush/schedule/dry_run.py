@@ -68,7 +68,7 @@ class DryRuns:
             users += len(page)
             if not user:
                 first += page[: max(0, min(samples, MOST_SAMPLES) - len(first))]
-        addressed = await self._drafting.address(tenant, definition, first)
+        addressed = await self._drafting.address(tenant, definition, first, noted=False)
         shown = [await self._sample(tenant, definition, one) for one in addressed]
         missing = set(first) - {one.user for one in shown}
         shown += [Sample(one, "", problem="nothing to recommend") for one in sorted(missing)]

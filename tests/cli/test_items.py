@@ -45,6 +45,7 @@ async def test_csv_files_come_in_and_once_more_change_nothing(served: Served, tm
     done = await call(served, items, "import", str(tmp_path / "items.csv"))
     assert done.exit_code == 0, done.output
     assert "2 items imported" in done.output
+    assert "2/2" in done.output  # the line of names is no item
     mug = await served.chatpush.catalogue.get(DEFAULT_TENANT, ItemId("mug"))
     assert (mug.title, str(mug.price), mug.stock, mug.tags) == ("红色 Mug", "9.5", 4, ("kitchen", "red"))
     assert mug.attributes == {"brand": "Acme"}
@@ -161,3 +162,34 @@ async def test_a_preset_is_one_command_and_a_run_can_be_ended(served: Served) ->
     assert "is cancelled; only one" in str(
         (await call(served, campaigns, "pause", campaign, "--run", run)).exception
     )
+
+
+async def test_what_if_adds_pages_up_and_takes_a_file(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatpush.cli.campaigns.WHAT_IF_USERS", 40)
+    await served.told("PUT", "/v1/topics/many/members", {"users": [f"u{n}" for n in range(100)]})
+    plan = {
+        "name": "Hourly", "to": [{"topic": "many"}], "content": {"title": "Hello"}, "category": "marketing",
+        "trigger": {"kind": "interval", "every": 1, "unit": "days", "start_at": "2026-01-01T00:00"},
+    }  # fmt: skip
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps(plan))
+    unstored = await call(served, campaigns, "what-if", str(file), "--since", "2d")
+    assert "2 firings, 100 users" in unstored.output, unstored.exception
+    assert "would have sent 0 of 200 messages" in unstored.output
+    assert "not sent, no_consent: 200" in unstored.output
+    campaign = (await call(served, campaigns, "create", str(file))).output.split()[0]
+    asked = await call(
+        served, campaigns, "what-if", campaign, "--since", "24h", "--policy", "marketing_needs_consent=false",
+        "--set", 'content={"title": "Good morning"}',
+    )  # fmt: skip
+    assert "would have sent 100 of 100 messages" in asked.output, asked.exception
+    assert "Good morning" in asked.output
+    for wrong, words in (
+        (("--since", "soon"), "not a span such as 24h"),
+        (("--set", "title"), "write NAME=VALUE"),
+        (("--plugin", "x=1"), "write --plugin PLUGIN.SETTING=VALUE"),
+    ):
+        refused = await call(served, campaigns, "what-if", campaign, *wrong)
+        assert words in str(refused.exception)

@@ -1,8 +1,10 @@
 """Build recommend and schedule over notify, as the app wires them."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
+from chatpush import bridges
 from chatpush.clock import Clock
 from chatpush.domain import TenantId, UserId
 from chatpush.notify.template_source import LocaleSource
@@ -20,6 +22,8 @@ from chatpush.schedule.reactor import Reactor
 from chatpush.schedule.results import CampaignResults
 from chatpush.schedule.runs import Runs
 from chatpush.schedule.triggered import EventCampaigns
+from chatpush.schedule.what_if import WhatIf
+from chatpush.settings import Settings
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from tests.notify.building import Room, build_room
@@ -38,6 +42,7 @@ class Office:
     runs: Runs
     dry_runs: DryRuns
     results: CampaignResults
+    what_if: WhatIf
     event_campaigns: EventCampaigns
     reactor: Reactor
 
@@ -88,6 +93,12 @@ def build_office(
     reactor = Reactor(database, behaviour, [event_campaigns.on_event], clock)
     dry_runs = DryRuns(campaigns, room.audience, room.templates, drafting)
     results = CampaignResults(database, campaigns, clock)
+    settings = Settings(plugins={"enabled": ["content_filter"]})
+    what_if = WhatIf(
+        database, vault, campaigns, room.messages, room.audience, room.users, room.templates, drafting, behaviour,
+        penny_each, clock, bridges.rules_with(settings.notify), bridges.plugins_with(settings, clock),
+        {"webpush": Decimal("0.10")},
+    )  # fmt: skip
     return Office(
         room,
         tenant,
@@ -98,9 +109,15 @@ def build_office(
         runs,
         dry_runs,
         results,
+        what_if,
         event_campaigns,
         reactor,
     )
+
+
+async def penny_each(_: TenantId, count: int) -> tuple[Decimal, str]:
+    """Price messages at a hundredth."""
+    return Decimal(count) / 100, "EUR"
 
 
 def spec(**changes: Any) -> dict[str, Any]:

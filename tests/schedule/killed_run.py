@@ -43,7 +43,7 @@ async def carry_on(path: Path) -> None:
         print("after", flush=True)
         return message
 
-    office.room.messages.accept = telling  # type: ignore[method-assign]
+    office.room.messages.accept = telling  # type: ignore[method-assign, assignment]
     await office.runs.start()
 
     async def finished() -> bool:

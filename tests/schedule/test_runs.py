@@ -194,7 +194,7 @@ async def test_a_page_done_twice_is_sent_once_even_if_users_joined_meanwhile(
         await accept(tenant, draft, idempotency_key, **more)
         raise Unavailable("killed behind the commit")
 
-    office.room.messages.accept = accept_then_die  # type: ignore[method-assign]
+    office.room.messages.accept = accept_then_die  # type: ignore[method-assign, assignment]
     await office.runs.turn()
     office.room.messages.accept = accept  # type: ignore[method-assign]
     await office.people("abe", "amy", attributes={"name": "new"})  # between ann and bob
@@ -214,7 +214,7 @@ async def test_a_page_that_fails_is_tried_again_later_and_given_up_in_the_end(
     ) -> MessageId:
         raise Unavailable("the disk is full")
 
-    office.room.messages.accept = refuse  # type: ignore[method-assign]
+    office.room.messages.accept = refuse  # type: ignore[method-assign, assignment]
     await office.runs.turn()
     pause = await office.runs.turn()
     assert pause is not None

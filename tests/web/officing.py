@@ -7,11 +7,22 @@ from chatpush.clock import Clock
 from chatpush.domain import DEFAULT_TENANT
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
-from chatpush.web.api import campaign_results, campaign_runs, campaigns, events, items, recommendations
+from chatpush.web.api import (
+    campaign_results,
+    campaign_runs,
+    campaign_what_if,
+    campaigns,
+    events,
+    items,
+    recommendations,
+)
 from tests.schedule.building import Office, build_office
 from tests.web.harness import Client, serve
 
-NOUNS = [noun.routes for noun in (campaigns, campaign_runs, campaign_results, events, items, recommendations)]
+NOUNS = [
+    noun.routes
+    for noun in (campaigns, campaign_runs, campaign_what_if, campaign_results, events, items, recommendations)
+]
 
 
 @asynccontextmanager
@@ -26,6 +37,7 @@ async def officing(database: Database, vault: Vault, clock: Clock) -> AsyncItera
         office.runs,
         office.dry_runs,
         office.results,
+        office.what_if,
     )
     services = {Clock: clock, **office.room.services(), **{type(one): one for one in own}}
     try:
