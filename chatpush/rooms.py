@@ -301,6 +301,7 @@ class Rooms:
             self.conversations, embedded, modelled, self.promises, Gate(self.retrieval, settings), self.hub,
             bridges.describe_item(self.catalogue), bridges.describe_delivery(self.inbox),
             bridges.locale_of(self.users), bridges.reader_of(self.users), settings, clock,
+            self.plugins.filter_question,
         )  # fmt: skip
 
     def _build_model(self) -> None:

@@ -4,17 +4,19 @@ A plugin can't grow what it was given without bound: ``LARGEST_ANSWER`` is far
 beyond any message, and small enough that a thousand of them fit into memory.
 """
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from chatpush.domain import Content, OutgoingMessage
-from chatpush.plugins.contracts import Defer, Drop
+from chatpush.plugins.contracts import Defer, Drop, Question
 
 LARGEST_ANSWER = 262_144
 GREW = f"returned more than {LARGEST_ANSWER} characters"
 LONGEST_REASON = 500
 LONGEST_WAIT = timedelta(days=31)
+LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 
 
 def is_anything(_answer: Any) -> str:
@@ -49,6 +51,26 @@ def is_drop(answer: Any) -> str:
     return (
         "" if len(answer.reason) <= LONGEST_REASON else f"gave a reason of over {LONGEST_REASON} characters"
     )
+
+
+def is_question(sent: Question) -> Callable[[Any], str]:
+    """Return the check of what a filter made of a question: its words and language, never whose it is."""
+
+    def check(answer: Any) -> str:
+        if answer is None:
+            return ""
+        if not isinstance(answer, Question):
+            return is_drop(answer)
+        for name in ("tenant", "user", "conversation"):
+            if getattr(answer, name) != getattr(sent, name):
+                return f"changed the question's {name}"
+        if not isinstance(answer.text, str) or not answer.text.strip():
+            return "returned a question without words; drop it with a reason instead"
+        if not isinstance(answer.language, str) or not LOCALE.fullmatch(answer.language):
+            return f"gave the language {answer.language!r:.40}, which is no locale"
+        return GREW if len(answer.text) > LARGEST_ANSWER else ""
+
+    return check
 
 
 def is_defer(answer: Defer, now: datetime) -> str:

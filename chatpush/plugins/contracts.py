@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from chatpush.domain import (
     Content,
+    ConversationId,
     Event,
     Identity,
     Item,
@@ -41,6 +42,17 @@ class Defer:
 
     until: datetime
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a user writes in a chat. ``language`` is a locale: it decides the answer's words and the team."""
+
+    tenant: TenantId
+    user: UserId
+    conversation: ConversationId
+    text: str
+    language: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from chatpush.plugins import samples
 from chatpush.plugins.host import Plugins
 
 SAMPLES = (
-    "event", "exchange", "identity", "item", "message", "ranking", "receipt", "run", "user", "TENANT", "MOMENT",
+    "event", "exchange", "identity", "item", "message", "question", "ranking", "receipt", "run", "user",
+    "TENANT", "MOMENT",
 )  # fmt: skip
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 SHOWN = 200

@@ -20,6 +20,7 @@ from chatpush.plugins.contracts import (
     Drop,
     Exporter,
     Format,
+    Question,
     Ranker,
     RpcMethod,
     Tool,
@@ -77,6 +78,11 @@ def filter_message(
 @spec
 def filter_publication(channel: str, data: bytes, user: str, settings: dict[str, Any]) -> bytes | Drop | None:
     """Change, drop or keep what a client publishes to a channel."""
+
+
+@spec
+def filter_question(question: Question, settings: dict[str, Any]) -> Question | Drop | None:
+    """Change, drop or keep what a user writes in a chat, before it is stored and answered."""
 
 
 @spec

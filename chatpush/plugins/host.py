@@ -10,7 +10,7 @@ from typing import Any, cast
 from chatpush import settings as configuration
 from chatpush.clock import Clock, SystemClock
 from chatpush.domain import Event, OutgoingMessage, Receipt
-from chatpush.plugins.answers import is_anything, is_data, is_message, is_text
+from chatpush.plugins.answers import is_anything, is_data, is_message, is_question, is_text
 from chatpush.plugins.contracts import (
     Audience,
     Channel,
@@ -18,6 +18,7 @@ from chatpush.plugins.contracts import (
     Drop,
     Exporter,
     Format,
+    Question,
     Ranker,
     RpcMethod,
     Tool,
@@ -78,6 +79,12 @@ class Plugins(Roster):
         """Pass a client's publication through every filter."""
         arguments = {"channel": channel, "data": data, "user": user}
         return cast(bytes | Drop, await self._filtered("filter_publication", arguments, "data", is_data))
+
+    async def filter_question(self, question: Question) -> Question | Drop:
+        """Pass what a user writes in a chat through every filter; the first Drop ends it."""
+        check = is_question(question)
+        passed = await self._filtered("filter_question", {"question": question}, "question", check)
+        return cast(Question | Drop, passed)
 
     async def filter_prompt(self, text: str, exchange: Exchange) -> str | Drop:
         """Pass a text on its way to a language model through every filter; call it for each text.

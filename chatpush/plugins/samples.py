@@ -12,6 +12,7 @@ from typing import Any
 from chatpush.domain import (
     Category,
     Content,
+    ConversationId,
     DeliveryId,
     Event,
     EventId,
@@ -27,7 +28,7 @@ from chatpush.domain import (
     User,
     UserId,
 )
-from chatpush.plugins.contracts import RankingRequest
+from chatpush.plugins.contracts import Question, RankingRequest
 from chatpush.plugins.exchange import Exchange
 
 TENANT = TenantId("default")
@@ -61,6 +62,11 @@ def message(title: str = "Hello", body: str = "How are you?", **changes: Any) ->
 def exchange(name: str = "emma", purpose: str = "answer") -> Exchange:
     """Return a request to a language model about a user."""
     return Exchange(TENANT, UserId(name), purpose)
+
+
+def question(text: str = "Where is my order?", **changes: Any) -> Question:
+    """Return something a user writes in a chat."""
+    return replace(Question(TENANT, UserId("emma"), ConversationId("cnv_1"), text, "en"), **changes)
 
 
 def event(kind: str = "view", item: str | None = None, **changes: Any) -> Event:

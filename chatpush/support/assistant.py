@@ -7,6 +7,7 @@ assistant answers instead.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -24,6 +25,7 @@ from chatpush.domain import (
     UserId,
 )
 from chatpush.errors import InvalidInput, NotFound, Unavailable, WriterUnavailable
+from chatpush.plugins.contracts import Drop, Question
 from chatpush.rounds import Rounds
 from chatpush.settings import Support
 from chatpush.store.database import Transaction
@@ -54,6 +56,7 @@ STOP_SECONDS = 5.0
 HISTORY = 40
 BUSY_CONVERSATIONS = 500
 Place = tuple[TenantId, ConversationId]
+FilterQuestion = Callable[[Question], Awaitable[Question | Drop]]
 
 
 class Assistant:
@@ -73,7 +76,9 @@ class Assistant:
         reader_of: ReaderOf,
         settings: Support,
         clock: Clock,
+        filter_question: FilterQuestion | None = None,
     ) -> None:
+        self._filter_question = filter_question
         self._conversations = conversations
         self._embedded = embedded
         self._modelled = modelled
@@ -138,15 +143,25 @@ class Assistant:
         """Take in a user's turn, with files if there are any, and see to it that it is answered.
 
         Raises:
-            InvalidInput: it is empty or too long.
+            InvalidInput: it is empty or too long, or a plugin will not have it.
         """
         if len(text) > self._settings.max_turn_chars:
             raise InvalidInput(f"at most {self._settings.max_turn_chars} characters at once", param="text")
-        language = detect(text, conversation.language)
+        text, language = await self._filtered(conversation, text, detect(text, conversation.language))
         turn, due = await self._conversations.ask(conversation, text, language, client_id, attach)
         if due:
             self.wake(conversation.tenant, conversation.id)
         return turn
+
+    async def _filtered(self, conversation: Conversation, text: str, language: str) -> tuple[str, str]:
+        """Return a question and its language as the plugins leave them."""
+        if self._filter_question is None or not text.strip():
+            return text, language
+        question = Question(conversation.tenant, conversation.user, conversation.id, text, language)
+        verdict = await self._filter_question(question)
+        if isinstance(verdict, Drop):
+            raise InvalidInput(verdict.reason, param="text")
+        return verdict.text, verdict.language
 
     def wake(self, tenant: TenantId, conversation: ConversationId) -> None:
         """Have a conversation's due turns answered, soon and in order."""

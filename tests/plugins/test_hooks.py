@@ -18,7 +18,16 @@ from chatpush.domain import (
     UserId,
 )
 from chatpush.plugins import samples
-from chatpush.plugins.contracts import Candidate, Defer, Drop, RankingRequest, Record, Sent, ToolResult
+from chatpush.plugins.contracts import (
+    Candidate,
+    Defer,
+    Drop,
+    Question,
+    RankingRequest,
+    Record,
+    Sent,
+    ToolResult,
+)
 from chatpush.plugins.exchange import Exchange
 from tests.clocks import StillClock
 from tests.plugins.parts import host, plugin
@@ -204,6 +213,27 @@ async def test_hook_on_receipt() -> None:
 
     await host(plugin(on_receipt), own={"first": {"mark": "!"}}).on_receipt(samples.receipt())
     assert heard == ["seen!"]
+
+
+async def test_hook_filter_question() -> None:
+    def filter_question(question: Question) -> Any:
+        return {
+            "drop": Drop("no"), "text": replace(question, text="TEXT"), "fr": replace(question, language="fr"),
+            "blank": replace(question, text=" "), "klingon": replace(question, language="!"),
+            "other": replace(question, user=UserId("lin")),
+        }.get(question.text)  # fmt: skip
+
+    plugins = host(plugin(filter_question))
+
+    async def passed(text: str) -> Any:
+        return await plugins.filter_question(samples.question(text))
+
+    assert await passed("drop") == Drop("no")
+    assert await passed("text") == samples.question("TEXT")
+    assert await passed("fr") == samples.question("fr", language="fr")
+    for rubbish in ("blank", "klingon", "other"):
+        assert await passed(rubbish) == samples.question(rubbish)
+    assert plugins.states()[0].failures == 3
 
 
 async def test_hook_filter_prompt() -> None:
