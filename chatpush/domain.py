@@ -273,7 +273,11 @@ class OutgoingMessage:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Something that can be recommended."""
+    """Something that can be recommended.
+
+    Shown from ``valid_from`` until before ``valid_to``, and only to readers of its
+    ``language`` if it has one.
+    """
 
     tenant: TenantId
     id: ItemId
@@ -286,6 +290,9 @@ class Item:
     image: str = ""
     tags: tuple[str, ...] = ()
     attributes: dict[str, Any] = field(default_factory=dict)
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from chatpush.cli.remote import Refused, Remote, remote_options
-from chatpush.cli.rows import Row, count_lines, event_of_csv, item_of_csv, read
+from chatpush.cli.rows import Row, count_rows, event_of_csv, item_of_csv, read
 from chatpush.errors import InvalidInput
 
 BATCH = 500
@@ -35,8 +35,8 @@ def events() -> None:
 def import_items(file: Path, url: str, key: str) -> None:
     """Import items from FILE (.csv or .jsonl, also .gz).
 
-    CSV columns: id, title, text, price, currency, stock, url, image, tags (separated by ;);
-    any other column becomes an attribute.
+    CSV columns: id, title, text, price, currency, stock, url, image, tags (separated by ;),
+    valid_from, valid_to, language; any other column becomes an attribute.
     """
     changes: dict[str, int] = {}
 
@@ -82,9 +82,8 @@ def _import(
     named: Callable[[Row], Row] = lambda row: row,
 ) -> int:
     total = 0
-    lines = count_lines(file)
     with Remote(url, key) as remote, _bar() as progress:
-        task = progress.add_task(what, total=lines)
+        task = progress.add_task(what, total=count_rows(file))
         for batch in _batches(read(file, of_csv)):
             rows = [named(row) for _, row in batch]
             try:
@@ -92,8 +91,8 @@ def _import(
             except Refused as error:
                 raise _placed(file, batch, error) from error
             total += len(rows)
-            progress.update(task, completed=batch[-1][0])
-        progress.update(task, completed=lines)
+            progress.update(task, completed=total)
+        progress.update(task, completed=total, total=total)  # blank lines and cells of many lines are no rows
     return total
 
 

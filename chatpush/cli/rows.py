@@ -14,19 +14,25 @@ from typing import Any, TextIO
 from chatpush.errors import InvalidInput
 
 Row = dict[str, Any]
-ITEM_COLUMNS = frozenset({"id", "title", "text", "price", "currency", "stock", "url", "image", "tags"})
+ITEM_COLUMNS = frozenset(
+    {
+        "id", "title", "text", "price", "currency", "stock", "url", "image", "tags", "valid_from", "valid_to",
+        "language",
+    }
+)  # fmt: skip
 EVENT_COLUMNS = frozenset({"id", "user", "type", "item", "at"})
 
 
-def count_lines(path: Path) -> int:
-    """Return how many lines a file has, for the progress bar.
+def count_rows(path: Path) -> int:
+    """Return how many rows a file has at most, for the progress bar: a CSV's first line names the columns.
 
     Raises:
         InvalidInput: it can't be read.
     """
     try:
         with _binary(path) as file:
-            return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+            lines: int = sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+            return max(lines - (".csv" in path.suffixes), 0)
     except (OSError, EOFError) as error:
         raise InvalidInput(f"{path}: {error}") from error
 

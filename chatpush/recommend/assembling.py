@@ -5,7 +5,7 @@ the rest of the shelf fill what is empty, and the last slots go to items that
 had no chance yet, each with the probability it was given.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -90,7 +90,7 @@ class Assembler:
         """Return the list for one user; ``like``: candidates by likeness of words."""
         request, bars = asked.request, asked.bars
         weighed = [*((ranker.weight, found) for ranker, found in lists), *asked.foreign]
-        proposals = [one for one in blend.merged(weighed) if _may(one.item, shelf, bars)]
+        proposals = (one for one in blend.merged(weighed) if _may(one.item, shelf, bars))
         chosen = blend.spread(proposals, shelf.items, asked.limit)
         self._fill(chosen, request.tenant, shelf, bars, asked.limit)
         chances = [(1.0, False)] * len(chosen)
@@ -148,6 +148,11 @@ class Assembler:
         kept = len(chosen) - len(found)
         sure = [(max(chance, 0.01), put) for chance, put in exploit[:kept]]
         return [*chosen[:kept], *found], [*sure, *drawn]
+
+    def arrivals(self, tenant: TenantId) -> Collection[ItemId]:
+        """Return the new arrivals found last that had no chance yet, a bounded number."""
+        cached = self._untried_by.get(tenant)
+        return sorted(cached.arrivals & cached.chances)[: blend.DRAWN] if cached else ()
 
     def untried(self, tenant: TenantId, shelf: Shelf, now: datetime) -> "Untried":
         """Return the items hardly anybody touched, and new arrivals; found once per fit and day."""

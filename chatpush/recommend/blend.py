@@ -7,9 +7,10 @@ to like yet. The same user gets the same list all day.
 
 import hashlib
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -25,8 +26,8 @@ SPREAD_OVER = 4
 """Candidates per slot that take part in the spreading."""
 NEW_FOR = timedelta(days=14)
 UNTRIED_USERS = 2
-ARRIVAL = 0.5
-"""What being new is worth in the draw."""
+ARRIVAL, ARRIVAL_ALIKE = 0.5, 6.0
+"""What being new is worth in the draw, and how many times more likeness to the user's taste is then worth."""
 DRAWN = 100
 DRAW_FLOOR = 0.05
 """What the least promising untried item is worth in the draw."""
@@ -51,10 +52,18 @@ class Forbidden:
     brands: frozenset[str] = frozenset()
     only: Collection[ItemId] | None = None
     """If given, nothing else is allowed."""
+    at: datetime | None = None
+    """The moment of showing; None asks nothing about an item's time."""
+    language: str = ""
+    """The reader's, if it is known."""
 
     def allows(self, item: Item) -> bool:
-        """Return whether the item may be shown: in stock and not forbidden."""
+        """Return whether the item may be shown: in stock, in its time, in the reader's language, not forbidden."""
         if self.only is not None and item.id not in self.only:
+            return False
+        if self.at is not None and not _in_time(item, self.at):
+            return False
+        if self.language and item.language and _language(item.language) != self.language:
             return False
         if item.id in self.items or (item.stock is not None and item.stock <= 0):
             return False
@@ -63,7 +72,18 @@ class Forbidden:
         return not (self.brands and str(item.attributes.get("brand", "")).lower() in self.brands)
 
 
-def forbidden(events: Sequence[Event], now: datetime, due: Collection[ItemId] = frozenset()) -> Forbidden:
+def _in_time(item: Item, at: datetime) -> bool:
+    begun = item.valid_from is None or item.valid_from <= at
+    return begun and (item.valid_to is None or at < item.valid_to)
+
+
+def _language(locale: str) -> str:
+    return locale.replace("_", "-").split("-")[0].lower()
+
+
+def forbidden(
+    events: Sequence[Event], now: datetime, due: Collection[ItemId] = frozenset(), locale: str = ""
+) -> Forbidden:
     """Read from a user's events what they bought lately, dismissed, or asked not to see.
 
     What is ``due`` to be bought again may be shown though it was bought.
@@ -87,30 +107,33 @@ def forbidden(events: Sequence[Event], now: datetime, due: Collection[ItemId] = 
                 value = str(event.properties.get(name, "")).lower()
                 if value:
                     (known.add if event.type == "mute" else known.discard)(value)
-    return Forbidden(frozenset(items), frozenset(tags), frozenset(brands))
+    return Forbidden(frozenset(items), frozenset(tags), frozenset(brands), at=now, language=_language(locale))
 
 
-def merged(proposals: Iterable[tuple[float, Sequence[Candidate]]]) -> list[Proposal]:
-    """Add up the rankers' weighed scores per item, best first, with the heaviest reason."""
+def merged(proposals: Iterable[tuple[float, Sequence[Candidate]]]) -> Iterator[Proposal]:
+    """Add up the rankers' weighed scores per item; yield them best first, with the heaviest reason."""
     total: dict[ItemId, float] = {}
     heaviest: dict[ItemId, tuple[float, Candidate]] = {}
     for weight, candidates in proposals:
         for candidate in candidates:
-            gain = weight * min(max(candidate.score, 0.0), 1.0)
-            total[candidate.item] = total.get(candidate.item, 0.0) + gain
-            if candidate.item not in heaviest or gain > heaviest[candidate.item][0]:
-                heaviest[candidate.item] = (gain, candidate)
-    order = sorted(total, key=lambda item: (-total[item], item))
-    return [
-        Proposal(item, total[item], heaviest[item][1].reason_code, heaviest[item][1].reason_values)
-        for item in order
-    ]
+            item, score = candidate.item, candidate.score
+            gain = weight * (score if 0.0 <= score <= 1.0 else float(score > 1.0))
+            before = heaviest.get(item)
+            if before is None:
+                total[item], heaviest[item] = gain, (gain, candidate)
+                continue
+            total[item] += gain
+            if gain > before[0]:
+                heaviest[item] = (gain, candidate)
+    for item in sorted(total, key=lambda item: (-total[item], item)):
+        best = heaviest[item][1]
+        yield Proposal(item, total[item], best.reason_code, best.reason_values)
 
 
-def spread(proposals: Sequence[Proposal], items: Mapping[ItemId, Item], limit: int) -> list[Proposal]:
+def spread(proposals: Iterable[Proposal], items: Mapping[ItemId, Item], limit: int) -> list[Proposal]:
     """Take the best, each further one of a kind (its first tag) counting less."""
     waiting: dict[str, deque[Proposal]] = {}
-    for proposal in proposals[: limit * SPREAD_OVER]:
+    for proposal in islice(proposals, limit * SPREAD_OVER):
         waiting.setdefault(_kind(items, proposal.item), deque()).append(proposal)
     worth = dict.fromkeys(waiting, 1.0)
     taken: list[Proposal] = []
@@ -167,7 +190,8 @@ def pool(
             )
     for item in sorted(arrivals & chances)[:DRAWN]:
         before = found.get(item)
-        found[item] = Proposal(item, ARRIVAL + (before.score if before else 0.0), "new_arrival")
+        alike = ARRIVAL_ALIKE * before.score if before else 0.0
+        found[item] = Proposal(item, ARRIVAL + alike, "new_arrival")
     return found
 
 

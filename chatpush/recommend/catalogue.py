@@ -16,13 +16,14 @@ from functools import cached_property
 from typing import Any
 
 from chatpush.clock import Clock
-from chatpush.domain import Item, ItemId, TenantId, new_id, to_ms
+from chatpush.domain import Item, ItemId, TenantId, from_ms, new_id, to_ms
 from chatpush.errors import NotFound
 from chatpush.store.database import Database, Row, Transaction
 
 UPSERT = """(tenant, id) DO UPDATE SET title = excluded.title, text = excluded.text,
  price = excluded.price, currency = excluded.currency, stock = excluded.stock, url = excluded.url,
  image = excluded.image, tags = excluded.tags, attributes = excluded.attributes,
+ valid_from = excluded.valid_from, valid_to = excluded.valid_to, language = excluded.language,
  updated_at = excluded.updated_at"""
 LOOK_AGAIN = timedelta(seconds=30)
 """How long another node's change may stay unseen."""
@@ -166,6 +167,8 @@ def _row(tenant: TenantId, item: Item, now: int) -> Row:
         "stock": item.stock, "url": item.url, "image": item.image,
         "tags": json.dumps(item.tags, ensure_ascii=False),
         "attributes": json.dumps(item.attributes, ensure_ascii=False),
+        "valid_from": None if item.valid_from is None else to_ms(item.valid_from),
+        "valid_to": None if item.valid_to is None else to_ms(item.valid_to), "language": item.language,
         "created_at": now, "updated_at": now,
     }  # fmt: skip
 
@@ -176,6 +179,8 @@ def _item(row: Row) -> Item:
         price=None if row["price"] is None else Decimal(row["price"]), currency=row["currency"],
         stock=row["stock"], url=row["url"], image=row["image"],
         tags=tuple(json.loads(row["tags"])), attributes=json.loads(row["attributes"]),
+        valid_from=None if row["valid_from"] is None else from_ms(row["valid_from"]),
+        valid_to=None if row["valid_to"] is None else from_ms(row["valid_to"]), language=row["language"],
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from chatpush.recommend.collaborative import Settings, without_own
-from chatpush.recommend.ease import MOST_ITEMS, ease
+from chatpush.recommend.ease import MOST_ITEMS, Ease, ease
 from chatpush.recommend.footprints import Floats, Ints
 from chatpush.recommend.spectral import TINY, Spectrum, spectrum
 from chatpush.recommend.walk import Walk
@@ -48,8 +48,8 @@ class Choice:
     ndcg: float
     users: int
     tried: tuple[dict[str, Any], ...] = ()
-    vectors: Floats | None = None
-    """Directions found on the way; the final fit starts from them."""
+    vectors: NDArray[np.float16] | None = None
+    """Directions found on the way, coarsely; the final fit starts from them."""
 
     def report(self) -> dict[str, Any]:
         """Return it for people and files."""
@@ -127,7 +127,7 @@ def choose(
     tell("trying settings")
     best, tried = _search(pooled)
     recall, ndcg = pooled.quality(best)
-    return Choice(best, recall, ndcg, int(users.size), tuple(tried), found.vectors)
+    return Choice(best, recall, ndcg, int(users.size), tuple(tried), found.vectors.astype(np.float16))
 
 
 def _keys(settings: Settings) -> Iterator[tuple[tuple[Any, ...], float]]:
@@ -136,21 +136,42 @@ def _keys(settings: Settings) -> Iterator[tuple[tuple[Any, ...], float]]:
     yield ("ease", settings.penalty), settings.ease
 
 
-def _scorers(
-    known: Matrix, found: Spectrum
-) -> list[tuple[tuple[Any, ...], Callable[[Matrix], Floats], tuple[float, ...]]]:
-    """Return (key without its last, scorer, item damping exponents or none)."""
+@dataclass(frozen=True)
+class Scorers:
+    """Every part that may be chosen, fitted: walks by (spread, start), EASE by penalty, directions by width."""
+
+    walks: dict[tuple[float, float], Walk]
+    eases: dict[float, Ease]
+    spectrum: Spectrum
+    widths: tuple[int, ...]
+
+    def scored(self, rows: Matrix) -> Iterator[tuple[tuple[Any, ...], Floats, tuple[float, ...]]]:
+        """Yield, part by part: its key, the raw scores of users × items, and item damping exponents to try."""
+        for (spread, start), walk in self.walks.items():
+            yield ("walk", spread, start), walk.scores_many(rows), ENDS
+        places = self.spectrum.damped(self.spectrum.directions(rows))
+        total = np.zeros(rows.shape, dtype=np.float32)
+        before = 0
+        for width in self.widths:
+            # Wider ones contain the narrower: each direction is read once. Lengths are levelled by the caller.
+            total += places[:, before:width] @ self.spectrum.vectors[:, before:width].T
+            before = width
+            yield ("spectral", width), total * self.spectrum.root, ()
+        for penalty, found in self.eases.items():
+            yield ("ease", penalty), found.scores_many(rows), ()
+
+
+def _scorers(known: Matrix, found: Spectrum) -> Scorers:
     kinds = [(0.9, 0.7), (0.5, 0.5), (0.7, 0.9)] if known.nnz <= SMALL else [(0.9, 0.7)]
-    scorers: list[tuple[tuple[Any, ...], Callable[[Matrix], Floats], tuple[float, ...]]] = [
-        (("walk", spread, start), Walk(known, spread=spread, start=start, end=0.0).scores_many, ENDS)
-        for spread, start in kinds
-    ]
-    widths = sorted({min(k, found.strength.size) for k in NARROWINGS})
-    scorers += [(("spectral", k), found.narrowed(k).scores_many, ()) for k in widths]
+    penalties: tuple[float, ...] = ()
     if known.shape[1] <= MOST_ITEMS:
         penalties = PENALTIES if known.shape[1] <= 3500 else PENALTIES[2:3]
-        scorers += [(("ease", penalty), ease(known, penalty).scores_many, ()) for penalty in penalties]
-    return scorers
+    return Scorers(
+        {(spread, start): Walk(known, spread=spread, start=start, end=0.0) for spread, start in kinds},
+        {penalty: ease(known, penalty) for penalty in penalties},
+        found,
+        tuple(sorted({min(k, found.strength.size) for k in NARROWINGS})),
+    )
 
 
 def _pool(known: Matrix, hidden: Matrix, users: Ints, found: Spectrum) -> Pooled:
@@ -162,10 +183,10 @@ def _pool(known: Matrix, hidden: Matrix, users: Ints, found: Spectrum) -> Pooled
     size = min(3 * POOL, known.shape[1])
     for start in range(0, users.size, chunk):
         rows, truth = known[users[start : start + chunk]], hidden[users[start : start + chunk]]
-        raws = [without_own(score(rows), rows) for _, score, _ in scorers]
-        pool = _best_items([key[0] for key, _, _ in scorers], raws, degrees, size)
+        raws = [(key, without_own(raw, rows), ends) for key, raw, ends in scorers.scored(rows)]
+        pool = _best_items([key[0] for key, _, _ in raws], [raw for _, raw, _ in raws], degrees, size)
         marks.append(np.take_along_axis(np.asarray(truth.toarray() > 0), pool, 1))
-        for (key, _, ends), raw in zip(scorers, raws, strict=True):
+        for key, raw, ends in raws:
             for end in ends or (None,):
                 part = raw if end is None else raw * degrees ** np.float32(-end)
                 length = np.maximum(np.sqrt(np.einsum("ij,ij->i", part, part)), TINY)

@@ -18,7 +18,7 @@ from chatpush.recommend.footprints import Floats, History, Ints
 from chatpush.recommend.spectral import TINY, Spectrum
 from chatpush.recommend.walk import Walk
 
-CHUNK_CELLS = 1_500_000
+CHUNK_CELLS = 4_200_000
 """Scores made at once: users × items."""
 MANY_CELLS = 4_000_000
 """Vectors larger than this (items × directions) are not read whole for one user."""

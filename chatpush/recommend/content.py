@@ -7,7 +7,7 @@ is enough to start from.
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,8 +86,9 @@ class ContentRanker:
     name = "content"
     weight = 0.2
 
-    def __init__(self) -> None:
+    def __init__(self, arrivals: Callable[[TenantId], Collection[ItemId]] = lambda _: ()) -> None:
         self._fitted: dict[TenantId, Wording] = {}
+        self._arrivals = arrivals
 
     def fit_items(self, tenant: TenantId, items: Sequence[Item]) -> None:
         """Replace the tenant's wording; runs in a thread."""
@@ -113,12 +114,23 @@ class ContentRanker:
             some = known[start : start + step]
             scores = fitted.scores_many([tastes[number] for number in some])
             for row, number in zip(scores, some, strict=True):
+                best = top(row, requests[number].limit, tastes[number].items)
                 found[number] = [
                     Candidate(fitted.items[item], score, "similar")
-                    for item, score in top(row, requests[number].limit, tastes[number].items)
+                    for item, score in [*best, *self._new(requests[0].tenant, fitted, row, best)]
                     if score > LEAST_LIKENESS
                 ]
         return found
+
+    def _new(
+        self, tenant: TenantId, fitted: Wording, row: Floats, best: Sequence[tuple[int, float]]
+    ) -> list[tuple[int, float]]:
+        """Return new arrivals beyond the best: nobody else can find them yet."""
+        known = {item for item, _ in best}
+        highest = max((float(row[item]) for item, _ in best), default=0.0)
+        numbers = [fitted.index[item] for item in self._arrivals(tenant) if item in fitted.index]
+        fresh = [number for number in numbers if number not in known] if highest else []
+        return [(number, float(row[number]) / highest) for number in fresh]
 
     def explain(
         self, request: RankingRequest, items: Mapping[ItemId, Item], chosen: Sequence[ItemId]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from chatpush.domain import Event, ItemId, TenantId, to_ms
+from chatpush.domain import Event, ItemId, TenantId
 from chatpush.store.database import Database, Row
 
 Ints = NDArray[np.int64]
@@ -34,10 +34,11 @@ PURCHASE = KINDS.index("purchase")
 KIND_WEIGHTS: Floats = np.array([WEIGHTS[kind] for kind in KINDS], dtype=np.float32)
 TASTE_DAYS = 180.0
 """Half-life of taste."""
-DAY_MILLISECONDS = 86_400_000
+DAY_MILLISECONDS, DAY_SECONDS = 86_400_000, 86_400.0
 PAIR_LIMIT = 1.5
 """However often a user comes back to an item, it counts at most this much."""
 PAGE = 20_000
+SAMPLED = 16
 
 
 @dataclass(frozen=True)
@@ -93,14 +94,15 @@ def history(
     """Weigh a user's events (newest first) as the fit weighs everybody's."""
     weight: dict[int, float] = {}
     best: dict[int, str] = {}
-    newest = max((to_ms(event.at) for event in events), default=0)
+    newest = max((event.at for event in events), default=None)
     for event in events:
         number = index.get(event.item) if event.item else None
-        if number is None or event.type not in WEIGHTS or (kinds and event.type not in kinds):
+        worth = WEIGHTS.get(event.type)
+        if number is None or worth is None or newest is None or (kinds and event.type not in kinds):
             continue
-        age = (newest - to_ms(event.at)) / DAY_MILLISECONDS
-        weight[number] = weight.get(number, 0.0) + WEIGHTS[event.type] * 2.0 ** (-age / TASTE_DAYS)
-        if WEIGHTS[event.type] > WEIGHTS.get(best.get(number, ""), 0.0):
+        age = (newest - event.at).total_seconds() / DAY_SECONDS
+        weight[number] = weight.get(number, 0.0) + worth * 2.0 ** (-age / TASTE_DAYS)
+        if worth > WEIGHTS.get(best.get(number, ""), 0.0):
             best[number] = event.type
     order = sorted(weight, key=lambda number: (-weight[number], number))
     return History(
@@ -164,6 +166,22 @@ class Ledger:
         )
 
 
+def _best(scores: Floats, limit: int) -> Ints:
+    """Return the places of the best, in no order.
+
+    A sample tells from which score on it is worth looking, so that the whole is read once and not sorted.
+    """
+    wanted = 4 * (limit // SAMPLED + 1)
+    if scores.size > 4 * SAMPLED * wanted:
+        sample = scores[::SAMPLED]
+        least = np.partition(sample, -wanted)[-wanted]
+        some = np.flatnonzero(scores >= least)
+        if limit <= some.size < scores.size:
+            found: Ints = some[np.argpartition(scores[some], -limit)[-limit:]]
+            return found
+    return np.argpartition(scores, -limit)[-limit:]
+
+
 def _joined(pages: list[tuple[Ints, Ints, Ints, Ints]]) -> tuple[Ints, Ints, Ints, Ints]:
     user, item, kind, at = (np.concatenate(column) for column in zip(*pages, strict=True))
     return user, item, kind, at
@@ -176,7 +194,7 @@ def top(scores: Floats, limit: int, without: Ints | None = None) -> list[tuple[i
     limit = min(limit, scores.size)
     if limit <= 0:
         return []
-    best = np.argpartition(scores, -limit)[-limit:]
+    best = _best(scores, limit)
     best = best[np.lexsort((best, -scores[best]))]
     highest = float(scores[best[0]])
     if highest <= 0.0:

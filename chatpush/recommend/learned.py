@@ -13,6 +13,7 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from chatpush.domain import ItemId
@@ -110,7 +111,7 @@ def learn(
     items: Sequence[ItemId],
     choice: Choice,
     *,
-    start: Floats | None = None,
+    start: NDArray[np.floating[Any]] | None = None,
 ) -> Learned:
     """Fit the chosen settings on all pairs; ``start``: directions of an earlier fit of the same items."""
     settings = choice.settings

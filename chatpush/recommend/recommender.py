@@ -9,7 +9,7 @@ and answered together.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -80,7 +80,7 @@ class Recommender:
         self._on_shown = on_shown
         self.likeminded = LikemindedRanker()
         self._popular = PopularRanker()
-        self._content = ContentRanker()
+        self._content = ContentRanker(self._new_arrivals)
         self.again = AgainRanker(clock)
         together = TogetherRanker()
         self._personal: list[Batching] = [
@@ -192,6 +192,9 @@ class Recommender:
                 self._on_shown(tenant, one.user, answer)
         return answers
 
+    def _new_arrivals(self, tenant: TenantId) -> Collection[ItemId]:
+        return self._assembler.arrivals(tenant)
+
     def _only(self, tenant: TenantId, kind: str, shelf: Shelf) -> frozenset[ItemId] | None:
         """Return the items a kind of list is confined to."""
         if kind == TRENDING:
@@ -217,7 +220,8 @@ class Recommender:
     ) -> Asked:
         personal = person is None or person.personalized
         due = self.again.due(tenant, events) if personal else ()
-        bars = blend.forbidden(events, self._clock.now(), due)
+        known_locale = locale or (person.locale if person else "")
+        bars = blend.forbidden(events, self._clock.now(), due, known_locale)
         locale = locale or (person.locale if person and personal else DEFAULT_LOCALE)
         request = RankingRequest(
             tenant, person if personal else None, events if personal else (), limit + SPARE, locale
@@ -238,6 +242,8 @@ class Recommender:
     def _answer(self, asked: Sequence[Asked], shelf: Shelf) -> list[Picked]:
         """Rank and assemble; runs in a thread."""
         requests = [one.request for one in asked]
+        now = self._clock.now()
+        self._assembler.untried(requests[0].tenant, shelf, now)
         known = [number for number, request in enumerate(requests) if request.events]
         some = [requests[number] for number in known]
         lists: list[list[tuple[Ranker, list[Candidate]]]] = [[] for _ in asked]
@@ -250,7 +256,6 @@ class Recommender:
         for ranker in self._general:
             for number, found in enumerate(ranker.rank_many(requests, shelf.items)):
                 lists[number].append((ranker, found))
-        now = self._clock.now()
         return [
             self._assembler.assemble(one, lists[number], like.get(number, ()), shelf, now)
             for number, one in enumerate(asked)

@@ -9,8 +9,10 @@ user is folded in by one small product; directions that everybody shares
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
@@ -106,7 +108,11 @@ def unit(rows: Floats) -> Floats:
 
 
 def spectrum(
-    pairs: sparse.csr_matrix[np.float32], k: int, *, start: Floats | None = None, rounds: int = ROUNDS
+    pairs: sparse.csr_matrix[np.float32],
+    k: int,
+    *,
+    start: NDArray[np.floating[Any]] | None = None,
+    rounds: int = ROUNDS,
 ) -> Spectrum:
     """Return the k strongest directions of users × items."""
     users, items = (np.asarray(pairs.sum(axis=axis), dtype=np.float32).ravel() for axis in (1, 0))
@@ -124,11 +130,14 @@ def spectrum(
     width = min(k + SPARE_DIRECTIONS, *pairs.shape)
     basis = _first(start, pairs.shape[1], width)
     back = scaled.T.tocsr()
-    for _ in range(rounds):
+    for left in reversed(range(rounds)):
         image = scaled @ basis
+        del basis  # two of them at once are the peak of memory
         basis = back @ image
         del image
-        basis = orthonormal(orthonormal(basis))
+        basis = orthonormal(basis)
+        if not left:  # rounding matters in the last round only
+            basis = orthonormal(basis)
     image = scaled @ basis
     values, turn = np.linalg.eigh(image.T @ image)
     del image
@@ -138,7 +147,7 @@ def spectrum(
 
 
 def orthonormal(columns: Floats) -> Floats:
-    """Return an orthonormal basis by Cholesky-QR: one product, one small factor, one solve."""
+    """Return an orthonormal basis by Cholesky-QR: one product, one small factor, one solve in place."""
     gram = columns.T @ columns
     lift = np.float32(max(float(np.trace(gram)) / gram.shape[0], 1e-12))
     for shift in (1e-7, 1e-5, 1e-3, 1e-1):
@@ -148,12 +157,14 @@ def orthonormal(columns: Floats) -> Floats:
             )
         except LinAlgError:
             continue
-        solved: Floats = solve_triangular(factor, columns.T, lower=True, check_finite=False).T
+        solved: Floats = solve_triangular(
+            factor, columns.T, lower=True, check_finite=False, overwrite_b=True
+        ).T
         return np.ascontiguousarray(solved)
     return np.ascontiguousarray(np.linalg.qr(columns)[0])
 
 
-def _first(start: Floats | None, items: int, width: int) -> Floats:
+def _first(start: NDArray[np.floating[Any]] | None, items: int, width: int) -> Floats:
     chance = np.random.default_rng(SEED)
     first = chance.standard_normal((items, width), dtype=np.float32)
     if start is not None and start.shape[0] == items:

@@ -65,7 +65,7 @@ def test_scores_add_up_and_the_heaviest_reason_wins() -> None:
 
 def test_a_rankers_scores_stay_within_its_weight() -> None:
     merged = blend.merged([(0.5, [Candidate(ItemId("a"), 99.0, "x")])])
-    assert merged[0].score == 0.5
+    assert [one.score for one in merged] == [0.5]
 
 
 def test_many_of_one_kind_are_spread() -> None:
@@ -91,3 +91,10 @@ def test_on_the_catalogues_first_day_nothing_is_new() -> None:
     assert blend.new_arrivals({ItemId("a"): 0, ItemId("b"): 10}, 20) == frozenset()
     assert blend.new_arrivals({ItemId("a"): 0, ItemId("b"): 40 * day}, 41 * day) == {"b"}
     assert blend.new_arrivals({ItemId("a"): 0, ItemId("b"): 2 * day}, 41 * day) == frozenset()
+
+
+def test_a_score_that_is_no_number_counts_nothing() -> None:
+    merged = blend.merged(
+        [(0.5, [Candidate(ItemId("a"), float("nan"), "x"), Candidate(ItemId("b"), -3.0, "x")])]
+    )
+    assert [one.score for one in merged] == [0.0, 0.0]

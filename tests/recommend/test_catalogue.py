@@ -21,6 +21,7 @@ async def test_an_item_comes_back_as_it_went_in(world: World, tenant: TenantId) 
     lamp = world.item(
         "lamp", title="灯 Lamp", text="warm", price=Decimal("12.50"), currency="GBP", stock=3,
         url="/lamp", image="/lamp.svg", tags=("home", "light"), attributes={"brand": "Lux", "watts": 7},
+        valid_from=world.clock.now(), valid_to=world.clock.now() + timedelta(days=3), language="zh-CN",
     )  # fmt: skip
     await world.stock(lamp)
     assert await world.catalogue.get(tenant, ItemId("lamp")) == lamp

@@ -1,11 +1,12 @@
 """What a hostile or unlucky world does to the recommender, and what it gets for it."""
 
+import time
 from datetime import timedelta
 
 import numpy as np
 import pytest
 
-from chatpush.domain import ItemId, TenantId, UserId
+from chatpush.domain import ItemId, TenantId, User, UserId, to_ms
 from chatpush.recommend.behaviour import RECENT_EVENTS
 from chatpush.recommend.footprints import Footprints
 from chatpush.recommend.walk import CROWDED, Walk
@@ -123,3 +124,80 @@ async def test_items_without_text_and_users_without_known_items_get_a_full_list(
     assert len(await world.picked("me", 5)) == 5
     many = await world.recommender.pick_many(world.tenant, [UserId("me"), UserId("nobody")], 5)
     assert [len(picks) for picks in many.values()] == [5, 5]
+
+
+MILLION = """WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 999999)
+INSERT INTO event (tenant, id, user_id, type, item, at, received_at)
+SELECT :t, 'm' || n, 'busy', 'view', 'i' || (n % 40), :at - n, :at FROM n"""
+
+
+async def test_a_user_with_a_million_events_costs_no_more_than_others(world: World) -> None:
+    await world.stock(*(world.item(f"i{n}") for n in range(50)))
+    await world.happened(
+        *(world.event("calm", "view", f"i{n % 40}", ago=timedelta(minutes=n)) for n in range(200))
+    )
+    await world.recommender.training.refit(world.tenant)
+    now = to_ms(world.clock.now())
+    await world.database.write(lambda tx: tx.execute(MILLION, t=world.tenant, at=now))
+
+    async def cost(user: str) -> float:
+        best = float("inf")
+        for _ in range(5):
+            began = time.process_time()
+            assert len(await world.behaviour.recent(world.tenant, UserId(user))) == RECENT_EVENTS
+            assert len(await world.picked(user, 5)) == 5
+            best = min(best, time.process_time() - began)
+        return best
+
+    assert await cost("busy") < 5 * await cost("calm")
+
+
+async def test_items_are_shown_in_their_time_only(world: World) -> None:
+    now, day = world.clock.now(), timedelta(days=1)
+    await world.stock(
+        world.item("always"),
+        world.item("soon", valid_from=now + day),
+        world.item("now", valid_from=now - day, valid_to=now + day),
+        world.item("over", valid_to=now),
+    )
+    await world.happened(*(world.event("x", "purchase", name) for name in ("soon", "now", "over", "always")))
+    assert set(await world.picked(None)) == set(await world.picked("me")) == {"always", "now"}
+    world.clock.forward(day)
+    assert set(await world.picked("me")) == {"always", "soon"}
+
+
+async def test_items_of_another_language_are_not_shown_to_a_reader_who_has_one(world: World) -> None:
+    await world.stock(
+        world.item("any"), world.item("english", language="en"), world.item("chinese", language="zh-CN")
+    )
+    world.users["li"] = User(world.tenant, UserId("li"), locale="zh-TW")
+    assert set(await world.picked("li")) == {"any", "chinese"}
+    assert set(await world.picked("li", locale="en-GB")) == {"any", "english"}
+    assert set(await world.picked("stranger")) == {"any", "english", "chinese"}
+
+
+async def test_at_scale_a_new_item_with_text_reaches_users_of_its_like(world: World) -> None:
+    """Three thousand items of thirty kinds, and one more that nobody has ever touched."""
+    shop = World(world.database, world.behaviour._vault, world.clock, world.tenant, exploration=0.1)
+    names = [f"ware{kind} model{n}" for kind in range(30) for n in range(100)]
+    await shop.stock(*(shop.item(f"i{n}", title=title) for n, title in enumerate(names)))
+    chance = np.random.default_rng(1)
+    for kind in range(30):
+        await shop.happened(
+            *(
+                shop.event(f"u{kind}-{user}", "view", f"i{kind * 100 + int(item)}")
+                for user in range(40)
+                for item in chance.choice(100, 12, replace=False)
+            )
+        )
+    shop.clock.forward(timedelta(days=2))
+    await shop.stock(shop.item("fresh", title="ware7 novelty"))
+    await shop.recommender.training.refit(shop.tenant)  # by itself it comes in the background
+
+    async def shown(kind: int) -> int:
+        users = [UserId(f"u{kind}-{user}") for user in range(40)]
+        found = await shop.recommender.pick_many(shop.tenant, users, 10)
+        return sum(any(pick.item.id == "fresh" for pick in picks) for picks in found.values())
+
+    assert await shown(7) >= 8
+    assert await shown(7) > 3 * max(await shown(8), await shown(21))

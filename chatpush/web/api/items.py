@@ -1,11 +1,13 @@
 """Put what can be recommended into the catalogue."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from pydantic import BaseModel, Field, JsonValue, field_validator
+from pydantic import AwareDatetime, BaseModel, Field, JsonValue, field_validator, model_validator
 
 from chatpush.domain import Item, ItemId, Role, TenantId
+from chatpush.notify.users import checked_locale
 from chatpush.recommend.catalogue import Catalogue
 from chatpush.web.doors import Door
 from chatpush.web.operations import Body, Call, Operations, Query
@@ -30,6 +32,26 @@ class ItemIn(Body):
     image: str = Field("", max_length=2048)
     tags: list[str] = Field(default_factory=list, max_length=50, description="The first is its kind.")
     attributes: dict[str, JsonValue] = Field(default_factory=dict, max_length=100)
+    valid_from: AwareDatetime | None = Field(None, description="Not recommended before, with its offset.")
+    valid_to: AwareDatetime | None = Field(None, description="Not recommended from then on.")
+    language: str = Field(
+        "",
+        max_length=35,
+        description="Of its text; recommended to readers of this language only. Empty: to all.",
+    )
+
+    @model_validator(mode="after")
+    def with_some_time(self) -> "ItemIn":
+        """Refuse a time that never is."""
+        if self.valid_from is not None and self.valid_to is not None and self.valid_from >= self.valid_to:
+            raise ValueError("valid_from must be before valid_to")
+        return self
+
+    @field_validator("language")
+    @classmethod
+    def with_a_real_language(cls, value: str) -> str:
+        """Refuse what is no locale."""
+        return checked_locale(value, "language") if value else value
 
     @field_validator("title", "text", "url", "image")
     @classmethod
@@ -43,7 +65,8 @@ class ItemIn(Body):
         """Return it as the services know it."""
         return Item(
             tenant, ItemId(self.id), self.title, self.text, self.price, self.currency, self.stock, self.url,
-            self.image, tuple(tag[:100] for tag in self.tags), dict(self.attributes),
+            self.image, tuple(tag[:100] for tag in self.tags), dict(self.attributes), self.valid_from,
+            self.valid_to, self.language,
         )  # fmt: skip
 
 
@@ -82,6 +105,9 @@ class ItemOut(BaseModel):
     image: str
     tags: list[str]
     attributes: dict[str, Any]
+    valid_from: datetime | None
+    valid_to: datetime | None
+    language: str
 
 
 class ItemQuery(Query):
@@ -129,4 +155,5 @@ def item_out(item: Item) -> ItemOut:
         id=item.id, title=item.title, text=item.text,
         price=None if item.price is None else float(item.price), currency=item.currency, stock=item.stock,
         url=item.url, image=item.image, tags=list(item.tags), attributes=item.attributes,
+        valid_from=item.valid_from, valid_to=item.valid_to, language=item.language,
     )  # fmt: skip
