@@ -6,7 +6,6 @@ from chatpush.web.console import (
     access,
     account,
     assets,
-    campaign_effects,
     campaigns,
     configuration,
     conversations,
@@ -27,7 +26,7 @@ from chatpush.web.operations import Operation
 from chatpush.web.server import DECLARED
 
 PARTS = (
-    signin, live, overview, service_overview, conversations, customers, deliveries, campaigns, campaign_effects,
+    signin, live, overview, service_overview, conversations, customers, deliveries, campaigns,
     recommendations, plugins, configuration, access, account, service, knowledge, library, assets,
 )  # fmt: skip
 

@@ -4,7 +4,6 @@ A template sees one of these and nothing else, so a page can be drawn with
 made-up values, and a service can change without touching a page.
 """
 
-from chatpush.web.console.models.achieving import Achieved, VariantLine, WhatIfAnswer, WhatIfForm
 from chatpush.web.console.models.administration import (
     ArticleLine,
     FoundPassage,
@@ -56,7 +55,6 @@ from chatpush.web.console.models.service import AgentLine, CandidateLine, Servic
 
 __all__ = [
     "About",
-    "Achieved",
     "Activity",
     "AgentLine",
     "ArticleLine",
@@ -107,7 +105,4 @@ __all__ = [
     "TriedQuestion",
     "TurnView",
     "UsageLine",
-    "VariantLine",
-    "WhatIfAnswer",
-    "WhatIfForm",
 ]
