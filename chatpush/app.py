@@ -118,6 +118,7 @@ class Chatpush(Rooms):
             stack.push_async_callback(self.outgoing.close)
             stack.push_async_callback(self.channels.close)
             stack.push_async_callback(self.prompts.stop)
+            stack.push_async_callback(self.imports.stop)
             if self.vectors is not None:
                 stack.push_async_callback(self.vectors.stop)
             stack.push_async_callback(self.away.stop)

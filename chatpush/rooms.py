@@ -101,6 +101,7 @@ from chatpush.support.erasure import erasing
 from chatpush.support.forms import FormFiller
 from chatpush.support.gate import Gate
 from chatpush.support.heads import Heads
+from chatpush.support.imports import Imports
 from chatpush.support.joining import Joining
 from chatpush.support.knowledge import Knowledge
 from chatpush.support.memory import Memory
@@ -269,6 +270,7 @@ class Rooms:
     def _build_support(self) -> None:
         database, vault, clock, settings = self.database, self.vault, self.clock, self.settings.support
         self.knowledge = knowledge = Knowledge(database, vault, clock)
+        self.imports = Imports(database, vault, clock, knowledge, self.outgoing.get)
         self.heads = Heads(database, vault, clock)
         self._build_model()
         rerank = self.writer.rerank if self.writer is not None and self.writer.reranks else None
@@ -303,7 +305,6 @@ class Rooms:
             bridges.locale_of(self.users), bridges.reader_of(self.users), settings, clock,
             self.plugins.filter_question,
         )  # fmt: skip
-        self.assistant.keep_trails(self.staff.trails)
 
     def _build_model(self) -> None:
         """Build what asks a language model, and what turns texts into vectors."""

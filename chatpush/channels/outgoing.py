@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from chatpush.errors import Forbidden, InvalidInput
+from chatpush.errors import Forbidden, InvalidInput, TooLarge, Unavailable
 
 LONGEST_URL = 2048
 LARGEST_ANSWER = 65_536
@@ -126,6 +126,37 @@ class Outgoing:
             InvalidInput: it is no address.
             aiohttp.ClientError, TimeoutError, OSError: nobody answered.
         """
+        session = self._opened(url)
+        async with session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
+            said = await answer.content.read(LARGEST_ANSWER)
+            return answer.status, {name.lower(): value for name, value in answer.headers.items()}, said
+
+    async def get(
+        self, url: str, headers: Mapping[str, str], largest: int
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Return (status, headers in small letters, the whole answer) of a GET; redirects are not followed.
+
+        Raises:
+            Forbidden: the address is inside a private network.
+            InvalidInput: it is no address.
+            TooLarge: the answer, unpacked, has more bytes than ``largest``.
+            Unavailable: nobody answered.
+        """
+        session = self._opened(url)
+        said = bytearray()
+        try:
+            async with session.get(url, headers=dict(headers), allow_redirects=False) as answer:
+                async for piece in answer.content.iter_chunked(LARGEST_ANSWER):
+                    said += piece
+                    if len(said) > largest:
+                        raise TooLarge(f"{url} has more than {largest:,} bytes")
+                told = {name.lower(): value for name, value in answer.headers.items()}
+                return answer.status, told, bytes(said)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(f"{url} does not answer: {error or type(error).__name__}") from error
+
+    def _opened(self, url: str) -> aiohttp.ClientSession:
+        """Return the session, for an address that may be called."""
         checked_url(url, allow_private=self.allow_private)
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession(
@@ -135,9 +166,7 @@ class Outgoing:
                 timeout=aiohttp.ClientTimeout(total=self._seconds),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
-        async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
-            said = await answer.content.read(LARGEST_ANSWER)
-            return answer.status, {name.lower(): value for name, value in answer.headers.items()}, said
+        return self._session
 
     async def close(self) -> None:
         """Close what is open."""

@@ -5,6 +5,7 @@ again. A file that can't be read is told and left out, the others go on.
 """
 
 import sys
+import time
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -17,14 +18,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from chatpush.cli.remote import Remote, remote_options
 from chatpush.cli.tables import show, table
-from chatpush.errors import InvalidKnowledge
+from chatpush.errors import InvalidKnowledge, Unavailable
 from chatpush.support.reading import SUFFIXES, Draft, read_file
 from chatpush.support.reading_pairs import SUFFIXES as PAIRS
 from chatpush.support.reading_pairs import read_pairs
+from chatpush.support.reading_pdf import SUFFIX as PDF
+from chatpush.support.reading_pdf import read_pdf
 
 PER_REQUEST = 25
 MAX_FILES = 20_000
-READABLE = (*SUFFIXES, *PAIRS)
+READABLE = (*SUFFIXES, *PAIRS, PDF)
+POLL_SECONDS = 1.0
 
 
 @click.group()
@@ -33,17 +37,27 @@ def knowledge() -> None:
 
 
 @knowledge.command("import")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("source")
+@click.option(
+    "--pages", type=click.IntRange(1, 2000), default=200, show_default=True, help="Most pages of a site."
+)
+@click.option("--depth", type=click.IntRange(0, 20), default=5, show_default=True, help="Most links away.")
 @remote_options
-def import_(path: Path, url: str, key: str) -> None:
-    """Import a Markdown, text or HTML file, a list of questions and answers, or a folder of them.
+def import_(source: str, pages: int, depth: int, url: str, key: str) -> None:
+    """Import SOURCE: a file, a folder, or a site beginning with https://.
+
+    A file is Markdown, text, HTML, PDF, or a list of questions and answers. A
+    site is read by the server: one host, by its robots.txt and sitemap.
 
     A list is CSV, TSV or JSON Lines with the columns question and answer; id,
     title, language, url, tags, questions (similar ones, separated by |),
     valid_from and valid_until may be there.
     """
     console = Console(stderr=True)
-    drafts, problems = read_all(path, console)
+    if source.startswith(("https://", "http://")):
+        _import_site({"url": source, "pages": pages, "depth": depth}, url, key, console)
+        return
+    drafts, problems = read_all(Path(source), console)
     counted: Counter[str] = Counter()
     with Remote(url, key) as remote, _progress(console) as progress:
         task = progress.add_task("storing", total=len(drafts))
@@ -125,11 +139,29 @@ def read_all(path: Path, console: Console) -> tuple[list[Draft], list[str]]:
             try:
                 if file.suffix.lower() in PAIRS:
                     drafts += read_pairs(file, name)
+                elif file.suffix.lower() == PDF:
+                    drafts.append(read_pdf(file, name))
                 else:
                     drafts.append(read_file(file, name))
             except InvalidKnowledge as error:
                 problems.append(error.message)
     return drafts, problems
+
+
+def _import_site(body: dict[str, Any], url: str, key: str, console: Console) -> None:
+    """Have the server read a site, and show how far it is."""
+    with Remote(url, key) as remote, _progress(console) as progress:
+        told = remote.post("/v1/knowledge-imports", body)
+        task = progress.add_task("reading", total=None)
+        while told["state"] == "running":
+            time.sleep(POLL_SECONDS)
+            told = remote.get(f"/v1/knowledge-imports/{told['id']}")
+            progress.update(task, completed=told["looked"], total=told["looked"] + told["waiting"])
+    for problem in told["problems"]:
+        console.print(f"[red]left out[/] {problem}", highlight=False)
+    click.echo(f"{told['looked']} pages, {told['changed']} changed, {told['gone']} gone")
+    if told["state"] == "failed":
+        raise Unavailable(told["error"])
 
 
 def _article(draft: Draft) -> dict[str, Any]:

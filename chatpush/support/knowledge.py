@@ -26,6 +26,7 @@ ARTICLES_PER_READ = 100
 MAX_ID = 200
 MAX_TITLE = 300
 MAX_AUDIENCE = 20
+KEPT_VERSIONS = 20
 _AUDIENCE = re.compile(r"signed_in|[\w.-]{1,64}=[^\s=][^=]{0,99}")
 
 
@@ -50,6 +51,14 @@ class Article:
         """Return whether the article may be used on a day."""
         today = day.isoformat()
         return self.valid_from <= today and (not self.valid_until or today <= self.valid_until)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """An article as it was in an earlier version."""
+
+    article: Article
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,8 @@ class Knowledge:
         """
 
         def forget(tx: Transaction) -> int:
-            tx.execute("DELETE FROM knowledge_chunk WHERE tenant = :t AND article = :a", t=tenant, a=article)
+            for table in ("knowledge_chunk", "knowledge_past", "knowledge_vector", "knowledge_page"):
+                tx.execute(f"DELETE FROM {table} WHERE tenant = :t AND article = :a", t=tenant, a=article)
             gone = tx.execute(
                 "DELETE FROM knowledge_article WHERE tenant = :t AND id = :a", t=tenant, a=article
             )
@@ -150,17 +160,45 @@ class Knowledge:
         )
         return self._article(tenant, rows[0]), body
 
+    async def past(self, tenant: TenantId, article: str) -> list[Past]:
+        """Return an article as it was before, newest first.
+
+        Raises:
+            NotFound: there is none with this id.
+        """
+        await self.text(tenant, article)
+        rows = await self._database.read(
+            "SELECT *, article AS id FROM knowledge_past WHERE tenant = :t AND article = :a ORDER BY version DESC",
+            t=tenant, a=article,
+        )  # fmt: skip
+        vault = self._vault
+        return [
+            Past(
+                self._article(tenant, {**row, "chunks": 0}),
+                vault.open_text(tenant, "", "knowledge_article", "body_sealed", article, row["body_sealed"]),
+            )
+            for row in rows
+        ]
+
+    async def restore(self, tenant: TenantId, article: str, version: int) -> Outcome:
+        """Make an article again what it was in a version; what it is now becomes one of its past.
+
+        Raises:
+            NotFound: there is no such version.
+        """
+        was = next((one for one in await self.past(tenant, article) if one.article.version == version), None)
+        if was is None:
+            raise NotFound(f"article {article!r} has no version {version}")
+        (outcome,) = await self.put(tenant, [_draft_of(was.article, was.text)])
+        return outcome
+
     async def draft(self, tenant: TenantId, article: str) -> Draft:
         """Return an article as it could be put again.
 
         Raises:
             NotFound: there is none with this id.
         """
-        found, text = await self.text(tenant, article)
-        return Draft(
-            found.id, found.title, text, found.language, found.url, found.tags, found.questions,
-            found.valid_from, found.valid_until, found.audience,
-        )  # fmt: skip
+        return _draft_of(*await self.text(tenant, article))
 
     def today(self) -> date:
         """Return the day, in UTC, that validity is judged by."""
@@ -265,6 +303,7 @@ class Knowledge:
                 outcomes.append(Outcome(one.draft.id, "unchanged", len(one.rows)))
                 continue
             version = version or _next_version(tx, tenant)
+            _put_by(tx, tenant, one.draft.id)
             tx.execute(
                 "DELETE FROM knowledge_chunk WHERE tenant = :t AND article = :a", t=tenant, a=one.draft.id
             )
@@ -320,6 +359,29 @@ class Knowledge:
             valid_until=head.get("until", ""),
             audience=tuple(head.get("audience", ())),
         )
+
+
+def _put_by(tx: Transaction, tenant: TenantId, article: str) -> None:
+    """Keep an article as it is before it changes; the oldest version goes when there are many."""
+    columns = "version, language, head_sealed, body_sealed, updated_at"
+    where = {"t": tenant, "a": article}
+    tx.execute(
+        f"INSERT INTO knowledge_past (tenant, article, {columns}) SELECT tenant, id, {columns} "
+        "FROM knowledge_article WHERE tenant = :t AND id = :a",
+        **where,
+    )
+    tx.execute(
+        "DELETE FROM knowledge_past WHERE tenant = :t AND article = :a AND version NOT IN (SELECT version "
+        "FROM knowledge_past WHERE tenant = :t AND article = :a ORDER BY version DESC LIMIT :n)",
+        n=KEPT_VERSIONS, **where,
+    )  # fmt: skip
+
+
+def _draft_of(article: Article, text: str) -> Draft:
+    return Draft(
+        article.id, article.title, text, article.language, article.url, article.tags, article.questions,
+        article.valid_from, article.valid_until, article.audience,
+    )  # fmt: skip
 
 
 def _check_days(draft: Draft) -> None:

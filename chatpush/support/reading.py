@@ -14,10 +14,11 @@ from chatpush.errors import InvalidKnowledge
 from chatpush.support.language import of_text
 
 MAX_BYTES = 2_000_000
-MAX_CHUNK_CHARS = 1600
+MAX_CHUNK_TOKENS = 400
 MIN_CHUNK_CHARS = 40
 MAX_CHUNKS = 2000
 MAX_QUESTIONS = 200
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af]")
 SUFFIXES = {".md": "markdown", ".markdown": "markdown", ".txt": "text", ".html": "html", ".htm": "html"}
 
 
@@ -75,11 +76,11 @@ def read_bytes(raw: bytes, kind: str, id: str, name: str) -> Draft:
     """
     text = decode(raw, name)
     if kind == "html":
-        return _finish(id, name, *read_html(text))
+        return finish(id, name, *read_html(text))
     if kind == "markdown":
         head, body = front_matter(text, name)
-        return _finish(id, name, head, body)
-    return _finish(id, name, {}, text)
+        return finish(id, name, head, body)
+    return finish(id, name, {}, text)
 
 
 def decode(raw: bytes, name: str) -> str:
@@ -149,7 +150,13 @@ def _unquote(value: str) -> str:
     return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'" else value
 
 
-def _finish(id: str, name: str, head: dict[str, str | list[str]], body: str) -> Draft:
+def finish(id: str, name: str, head: dict[str, str | list[str]], body: str) -> Draft:
+    """Return the article of a text with what its head says; what it leaves out is found in the text.
+
+    Raises:
+        InvalidKnowledge: there is no text.
+    """
+
     def one(key: str) -> str:
         value = head.get(key, "")
         return value.strip() if isinstance(value, str) else ", ".join(value)
@@ -208,6 +215,12 @@ def split(text: str) -> list[Chunk]:
     return chunks
 
 
+def tokens_in(text: str) -> int:
+    """Return about how many tokens a text is: a Chinese character is one, four other signs are."""
+    han = len(_HAN.findall(text))
+    return han + (len(text) - han + 3) // 4
+
+
 def _parts(text: str) -> list[str]:
     """Cut a long section at paragraphs, a long paragraph at sentences, and a long sentence anywhere."""
     if not text:
@@ -215,11 +228,11 @@ def _parts(text: str) -> list[str]:
     pieces = [
         piece
         for paragraph in re.split(r"\n\s*\n", text)
-        for piece in ([paragraph] if len(paragraph) <= MAX_CHUNK_CHARS else _sentences(paragraph))
+        for piece in ([paragraph] if tokens_in(paragraph) <= MAX_CHUNK_TOKENS else _sentences(paragraph))
     ]
     parts = [""]
     for piece in pieces:
-        if parts[-1] and len(parts[-1]) + len(piece) > MAX_CHUNK_CHARS:
+        if parts[-1] and tokens_in(parts[-1]) + tokens_in(piece) > MAX_CHUNK_TOKENS:
             parts.append("")
         parts[-1] = f"{parts[-1]}\n\n{piece}" if parts[-1] else piece
     return parts
@@ -227,12 +240,13 @@ def _parts(text: str) -> list[str]:
 
 def _sentences(paragraph: str) -> list[str]:
     found = re.split(r"(?<=[.!?])\s+|(?<=[。！？；])|\n", paragraph)
-    return [
-        sentence[start : start + MAX_CHUNK_CHARS]
-        for sentence in found
-        if sentence.strip()
-        for start in range(0, len(sentence), MAX_CHUNK_CHARS)
-    ]
+    return [part for sentence in found if sentence.strip() for part in _cut(sentence)]
+
+
+def _cut(sentence: str) -> list[str]:
+    """Cut what has no end: a Chinese text so long has more tokens, so it is cut shorter."""
+    size = MAX_CHUNK_TOKENS if _HAN.search(sentence) else 4 * MAX_CHUNK_TOKENS
+    return [sentence[start : start + size] for start in range(0, len(sentence), size)]
 
 
 class _ToMarkdown(HTMLParser):

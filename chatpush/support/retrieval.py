@@ -28,7 +28,6 @@ from chatpush.support.retrieval_index import Document, Index, Ranking, Scored, V
 from chatpush.support.sanitising import LinkRules
 from chatpush.support.synonyms import Synonyms
 from chatpush.support.terms import is_han
-from chatpush.support.trail import note
 from chatpush.support.vectors import Texts
 
 CACHED_TENANTS = 200
@@ -137,13 +136,6 @@ class VectorShelf(Protocol):
         """Tell what is to be compared now."""
 
 
-def _noted(question: str, found: Found) -> Found:
-    """Return what was found, having noted it for whoever asks why."""
-    hits = [{"title": one.name, "article": one.article, "score": one.score} for one in found.passages]
-    note("retrieval", query=question, confidence=found.confidence, hits=hits)
-    return found
-
-
 class Retrieval:
     """Search over every tenant's knowledge."""
 
@@ -173,13 +165,15 @@ class Retrieval:
         if built.index is None:
             return NOTHING
         hidden = built.hidden_from(reader)
-        own = await self._near(tenant, built, question, base(locale), hidden)
-        if own is None:
-            own = built.index.rank(question, base(locale), LOOKED_AT, hidden)
+        language = base(locale)
+        own = await self._near(tenant, built, question, language, hidden)
+        by_words = own is None
+        own = own or built.index.rank(question, language, LOOKED_AT, hidden)
         sure = confidence(own)
         if sure < POOR:
             every = built.index.rank(question, None, LOOKED_AT, hidden)
-            if confidence(every) > sure:
+            foreign = bool(every.best) and every.best[0].document.language != language
+            if (by_words or foreign) and confidence(every) > sure:
                 own, sure = every, confidence(every)
         passages = self._passages(built, own, question, max(limit, RERANKED) if self._rerank else limit)
         passages, sure = await self._in_order(tenant, question, passages, sure)
@@ -191,8 +185,8 @@ class Retrieval:
             others = [
                 one for one in passages if (one.article, one.position) != (first.article, first.position)
             ]
-            return _noted(question, Found((first, *others[: limit - 1]), decided.confidence))
-        return _noted(question, Found(tuple(passages), sure))
+            return Found((first, *others[: limit - 1]), decided.confidence)
+        return Found(tuple(passages), sure)
 
     async def version(self, tenant: TenantId) -> int:
         """Return the version of the tenant's knowledge that answers now."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chatpush.errors import InvalidKnowledge
-from chatpush.support.reading import MAX_BYTES, MAX_CHUNK_CHARS, read_bytes, read_file, split
+from chatpush.support.reading import MAX_BYTES, MAX_CHUNK_TOKENS, read_bytes, read_file, split, tokens_in
 
 
 def write(directory: Path, name: str, content: bytes) -> Path:
@@ -95,7 +95,7 @@ def test_sections_follow_the_headings() -> None:
 def test_long_sections_are_cut_at_paragraphs_and_nothing_is_lost() -> None:
     text = "\n\n".join(f"Paragraph {i}. " + "word " * 100 for i in range(12)) + "\n\n" + "长" * 4000
     chunks = split(text)
-    assert all(len(chunk.text) <= MAX_CHUNK_CHARS for chunk in chunks)
+    assert all(tokens_in(chunk.text) <= MAX_CHUNK_TOKENS for chunk in chunks)
     joined = "".join(chunk.text for chunk in chunks)
     assert joined.count("Paragraph") == 12
     assert joined.count("长") == 4000

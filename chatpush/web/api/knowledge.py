@@ -87,6 +87,25 @@ class ArticlesPage(BaseModel):
     has_more: bool
 
 
+class VersionOut(BaseModel):
+    """An article as it was."""
+
+    version: int
+    article: ArticleOut
+
+
+class VersionsOut(BaseModel):
+    """An article's past, at most 20 versions."""
+
+    data: list[VersionOut]
+
+
+class RestoreIn(Body):
+    """Which version to go back to."""
+
+    version: int = Field(ge=1)
+
+
 class SynonymsIn(Body):
     """Groups of words or phrases that mean the same, members separated by commas."""
 
@@ -174,6 +193,22 @@ async def get_article(call: Call) -> ArticleOut:
 async def delete_article(call: Call) -> None:
     """Forget an article."""
     await call.need(Knowledge).delete(call.identity.tenant, call.path["id"])
+
+
+@routes.get("/v1/knowledge/{id}/versions", door=READ)
+async def list_versions(call: Call) -> VersionsOut:
+    """List what an article was before, newest first."""
+    past = await call.need(Knowledge).past(call.identity.tenant, call.path["id"])
+    return VersionsOut(
+        data=[VersionOut(version=one.article.version, article=_out(one.article, one.text)) for one in past]
+    )
+
+
+@routes.post("/v1/knowledge/{id}/restore", door=WRITE)
+async def restore_version(call: Call, body: RestoreIn) -> OutcomeOut:
+    """Make an article again what it was in a version."""
+    one = await call.need(Knowledge).restore(call.identity.tenant, call.path["id"], body.version)
+    return OutcomeOut(id=one.id, status=one.status, chunks=one.chunks)
 
 
 @routes.post("/v1/knowledge/search", door=READ)

@@ -12,12 +12,10 @@ export class Banner {
   readonly history = h('div', { class: 'history', hidden: true });
   private historyOpen = false;
 
-  // `onBegin` is called when the user has chosen where to go on; `asking` says whether there
-  // is a form to fill in first.
+  // `onBegin` is called when the user has chosen where to go on.
   constructor(
     private context: Context,
     private onBegin: () => void,
-    private asking: () => boolean,
   ) {}
 
   draw(): void {
@@ -28,7 +26,7 @@ export class Banner {
   private drawState(): void {
     const { chat, words } = this.context;
     const { element } = this;
-    const sign = JSON.stringify([chat.state, chat.agent, chat.handingOver, chat.list.length, this.historyOpen, words.locale, chat.standing, this.asking()]);
+    const sign = JSON.stringify([chat.state, chat.agent, chat.handingOver, chat.list.length, this.historyOpen, words.locale, chat.standing]);
     if (element.dataset.sign === sign) return;
     element.dataset.sign = sign;
     element.dataset.state = chat.state;
@@ -78,7 +76,7 @@ export class Banner {
   private person(): HTMLElement | null {
     const { chat, words } = this.context;
     const offered = chat.state === 'assistant' || (chat.state === 'waiting' && this.away);
-    if (!offered || this.asking()) return null;
+    if (!offered) return null;
     const onclick = () => (this.away ? this.context.pane(() => part('forms').then((forms) => forms.leaveMessage)) : this.handover());
     return h(
       'button',
