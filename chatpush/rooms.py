@@ -254,7 +254,8 @@ class Rooms:
         )
         self.users.also_erase(self.exposures.erase)
         self.occasions = Occasions(
-            database, self.behaviour, self.catalogue, self.recommender.again, self.recommender.training, clock
+            database, self.behaviour, self.catalogue, self.recommender.again, self.recommender.training, clock,
+            self.plugins.filter_occasion if self.plugins.has("filter_occasion") else None,
         )
         self.timing = Timing(
             database, self.users.get_many, clock, exploration=settings.exploration,

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from chatpush.domain import Content, OutgoingMessage
+from chatpush.domain import Content, Event, OutgoingMessage
 from chatpush.plugins.contracts import Defer, Drop, Question
 
 LARGEST_ANSWER = 262_144
 GREW = f"returned more than {LARGEST_ANSWER} characters"
 LONGEST_REASON = 500
 LONGEST_WAIT = timedelta(days=31)
+EVENT_TYPE = re.compile(r"[a-z][a-z0-9_.]{0,63}")
 LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 
 
@@ -51,6 +52,24 @@ def is_drop(answer: Any) -> str:
     return (
         "" if len(answer.reason) <= LONGEST_REASON else f"gave a reason of over {LONGEST_REASON} characters"
     )
+
+
+def is_occasion(sent: Event) -> Callable[[Any], str]:
+    """Return the check of what a filter made of an occasion: what it is about, never whose it is."""
+
+    def check(answer: Any) -> str:
+        if answer is None:
+            return ""
+        if not isinstance(answer, Event):
+            return is_drop(answer)
+        for name in ("tenant", "id", "user", "at", "item"):
+            if getattr(answer, name) != getattr(sent, name):
+                return f"changed the occasion's {name}"
+        if not isinstance(answer.type, str) or not EVENT_TYPE.fullmatch(answer.type):
+            return f"gave the type {answer.type!r:.40}, which is none; write item.price_reached"
+        return "" if isinstance(answer.properties, dict) else "returned an occasion without properties"
+
+    return check
 
 
 def is_question(sent: Question) -> Callable[[Any], str]:

@@ -81,6 +81,13 @@ def filter_publication(channel: str, data: bytes, user: str, settings: dict[str,
 
 
 @spec
+def filter_occasion(
+    occasion: Event, history: tuple[Event, ...], settings: dict[str, Any]
+) -> Event | Drop | None:
+    """Change, drop or keep an occasion to write to a user, before it becomes an event of theirs."""
+
+
+@spec
 def filter_question(question: Question, settings: dict[str, Any]) -> Question | Drop | None:
     """Change, drop or keep what a user writes in a chat, before it is stored and answered."""
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 from chatpush import settings as configuration
 from chatpush.clock import Clock, SystemClock
 from chatpush.domain import Event, OutgoingMessage, Receipt
-from chatpush.plugins.answers import is_anything, is_data, is_message, is_question, is_text
+from chatpush.plugins.answers import is_anything, is_data, is_message, is_occasion, is_question, is_text
 from chatpush.plugins.contracts import (
     Audience,
     Channel,
@@ -79,6 +79,12 @@ class Plugins(Roster):
         """Pass a client's publication through every filter."""
         arguments = {"channel": channel, "data": data, "user": user}
         return cast(bytes | Drop, await self._filtered("filter_publication", arguments, "data", is_data))
+
+    async def filter_occasion(self, occasion: Event, history: tuple[Event, ...]) -> Event | Drop:
+        """Pass an occasion to write to a user through every filter; the first Drop ends it."""
+        arguments = {"occasion": occasion, "history": history}
+        passed = await self._filtered("filter_occasion", arguments, "occasion", is_occasion(occasion))
+        return cast(Event | Drop, passed)
 
     async def filter_question(self, question: Question) -> Question | Drop:
         """Pass what a user writes in a chat through every filter; the first Drop ends it."""

@@ -6,7 +6,7 @@ Changes of items are stored with the items in one transaction and taken from
 there, so that none is lost.
 
 ``item.back_in_stock``, ``item.price_drop``: who looked at it, put it into the
-cart or on the wish list in the last 60 days, did not buy it since and neither
+cart or on the wish list or watches its price in the last 60 days, did not buy it since and neither
 dismissed nor muted it. ``cart.abandoned``: 4 hours after the last look at the
 cart, nothing bought since. ``item.due``: its interval has passed (``again.py``).
 ``user.lapsed``: bought before, and nothing at all for twice the usual pause.
@@ -15,7 +15,7 @@ cart, nothing bought since. ``item.due``: its interval has passed (``again.py``)
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ import structlog
 
 from chatpush.clock import Clock
 from chatpush.domain import DEFAULT_TENANT, Event, EventId, ItemId, TenantId, UserId, from_ms, to_ms
+from chatpush.plugins.contracts import Drop
 from chatpush.recommend import blend
 from chatpush.recommend.again import AgainRanker
 from chatpush.recommend.behaviour import Behaviour
@@ -38,6 +39,7 @@ PAGE = 500
 CART_LEFT, CART_FORGOTTEN = timedelta(hours=4), timedelta(hours=28)
 LAPSED_LEAST, LAPSED_WINDOW = timedelta(days=30), timedelta(days=14)
 LAPSED_PAUSES = 2.0
+FilterOccasion = Callable[[Event, tuple[Event, ...]], Awaitable[Event | Drop]]
 
 
 class Occasions:
@@ -51,7 +53,9 @@ class Occasions:
         again: AgainRanker,
         training: Training,
         clock: Clock,
+        filter_occasion: FilterOccasion | None = None,
     ) -> None:
+        self._filter_occasion = filter_occasion
         self._database = database
         self._behaviour = behaviour
         self._catalogue = catalogue
@@ -117,7 +121,7 @@ class Occasions:
         while True:
             rows = await self._database.read(
                 """SELECT DISTINCT user_id FROM event WHERE tenant = :t AND item = :i AND at >= :since
-                   AND type IN ('view', 'click', 'cart', 'wishlist') AND user_id > :after
+                   AND type IN ('view', 'click', 'cart', 'wishlist', 'price.watch') AND user_id > :after
                    ORDER BY user_id LIMIT :n""",
                 t=tenant, i=item, since=change["at"] - _ms(INTERESTED_FOR), after=after, n=PAGE,
             )  # fmt: skip
@@ -197,8 +201,18 @@ class Occasions:
     async def _record(self, tenant: TenantId, events: Sequence[Event]) -> int:
         accepted = 0
         for start in range(0, len(events), PAGE):
-            accepted += (await self._behaviour.record(tenant, events[start : start + PAGE])).accepted
+            page = await self._filtered(tenant, events[start : start + PAGE])
+            if page:
+                accepted += (await self._behaviour.record(tenant, page)).accepted
         return accepted
+
+    async def _filtered(self, tenant: TenantId, events: Sequence[Event]) -> Sequence[Event]:
+        """Return the occasions as the plugins leave them."""
+        if self._filter_occasion is None:
+            return events
+        histories = await self._behaviour.recent_many(tenant, [event.user for event in events])
+        verdicts = [await self._filter_occasion(event, histories[event.user]) for event in events]
+        return [verdict for verdict in verdicts if isinstance(verdict, Event)]
 
 
 def _event(

@@ -215,6 +215,25 @@ async def test_hook_on_receipt() -> None:
     assert heard == ["seen!"]
 
 
+async def test_hook_filter_occasion() -> None:
+    def filter_occasion(occasion: Event, history: tuple[Event, ...]) -> Any:
+        return {
+            "drop": Drop(f"{len(history)} looks"), "typed": replace(occasion, type="item.price_reached"),
+            "blank": replace(occasion, type=""), "other": replace(occasion, user=UserId("lin")), "odd": 7,
+        }.get(occasion.type)  # fmt: skip
+
+    plugins = host(plugin(filter_occasion))
+
+    async def passed(kind: str) -> Any:
+        return await plugins.filter_occasion(samples.event(kind), (samples.event("view"),))
+
+    assert await passed("drop") == Drop("1 looks")
+    assert await passed("typed") == samples.event("item.price_reached")
+    for rubbish in ("blank", "other", "odd"):
+        assert await passed(rubbish) == samples.event(rubbish)
+    assert plugins.states()[0].failures == 3
+
+
 async def test_hook_filter_question() -> None:
     def filter_question(question: Question) -> Any:
         return {

@@ -71,7 +71,7 @@ async def test_a_regional_locale_stays_when_the_language_is_the_same() -> None:
 
 
 async def test_only_languages_that_are_spoken_here_are_chosen() -> None:
-    own = {"languages": ["en", "es-MX"], "instead": {"pt": "es"}}
+    own: dict[str, Any] = {"languages": ["en", "es-MX"], "instead": {"pt": "es"}}
     assert await routed("Onde está o meu pedido?", **own) == "es-MX"
     assert await routed("Wo ist meine Bestellung?", **own) == "en-GB"
 
