@@ -306,6 +306,7 @@ class Rooms:
             bridges.locale_of(self.users), bridges.reader_of(self.users), settings, clock,
             self.plugins.filter_question,
         )  # fmt: skip
+        self.assistant.keep_trails(self.staff.trails)
 
     def _build_model(self) -> None:
         """Build what asks a language model, and what turns texts into vectors."""

@@ -5,6 +5,7 @@ a real Chromium, somebody answers from the console, and each page is pictured.
 """
 
 import asyncio
+import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -21,6 +22,7 @@ from examples.shop.preparation import Prepared
 from tests.journeys.afternoon import live_through
 from tests.journeys.browsing import Customer, Staff, visiting
 from tests.journeys.premises import Premises, opened
+from tests.widget import shots
 from tests.widget.conftest import ARGS, browser_path
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
@@ -96,6 +98,10 @@ async def shop_pages(album: Album, browser: Browser, premises: Premises, staff: 
         await emma.sign_in("emma")
         await emma.open("chat")
         await album.take(emma.page, "widget-phone")
+    async with visiting(Customer, browser, premises, **(CHINESE | phone)) as linxiao:
+        await linxiao.sign_in("linxiao")
+        await linxiao.open("chat")
+        await album.take(linxiao.page, "widget-phone-zh")
 
 
 @asynccontextmanager
@@ -163,9 +169,26 @@ async def filled(prepared: Prepared, addresses: Addresses, catalogue: Catalogue)
     await live_through(prepared, addresses, catalogue, dict([AGENT]))
 
 
+STATES = {
+    "files": "widget-files", "files-zh": "widget-files-zh", "rating": "widget-rating",
+    "rating-phone": "widget-rating-phone-zh", "prechat": "widget-prechat", "prechat-phone": "widget-prechat-phone-zh",
+    "message": "widget-message", "message-phone": "widget-message-phone-zh", "inbox-ar": "widget-phone-ar",
+}  # fmt: skip
+
+
+async def widget_states(folder: Path) -> None:
+    """Picture what a short story does not come by, on the scripted server of the widget's tests."""
+    with tempfile.TemporaryDirectory() as kept:
+        await shots.main(Path(kept), list(STATES))
+        for state, name in STATES.items():
+            shutil.copy(Path(kept) / f"{state}.png", folder / f"{name}.png")
+            print(f"{name}.png", flush=True)
+
+
 async def main(folder: Path) -> None:
     """Take every picture."""
     album = Album(folder)
+    await widget_states(folder)
     with tempfile.TemporaryDirectory() as kept:
         async with opened(Path(kept) / "demo", past=filled) as premises, async_playwright() as playwright:
             premises.prepared = replace(premises.prepared, email=AGENT[0])

@@ -35,6 +35,7 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "messages:write": "Send and cancel messages",
         "users:read": "See users, topics and segments",
         "users:write": "Change and delete users, topics and segments",
+        "users:export": "Take out everything that is held of a user, messages and conversations included",
         "templates:write": "Change templates",
         "events:write": "Report what users did",
         "items:write": "Change the catalogue",

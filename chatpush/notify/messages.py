@@ -23,8 +23,8 @@ from chatpush.notify.audience import Audience
 from chatpush.notify.broadcasts import Broadcasts
 from chatpush.notify.drafts import INBOX_NAMES, Accepted, MessageDraft
 from chatpush.notify.fanout import FanOut, own_data, without_item
-from chatpush.notify.happenings import Happenings
 from chatpush.notify.handing import Handed, Handing
+from chatpush.notify.happenings import Happenings
 from chatpush.notify.listing import Listed, Window, among
 from chatpush.notify.reporting import ENGAGEMENT, DeliveryReport, Message, message_of, report_of, sums
 from chatpush.notify.template_source import Template, check_content
@@ -356,7 +356,8 @@ class Messages:
             raise InvalidInput(error.message, param=param) from error
         if found.published_at is None:
             raise InvalidInput(
-                f"{found.pinned} is a draft; POST /v1/templates/{found.name}/publish publishes it", param=param
+                f"{found.pinned} is a draft; POST /v1/templates/{found.name}/publish publishes it",
+                param=param,
             )
         return found
 

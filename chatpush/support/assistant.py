@@ -47,6 +47,7 @@ from chatpush.support.ports import (
 )
 from chatpush.support.promises import Promises
 from chatpush.support.summary import summarise
+from chatpush.support.trail import Trails, following, note, noted
 from chatpush.support.turns import Change, Conversation, Saying
 
 log = structlog.get_logger(__name__)
@@ -96,7 +97,12 @@ class Assistant:
         self._speaking: dict[Place, tuple[LiveTurn, asyncio.Task[Answer | None]]] = {}
         self._room = asyncio.Semaphore(BUSY_CONVERSATIONS)
         self._rounds = Rounds("assistant", self._look_for_due)
+        self._trails: Trails | None = None
         conversations.watch(self._state_changed)
+
+    def keep_trails(self, trails: Trails) -> None:
+        """Have it kept what was done for each answer, and why."""
+        self._trails = trails
 
     async def start(self) -> None:
         """Take up what is due, and keep looking for it."""
@@ -213,7 +219,8 @@ class Assistant:
                     due = await self._conversations.due(conversation)
                     if not due or conversation.state is not ConversationState.ASSISTANT:
                         return
-                    await self._answer_one(conversation, due[0])
+                    with following():
+                        await self._answer_one(conversation, due[0])
                     if self._modelled is not None:
                         await self._modelled.remember(conversation)
             except Unavailable as error:
@@ -261,6 +268,7 @@ class Assistant:
         try:
             return await task
         except WriterUnavailable as error:
+            note("guard", what="model", decision="refused", reason=error.message)
             log.warning("the model did not answer", conversation=place[1], reason=error.message)
             return None
         except asyncio.CancelledError:
@@ -303,6 +311,9 @@ class Assistant:
         )  # fmt: skip
         if said is None:
             await live.withdraw()
+        elif self._trails is not None:
+            note("answer", decision=answer.kind, confidence=answer.confidence, hand_over=answer.hand_over)
+            await self._trails.keep(conversation, said.id, noted())
         log.info(
             "answered", conversation=conversation.id, kind=answer.kind, said=said is not None,
             confidence=round(answer.confidence, 3), hand_over=answer.hand_over,

@@ -18,6 +18,7 @@ from chatpush.clock import Clock
 from chatpush.domain import TenantId, UserId, new_id
 from chatpush.errors import WriterUnavailable
 from chatpush.store.database import Database, Row, Transaction
+from chatpush.support.trail import note
 
 BYTES_PER_TOKEN = 3
 MILLION = Decimal(1_000_000)
@@ -123,6 +124,8 @@ class Budget:
         columns = ("input_tokens", "output_tokens", "micros")
         added = ", ".join(f"{name} = writer_spend.{name} + excluded.{name}" for name in columns)
         use = new_id("tok")
+        cost = f"{Decimal(self._price(model, tokens)) / MILLION} {self.limits.currency}"
+        note("model", model=model, input=tokens.input, output=tokens.output, cost=cost)
 
         def count(tx: Transaction) -> None:
             for owner in dict.fromkeys((user, EVERYBODY)):

@@ -13,6 +13,7 @@ from chatpush.support.answers import Answer
 from chatpush.support.ports import Described
 from chatpush.support.retrieval import Retrieval
 from chatpush.support.sanitising import LinkRules, host_of, sanitised
+from chatpush.support.trail import note
 
 
 class Gate:
@@ -26,7 +27,10 @@ class Gate:
         """Return an answer as it may be said."""
         rules = await self._rules(tenant, answer.sources, about)
         sources = tuple(_plain(one) for one in answer.sources)
-        return replace(answer, text=sanitised(answer.text, rules), sources=sources)
+        text = sanitised(answer.text, rules)
+        if text != answer.text:
+            note("guard", what="links and markup", decision="changed")
+        return replace(answer, text=text, sources=sources)
 
     async def greeting(self, tenant: TenantId, text: str, about: Described | None) -> str:
         """Return the first words of a conversation, which may quote what it is about."""

@@ -28,6 +28,7 @@ from chatpush.support.retrieval_index import Document, Index, Ranking, Scored, V
 from chatpush.support.sanitising import LinkRules
 from chatpush.support.synonyms import Synonyms
 from chatpush.support.terms import is_han
+from chatpush.support.trail import note
 from chatpush.support.vectors import Texts
 
 CACHED_TENANTS = 200
@@ -136,6 +137,13 @@ class VectorShelf(Protocol):
         """Tell what is to be compared now."""
 
 
+def _noted(question: str, found: Found) -> Found:
+    """Return what was found, having noted it for whoever asks why."""
+    hits = [{"title": one.name, "article": one.article, "score": one.score} for one in found.passages]
+    note("retrieval", query=question, confidence=found.confidence, hits=hits)
+    return found
+
+
 class Retrieval:
     """Search over every tenant's knowledge."""
 
@@ -185,8 +193,8 @@ class Retrieval:
             others = [
                 one for one in passages if (one.article, one.position) != (first.article, first.position)
             ]
-            return Found((first, *others[: limit - 1]), decided.confidence)
-        return Found(tuple(passages), sure)
+            return _noted(question, Found((first, *others[: limit - 1]), decided.confidence))
+        return _noted(question, Found(tuple(passages), sure))
 
     async def version(self, tenant: TenantId) -> int:
         """Return the version of the tenant's knowledge that answers now."""

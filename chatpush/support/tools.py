@@ -20,6 +20,7 @@ from chatpush.errors import ChatpushError, NotFound, PluginFailed
 from chatpush.plugins.contracts import Tool, ToolResult
 from chatpush.support.language import pick
 from chatpush.support.terms import ENGLISH_STOP, is_han, stem
+from chatpush.support.trail import note
 
 log = structlog.get_logger(__name__)
 
@@ -96,14 +97,18 @@ class Toolbox:
             async with asyncio.timeout(CALL_SECONDS):
                 result = await tool.call(identity, arguments)
         except NotFound:
+            note("tool", name=tool.name, arguments=dict(arguments), outcome="no such thing of this user's")
             raise
         except ChatpushError as error:
+            note("tool", name=tool.name, arguments=dict(arguments), outcome=error.message)
             raise PluginFailed(f"tool {tool.name}: {error.message}") from error
         except Exception as error:
+            note("tool", name=tool.name, arguments=dict(arguments), outcome=f"failed: {type(error).__name__}")
             log.warning("tool failed", tool=tool.name, error=f"{type(error).__name__}: {error}")
             raise PluginFailed(f"tool {tool.name} failed") from error
         if not isinstance(result, ToolResult):
             raise PluginFailed(f"tool {tool.name} returned {type(result).__name__}")
+        note("tool", name=tool.name, arguments=dict(arguments), outcome=dict(result.facts))
         return result
 
 

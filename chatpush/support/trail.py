@@ -35,6 +35,11 @@ def note(kind: str, **facts: Any) -> None:
         steps.append({"kind": kind, **{name: _short(fact) for name, fact in facts.items()}})
 
 
+def noted() -> list[Step]:
+    """Return what was noted so far for the answer being made."""
+    return list(_steps.get() or ())
+
+
 @contextmanager
 def following() -> Iterator[list[Step]]:
     """Collect what is noted within; tasks begun within note here, too."""

@@ -151,7 +151,14 @@ def build_room(
         inbox_size=inbox_size,
     )  # fmt: skip
     fanout = FanOut(
-        database, vault, audience, accepted, clock, ring or outbox.ring, page_size=page_size, handing=outbox.handing
+        database,
+        vault,
+        audience,
+        accepted,
+        clock,
+        ring or outbox.ring,
+        page_size=page_size,
+        handing=outbox.handing,
     )
     broadcasts = Broadcasts(
         database, accepted, fanout, clock, outbox.deliver,

@@ -262,6 +262,7 @@ async def build(
         Gate(retrieval, settings), channels, describe_item, describe_delivery, locale_of, reader_of, settings,
         clock,
     )  # fmt: skip
+    assistant.keep_trails(people.staff.trails)
     return House(
         channels, tool, notices, knowledge, retrieval, conversations, promises,
         people.staff.desk, assistant, clock, people, modelling,

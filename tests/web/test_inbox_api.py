@@ -39,7 +39,7 @@ async def test_inbox_receipts_and_reasons(
         assert await (await client.post("/v1/me/receipts", json=body, headers=EMMA)).json() == {"unread": 2}
         assert await (await client.post("/v1/me/receipts", json=body, headers=EMMA)).json() == {"unread": 2}
         why = await (await client.get(f"/v1/me/inbox/{delivery}/why", headers=EMMA)).json()
-        assert why["steps"][0]["detail"]["because"] == "transactional"
+        assert [one["code"] for one in why["reasons"]] == ["about_you", "for_you"]
         assert (await problem(await client.get(f"/v1/me/inbox/{delivery}/why", headers=LIN), 404))[
             1
         ] == "delivery"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, FilePayload, Page, async_playwright
 
 from tests.widget.mock import MockServer, now, token_for
 
@@ -130,7 +130,7 @@ async def picture(
     """Open the shop, let the caller's state load, and return the page."""
     context = await browser.new_context(
         viewport={"width": size[0], "height": size[1]},
-        device_scale_factor=2,
+        device_scale_factor=2 if size[0] < 600 else 1,
         has_touch=size[0] < 600,
         color_scheme="light",
     )
@@ -165,6 +165,18 @@ async def main(folder: Path, only: list[str]) -> None:
             ("chat-phone", EN, phone, {}, "chat"),
             ("inbox-phone", ZH, phone, {"locale": "zh-CN"}, "inbox"),
             ("agent", EN, desk, {"theme": "dark"}, "agent"),
+            ("files", EN, desk, {}, "files"),
+            ("files-zh", ZH, desk, {"locale": "zh-CN"}, "files"),
+            ("rating", EN, desk, {}, "rating"),
+            ("rating-phone", ZH, phone, {"locale": "zh-CN"}, "rating"),
+            ("leave", EN, desk, {}, "leave"),
+            ("prechat", EN, desk, {}, "prechat"),
+            ("prechat-phone", ZH, phone, {"locale": "zh-CN"}, "prechat"),
+            ("message", EN, desk, {}, "message"),
+            ("message-phone", ZH, phone, {"locale": "zh-CN"}, "message"),
+            ("shelf", EN, desk, {"theme": "dark"}, "shelf"),
+            ("chat-ar", EN, desk, {"locale": "ar"}, "chat"),
+            ("inbox-ar", EN, phone, {"locale": "ar"}, "inbox"),
         ):
             if only and name not in only:
                 continue
@@ -192,7 +204,25 @@ async def shoot(
         fill(server, words)
     else:
         server.config["suggestions"] = words["suggest"]
-    if scene in ("chat", "prefs", "agent"):
+    server.config["attachments"] = {
+        "max_bytes": 5_000_000,
+        "types": ["image/png", "text/plain"],
+        "per_turn": 5,
+    }
+    if scene == "prechat":
+        labels = {
+            "email": ("Email", "邮箱"),
+            "order": ("Order number", "订单号"),
+            "words": ("How can we help?", "想咨询什么？"),
+        }
+        types = {"email": "email", "order": "text", "words": "textarea"}
+        fields = [
+            {"name": name, "type": types[name], "labels": dict(zip(("en", "zh-CN"), both, strict=True)),
+             "required": name != "order", "options": []}
+            for name, both in labels.items()
+        ]  # fmt: skip
+        server.config["prechat"] = {"whom": "everyone", "fields": fields}
+    if scene in ("chat", "prefs", "agent", "files", "rating", "leave"):
         talk(server, words)
     page = await picture(browser, folder, name, server, size, **boot)
     await SCENES[scene](page, server, words)
@@ -292,7 +322,70 @@ async def show_toast(page: Page, server: MockServer, words: dict[str, Any]) -> N
     await server.send("emma", title=words["shipped"][0], body=words["shipped"][1])
 
 
+async def open_files(page: Page, server: MockServer, words: dict[str, Any]) -> None:
+    """A picture was sent; two more files are about to be."""
+    await open_chat(page, server, words)
+    lantern = await page.screenshot(clip={"x": 70, "y": 190, "width": 240, "height": 240})
+    photo: FilePayload = {"name": "lantern.png", "mimeType": "image/png", "buffer": lantern}
+    note: FilePayload = {"name": "receipt.txt", "mimeType": "text/plain", "buffer": b"Order 1042"}
+    chooser = page.locator("chatpush-widget input[type=file]")
+    await chooser.set_input_files([photo])
+    await page.locator("chatpush-widget .upload[data-state=done]").wait_for()
+    await page.locator("chatpush-widget textarea").fill(
+        "玻璃裂了。" if words is ZH else "The glass is cracked."
+    )
+    await page.keyboard.press("Enter")
+    await page.locator("chatpush-widget .picture img").wait_for()
+    await chooser.set_input_files([note])
+    await page.locator("chatpush-widget .upload[data-state=done]").wait_for()
+    server.stalled = asyncio.Event()
+    await chooser.set_input_files([photo])
+
+
+async def open_rating(page: Page, server: MockServer, words: dict[str, Any]) -> None:
+    """The conversation has ended; four stars so far."""
+    for made in server.conversations.values():
+        made |= {"state": "closed", "may_rate": True}
+    await open_chat(page, server, words)
+    await page.locator("chatpush-widget .star input").nth(3).check()
+
+
+async def open_leave(page: Page, server: MockServer, words: dict[str, Any]) -> None:
+    """Nobody is there: leave a message."""
+    for made in server.conversations.values():
+        made |= {"state": "waiting", "office": {"open": False, "opens_at": "2030-01-07T09:00:00Z"}}
+    await open_chat(page, server, words)
+    await page.locator("chatpush-widget .person").click()
+    await page.locator("chatpush-widget .pane .form").wait_for()
+
+
+async def open_prechat(page: Page, server: MockServer, words: dict[str, Any]) -> None:
+    """A form before the first word."""
+    await open_chat(page, server, words)
+    await page.locator("chatpush-widget .prechat").wait_for()
+
+
+async def open_message(page: Page, server: MockServer, words: dict[str, Any]) -> None:
+    """Why a message came, and how to put it away."""
+    await open_tab(page, server, words)
+    await page.locator("chatpush-widget .item-options").nth(1).click()
+
+
+async def open_shelf(page: Page, server: MockServer, words: dict[str, Any]) -> None:
+    """What was put away."""
+    for item, shelf in zip(server.inbox, ("snoozed", "archived", "archived"), strict=False):
+        item |= {"shelf": shelf, "snoozed_until": now(-60 * 20) if shelf == "snoozed" else None}
+    await open_tab(page, server, words)
+    await page.locator("chatpush-widget .shelf-button").click()
+
+
 SCENES = {
+    "files": open_files,
+    "rating": open_rating,
+    "leave": open_leave,
+    "prechat": open_prechat,
+    "message": open_message,
+    "shelf": open_shelf,
     "chat": open_chat,
     "scrolled": open_scrolled,
     "history": open_history,

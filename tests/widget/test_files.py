@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import FilePayload, expect
 
-from tests.support.files import PNG
+from tests.support.files import PNG, png
 from tests.waiting import until
 from tests.widget.conftest import Tab
 from tests.widget.mock import MockServer
@@ -140,3 +140,29 @@ async def test_another_user_opens_none_of_the_files(tab: Tab, server: MockServer
     assert not await tab.page.evaluate(alive, src)
     tab.problems = [problem for problem in tab.problems if "blob:" not in problem]
     assert made["id"]
+
+
+async def test_who_is_at_the_end_stays_there_when_a_picture_arrives(tab: Tab, server: MockServer) -> None:
+    """And who has scrolled up to read is left in peace."""
+    made = await chatting(tab, server)
+    for number in range(12):
+        await server.say(made["id"], "assistant", f"Line {number}\n\nand more of it")
+    left = "one => one.scrollHeight - one.scrollTop - one.clientHeight"
+    scroller = tab.find(".scroller")
+    photo: FilePayload = {"name": "a.png", "mimeType": "image/png", "buffer": png(200, 200)}
+
+    async def send() -> None:
+        await tab.find("input[type=file]").set_input_files(photo)
+        await expect(tab.find(".upload")).to_have_attribute("data-state", "done")
+        await tab.find(".send").click()
+
+    async def at_end() -> bool:
+        return bool(await scroller.evaluate(left) < 2)
+
+    await send()
+    await expect(tab.find(".picture img")).to_have_count(1)
+    await until(at_end)
+    await scroller.evaluate("one => one.scrollTo(0, 0)")
+    await server.say(made["id"], "assistant", "Another")
+    await expect(tab.find(".by-assistant .bubble")).to_have_count(13)
+    assert await scroller.evaluate("one => one.scrollTop") == 0

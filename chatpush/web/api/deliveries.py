@@ -140,9 +140,12 @@ async def get_delivery(call: Call) -> DeliveryDetail:
 @routes.get("/v1/me/deliveries/{id}/why", door=Door(user=True))
 async def why_delivery(call: Call, query: WhyQuery) -> WhyOut:
     """Say in my language why I got this message."""
-    found = await call.need(Explaining).to_reader(
-        call.identity.tenant, call.identity.user, DeliveryId(call.path["id"]), query.locale
-    )
+    return await explained(call, DeliveryId(call.path["id"]), query.locale)
+
+
+async def explained(call: Call, delivery: DeliveryId, locale: str) -> WhyOut:
+    """Return why the caller got a delivery, in the words of a locale or their own."""
+    found = await call.need(Explaining).to_reader(call.identity.tenant, call.identity.user, delivery, locale)
     return WhyOut(
         delivery=found.delivery,
         category=found.category,

@@ -12,8 +12,7 @@ from chatpush.notify.inbox import Filter, Inbox, Shelf
 from chatpush.notify.listing import Window
 from chatpush.notify.receipts import Receipts
 from chatpush.notify.shelving import Shelving
-from chatpush.notify.trace import Trace
-from chatpush.web.api.deliveries import Step, step_out
+from chatpush.web.api.deliveries import WhyOut, WhyQuery, explained
 from chatpush.web.doors import Door
 from chatpush.web.operations import Body, Call, Operations, PageQuery
 
@@ -46,15 +45,6 @@ class Unread(BaseModel):
     """How many items are unread now."""
 
     unread: int
-
-
-class Why(BaseModel):
-    """Why the user got a message."""
-
-    delivery: str
-    category: str
-    template: str
-    steps: list[Step]
 
 
 class SnoozeIn(Body):
@@ -121,17 +111,11 @@ async def snooze(call: Call, body: SnoozeIn) -> Unread:
 
 
 @routes.get("/v1/me/inbox/{delivery}/why", door=USERS)
-async def why(call: Call) -> Why:
-    """Say why I got this message."""
-    tenant, delivery = call.identity.tenant, DeliveryId(call.path["delivery"])
-    item = await call.need(Inbox).item(tenant, call.identity.user, delivery)
-    trace = await call.need(Trace).of(tenant, delivery)
-    return Why(
-        delivery=item["delivery"],
-        category=item["category"],
-        template=item["template"],
-        steps=[step_out(entry) for entry in trace],
-    )
+async def why(call: Call, query: WhyQuery) -> WhyOut:
+    """Say in my language why I got a message of my inbox."""
+    delivery = DeliveryId(call.path["delivery"])
+    await call.need(Inbox).item(call.identity.tenant, call.identity.user, delivery)
+    return await explained(call, delivery, query.locale)
 
 
 def _mine(call: Call) -> tuple[TenantId, UserId, DeliveryId]:

@@ -18,7 +18,7 @@ from chatpush.web.operations import Body, Call, Operations, PageQuery
 routes = Operations("users")
 READERS = Door(scope="users:read", role=Role.VIEWER)
 WRITERS = Door(scope="users:write", role=Role.EDITOR)
-EXPORTERS = Door(scope="users:read", role=Role.ADMIN)
+EXPORTERS = Door(scope="users:export", role=Role.ADMIN)
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
 
 

@@ -12,10 +12,12 @@ export class Banner {
   readonly history = h('div', { class: 'history', hidden: true });
   private historyOpen = false;
 
-  // `onBegin` is called when the user has chosen where to go on.
+  // `onBegin` is called when the user has chosen where to go on; `asking` says whether there
+  // is a form to fill in first.
   constructor(
     private context: Context,
     private onBegin: () => void,
+    private asking: () => boolean,
   ) {}
 
   draw(): void {
@@ -26,7 +28,7 @@ export class Banner {
   private drawState(): void {
     const { chat, words } = this.context;
     const { element } = this;
-    const sign = JSON.stringify([chat.state, chat.agent, chat.handingOver, chat.list.length, this.historyOpen, words.locale, chat.standing]);
+    const sign = JSON.stringify([chat.state, chat.agent, chat.handingOver, chat.list.length, this.historyOpen, words.locale, chat.standing, this.asking()]);
     if (element.dataset.sign === sign) return;
     element.dataset.sign = sign;
     element.dataset.state = chat.state;
@@ -76,7 +78,7 @@ export class Banner {
   private person(): HTMLElement | null {
     const { chat, words } = this.context;
     const offered = chat.state === 'assistant' || (chat.state === 'waiting' && this.away);
-    if (!offered) return null;
+    if (!offered || this.asking()) return null;
     const onclick = () => (this.away ? this.context.pane(() => part('forms').then((forms) => forms.leaveMessage)) : this.handover());
     return h(
       'button',

@@ -32,6 +32,10 @@ export class ChatView {
   private list: Keyed<Turn>;
   private views = new Map<string, TurnView>();
   private places = new Map<string, TurnPlace>();
+  // Whoever is at the end stays there when pictures load or the place to write grows.
+  private atEnd = true;
+  private growth = new ResizeObserver(() => this.atEnd && this.toBottom());
+  private top = 0;
   private shownTurns = 0;
   private showing = false;
   private form = '';
@@ -44,9 +48,11 @@ export class ChatView {
       (text, files) => void chat.say(text, files),
       () => void chat.stopStream().catch(() => undefined),
     );
-    this.banner = new Banner(context, () => this.composer.field.focus());
+    this.banner = new Banner(context, () => this.composer.field.focus(), () => this.asksFirst);
     this.scroller.append(this.hero, this.about, this.log, this.typing, this.seen, this.closing);
     this.composer.takeDrops(this.scroller);
+    this.scroller.addEventListener('scroll', () => this.scrolled(), { passive: true });
+    for (const grows of [this.scroller, this.log, this.closing]) this.growth.observe(grows);
     this.element = h(
       'section',
       { class: 'view chat' },
@@ -269,12 +275,21 @@ export class ChatView {
     );
   }
 
+  // Only going up leaves the end: what grows below moves it away too.
+  private scrolled(): void {
+    const { scrollTop } = this.scroller;
+    if (this.nearBottom()) this.atEnd = true;
+    else if (scrollTop < this.top) this.atEnd = false;
+    this.top = scrollTop;
+  }
+
   private nearBottom(): boolean {
     const { scrollHeight, scrollTop, clientHeight } = this.scroller;
     return scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM_PX;
   }
 
   private toBottom(): void {
+    this.atEnd = true;
     this.scroller.scrollTop = this.scroller.scrollHeight;
   }
 }

@@ -236,7 +236,7 @@ export class InboxView {
           'aria-label': context.words.t('inbox.options', { title: item.title }),
           onclick: () => context.pane(() => part('message').then(({ about }) => about(item))),
         },
-        icon('more', 16),
+        icon('more', 20),
       ),
     );
   }

@@ -230,7 +230,7 @@ export class Shell {
         'div',
         { class: 'brand' },
         h('span', { class: 'mark', 'aria-hidden': 'true' }, own ? initial(own) : icon('chat', 18)),
-        h('h2', null, name),
+        h('h2', { dir: 'auto' }, name),
         h(
           'button',
           {

@@ -52,7 +52,7 @@ export class TurnView {
     const name = speaker(turn, this.context);
     this.head.append(
       h('span', { class: 'face', 'aria-hidden': 'true' }, turn.by === 'agent' ? initial(name) : icon('spark', 13)),
-      h('span', { class: 'name' }, name),
+      h('span', { class: 'name', dir: 'auto' }, name),
       h('time', { datetime: turn.at }, clock(turn.at, words)),
     );
   }
@@ -149,7 +149,7 @@ export function promise(context: Context, made: TurnPromise, after = () => {}): 
     h(
       'div',
       { class: 'promise-text' },
-      h('strong', null, made.text),
+      h('strong', { dir: 'auto' }, made.text),
       made.until && !state && h('small', null, words.t('promise.until', { date: date(made.until, words) })),
     ),
     state

@@ -159,7 +159,7 @@ export function rating(context: Context): HTMLElement {
     h(
       'label',
       { class: 'star', title: words.t(`rate.${score}` as TextKey) },
-      h('input', { type: 'radio', name, value: score, 'aria-label': words.t(`rate.${score}` as TextKey), onchange: () => (more.hidden = false) }),
+      h('input', { type: 'radio', name, value: score, 'aria-label': words.t(`rate.${score}` as TextKey), onchange: () => reveal(more) }),
       icon('star', 26),
     ),
   );
@@ -177,4 +177,9 @@ export function rating(context: Context): HTMLElement {
   };
   const form = h('form', { class: 'rate', onsubmit }, h('fieldset', null, h('legend', null, words.t('rate.question')), h('div', { class: 'stars' }, choices)), more);
   return form;
+}
+
+function reveal(element: HTMLElement): void {
+  element.hidden = false;
+  element.scrollIntoView({ block: 'nearest' });
 }
