@@ -10,6 +10,7 @@ from typing import Any, cast
 from aiohttp import ClientResponse, CookieJar, web
 from aiohttp.test_utils import TestClient, TestServer
 
+from chatpush import bridges
 from chatpush.account.attempts import Attempts
 from chatpush.account.audit import Audit
 from chatpush.account.billing import Billing
@@ -47,7 +48,9 @@ from chatpush.recommend.timing import Timing
 from chatpush.schedule.campaigns import Campaigns
 from chatpush.schedule.drafting import Drafting
 from chatpush.schedule.dry_run import DryRuns
+from chatpush.schedule.results import CampaignResults
 from chatpush.schedule.runs import Runs
+from chatpush.schedule.what_if import WhatIf
 from chatpush.settings import Settings
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
@@ -63,6 +66,7 @@ from tests.clocks import StillClock
 from tests.notify.building import Room, build_room
 from tests.realtime.node import RealtimeNode
 from tests.recommend.world import World
+from tests.schedule.building import penny_each
 from tests.support.house import Channels, House, build
 
 PASSWORD = "correct horse battery"
@@ -183,6 +187,12 @@ async def build_whole(database: Database, vault: Vault, clock: StillClock, node:
         Recommender: world.recommender,
         Campaigns: campaigns,
         Runs: runs,
+        CampaignResults: CampaignResults(database, campaigns, clock),
+        WhatIf: WhatIf(
+            database, vault, campaigns, room.messages, room.audience, room.users, room.templates, drafting,
+            world.behaviour, penny_each, clock, bridges.rules_with(settings.notify),
+            bridges.plugins_with(settings, clock), {},
+        ),
         DryRuns: DryRuns(campaigns, room.audience, room.templates, drafting),
         People: people,
         Sessions: sessions,

@@ -167,6 +167,9 @@ async def _line(visit: Visit, campaign: Campaign) -> models.CampaignLine:
     runs = await visit.need(Runs).of_campaign(visit.tenant, campaign.id, Window(1))
     definition = campaign.definition
     content = definition.template or visit_text(visit, "campaigns.direct")
+    if definition.variants:
+        names = ", ".join(one.name for one in definition.variants)
+        content = visit_text(visit, "campaigns.tried", names=names)
     if definition.picks:
         content = f"{content} · {visit_text(visit, 'campaigns.picks', n=definition.picks)}"
     return models.CampaignLine(

@@ -6,6 +6,7 @@ from chatpush.web.console import (
     access,
     account,
     assets,
+    campaign_effects,
     campaigns,
     configuration,
     conversations,
@@ -26,7 +27,7 @@ from chatpush.web.operations import Operation
 from chatpush.web.server import DECLARED
 
 PARTS = (
-    signin, live, overview, service_overview, conversations, customers, deliveries, campaigns,
+    signin, live, overview, service_overview, conversations, customers, deliveries, campaigns, campaign_effects,
     recommendations, plugins, configuration, access, account, service, knowledge, library, assets,
 )  # fmt: skip
 

@@ -4,6 +4,7 @@ A template sees one of these and nothing else, so a page can be drawn with
 made-up values, and a service can change without touching a page.
 """
 
+from chatpush.web.console.models.achieving import Achieved, VariantLine, WhatIfAnswer, WhatIfForm
 from chatpush.web.console.models.administration import (
     ArticleLine,
     FoundPassage,
@@ -55,6 +56,7 @@ from chatpush.web.console.models.service import AgentLine, CandidateLine, Servic
 
 __all__ = [
     "About",
+    "Achieved",
     "Activity",
     "AgentLine",
     "ArticleLine",
@@ -105,4 +107,7 @@ __all__ = [
     "TriedQuestion",
     "TurnView",
     "UsageLine",
+    "VariantLine",
+    "WhatIfAnswer",
+    "WhatIfForm",
 ]
