@@ -44,7 +44,8 @@ class Claim:
 class Outcome:
     """What becomes of deliveries that are not sent now; ``until`` keeps them pending.
 
-    A failure becomes a dead letter, unless it is ``buried`` already.
+    A failure becomes a dead letter, unless it is ``buried`` already. ``by`` is the
+    plugin that decided.
     """
 
     state: DeliveryState
@@ -52,6 +53,7 @@ class Outcome:
     until: datetime | None = None
     attempted: bool = False
     buried: bool = False
+    by: str = ""
 
 
 class Claims:
@@ -138,6 +140,7 @@ class Claims:
             entry(
                 tenant, row["id"], step, outcome.state.value, now, reason=outcome.reason,
                 **({"until": outcome.until.isoformat()} if outcome.until else {}),
+                **({"by": outcome.by} if outcome.by else {}),
             )
             for row, outcome, step in all_of_them
         ]  # fmt: skip

@@ -66,7 +66,7 @@ class Wording:
         dropped: list[Concluded] = []
         for (job, message), verdict in zip(rendered, verdicts, strict=True):
             if isinstance(verdict, Drop):
-                dropped.append((job.row, _suppressed(verdict.reason), "filter"))
+                dropped.append((job.row, _suppressed(verdict), "filter"))
             elif not isinstance(verdict, Defer):
                 passed.append((job, verdict))
             elif job.row["settled_at"] is not None:
@@ -115,13 +115,14 @@ class Wording:
         return opened
 
 
-def _suppressed(reason: str) -> Outcome:
-    return Outcome(DeliveryState.SUPPRESSED, reason[:LONGEST_REASON] or "filtered")
+def _suppressed(verdict: Drop | Defer) -> Outcome:
+    return Outcome(DeliveryState.SUPPRESSED, verdict.reason[:LONGEST_REASON] or "filtered", by=verdict.by)
 
 
 def _waiting(job: Job, verdict: Defer) -> Outcome:
     """Return what a filter's Defer means: later, or never if its time is over by then."""
     expires = job.row["expires_at"]
     if expires is not None and verdict.until >= from_ms(expires):
-        return _suppressed(verdict.reason)
-    return Outcome(DeliveryState.SCHEDULED, verdict.reason[:LONGEST_REASON] or "filtered", verdict.until)
+        return _suppressed(verdict)
+    reason = verdict.reason[:LONGEST_REASON] or "filtered"
+    return Outcome(DeliveryState.SCHEDULED, reason, verdict.until, by=verdict.by)

@@ -27,9 +27,13 @@ from chatpush.domain import (
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A filter's verdict that something must not go on, with the reason people will read."""
+    """A filter's verdict that something must not go on, with the reason people will read.
+
+    ``by`` is filled in by chatpush: the plugin whose verdict it is.
+    """
 
     reason: str
+    by: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Defer:
 
     until: datetime
     reason: str
+    by: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

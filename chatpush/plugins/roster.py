@@ -9,7 +9,7 @@ settings, if it declares them as a pydantic model named ``Settings``.
 
 import inspect
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pluggy
@@ -28,7 +28,7 @@ from chatpush.plugins.acceptance import (
     raised_at,
     validated,
 )
-from chatpush.plugins.contracts import Drop
+from chatpush.plugins.contracts import Defer, Drop
 from chatpush.plugins.guard import Check, Guard
 from chatpush.plugins.marking import wishes_of
 from chatpush.plugins.order import Place, ordered, place_of
@@ -140,13 +140,16 @@ class Roster:
         """
         for call in self._calls.get(hook_name, ()):
             closed = call.guard.state.fail_closed
+            name = call.guard.plugin
             if call.guard.cut_off:
-                yield Drop(f"plugin {call.guard.plugin} is cut off") if closed else None
+                yield Drop(f"plugin {name} is cut off", name) if closed else None
                 continue
             offered = {**arguments, "settings": call.settings}
-            accepted = {name: offered[name] for name in call.arguments}
+            accepted = {argument: offered[argument] for argument in call.arguments}
             succeeded, verdict = await call.guard.call(call.function, accepted, check)
-            yield verdict if succeeded or not closed else Drop(f"plugin {call.guard.plugin} failed")
+            if isinstance(verdict, (Drop, Defer)):
+                verdict = replace(verdict, by=name)
+            yield verdict if succeeded or not closed else Drop(f"plugin {name} failed", name)
 
     def _made(self, name: str, plugin: object) -> _Member:
         """Return a plugin as a member, checked, not yet in."""

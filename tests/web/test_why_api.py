@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chatpush.domain import OutgoingMessage
-from chatpush.plugins.contracts import Sent
+from chatpush.plugins.contracts import Drop, Sent
 from chatpush.plugins.hooks import hook
 from chatpush.plugins.host import Plugins
 from chatpush.store.database import Database
@@ -128,6 +128,28 @@ async def test_nobody_is_told_about_others(database: Database, vault: Vault, sti
         for path in (delivery, "dlv_nope"):
             answer = await client.get(f"/v1/me/deliveries/{path}/why", headers={"X-As": "user:lin"})
             assert await problem(answer, 404) == ("not_found", "delivery")
+
+
+class Censor:
+    """Drops what is rude and defers what is early."""
+
+    @hook
+    def filter_message(self, message: OutgoingMessage) -> Drop | None:
+        return Drop("rude") if "damn" in message.content.body else None
+
+
+async def test_an_operator_sees_which_filter_hit(
+    database: Database, vault: Vault, still_clock: StillClock
+) -> None:
+    async with notifying(database, vault, still_clock, plugins=Plugins({"censor": Censor()})) as (
+        client,
+        room,
+    ):
+        delivery = await sent(client, room, content={"title": "T", "body": "damn"})
+        found = await (await client.get(f"/v1/deliveries/{delivery}")).json()
+        (step,) = found["trace"]
+        assert (step["step"], step["verdict"]) == ("filter", "suppressed")
+        assert step["detail"] == {"reason": "rude", "by": "censor"}
 
 
 async def test_an_operator_sees_every_step(database: Database, vault: Vault, still_clock: StillClock) -> None:
