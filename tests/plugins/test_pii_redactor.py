@@ -1,11 +1,17 @@
 """Personal numbers stay here; what only looks like one passes."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from chatpush.errors import PluginFailed
 from chatpush.plugins import samples
 from chatpush.plugins.contracts import Drop
 from tests.plugins.firstparty import load
+from tests.serving import serving
+from tests.support.scripted_model import scripted_model, text
+from tests.test_model_journey import ask
 
 CARD = "4111 1111 1111 1111"
 ID = "11010519491231002X"
@@ -92,3 +98,20 @@ async def test_long_texts_are_read_in_time() -> None:
     for hostile in ("1 " * 50_000, "a." * 50_000 + "@", "+1" * 50_000, "0-" * 50_000, "@a" * 50_000):
         assert isinstance(await plugins.filter_prompt(hostile, samples.exchange()), str)
     assert plugins.states()[0].seconds < 2.0
+
+
+async def test_a_model_never_reads_what_its_answer_says(tmp_path: Path) -> None:
+    plugins: dict[str, object] = {"pii_redactor": load("pii_redactor")[1]}
+    said = f"Where is my order? Write to emma@example.com, my phone is 13812345678, card {CARD}"
+    async with scripted_model() as model:
+        model.will(text("We write to [EM", "AIL_A] and call [phone_a]."))
+        writer = {"base_url": model.url, "api_key": "k", "model": "scripted"}
+        async with serving(tmp_path, writer=writer, plugins=plugins) as served:
+            answer, heard = await ask(served, said)
+        asked = json.dumps(model.requests, ensure_ascii=False)
+    for secret in ("emma@example.com", "13812345678", CARD):
+        assert secret not in asked
+    assert "[EMAIL_A]" in asked
+    assert answer["text"] == "We write to emma@example.com and call 13812345678."
+    shown = "".join(data["text"] for data in heard if data["type"] == "turn.delta")
+    assert "[EM" not in shown, "readers never see a placeholder, not even half of one"
