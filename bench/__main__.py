@@ -1,6 +1,10 @@
 """Run every scenario and write the figures, with their conditions, into docs/performance.md.
 
-Usage: python -m bench [--quick] [--rounds N] [--only WORD]
+Usage: python -m bench [--quick] [--rounds N] [--only WORD] [--realtime]
+
+What answers over the network comes first, in three rounds, as medians; then
+the benches of the other rooms (``bench.notify``, ``bench.support``,
+``bench.recommend``) print theirs.
 
 Each figure stands beside baselines measured in the same run, because machines
 differ and this one may be busy: read the ratios. What is missing (a C
@@ -13,11 +17,14 @@ import datetime
 import os
 import platform
 import statistics
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from bench import scenarios, storage
 from bench.crowd import compiler
@@ -28,6 +35,9 @@ from bench.servers import Served, Start, c_send, chatpush, naive, nchan, nchan_m
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
 NONE = "—"
+# Rows of the table, and the benches that print their own.
+ROWS = 24
+ROOMS = ("notify", "support", "recommend")
 OWN = scenarios.Dialect({}, {})
 Run = Callable[[Served], Awaitable[float]]
 
@@ -42,6 +52,9 @@ class Bench:
     rows: list[list[str]] = field(default_factory=list)
     with_nchan: bool = True
 
+    progress: Progress | None = None
+    task: TaskID | None = None
+
     async def compare(
         self, name: str, ours: Run, others: dict[str, tuple[Start, Run]], show: Callable[[float], str]
     ) -> None:
@@ -52,11 +65,17 @@ class Bench:
         if not self.with_nchan:
             runs.pop("nchan", None)
         found: dict[str, list[float]] = {who: [] for who in runs}
-        for _ in range(self.rounds):
+        longest = 0.0
+        for number in range(self.rounds):
             for who, (start, run) in runs.items():
+                self.say(f"{name}: {who}, round {number + 1}")
                 try:
                     async with start() as server:
+                        if who == "chatpush":
+                            server.begin_watch()
                         found[who].append(await run(server))
+                        if who == "chatpush":
+                            longest = max(longest, server.longest_turn_ms())
                 except (RuntimeError, OSError, TimeoutError) as error:
                     self.console.print(f"{who}: {name}: {error}", style="red", markup=False)
         middle = {who: statistics.median(values) for who, values in found.items() if values}
@@ -65,6 +84,7 @@ class Bench:
         for who in ("C `send()`", "nchan", "aiohttp `send_str`"):
             other = middle.get(who)
             row.append(NONE if other is None or mine is None else f"{show(other)} ({mine / other:.2f}×)")
+        row.append(ms(longest) if mine is not None else NONE)
         self.add(row)
 
     async def alone(self, name: str, run: Run, show: Callable[[float], str]) -> None:
@@ -73,9 +93,16 @@ class Bench:
 
     def add(self, row: list[str]) -> None:
         """Keep a row and show it."""
-        row += [NONE] * (5 - len(row))
+        row += [NONE] * (6 - len(row))
         self.rows.append(row)
         self.console.print("  ".join(row), markup=False)
+        if self.progress is not None and self.task is not None:
+            self.progress.advance(self.task)
+
+    def say(self, text: str) -> None:
+        """Show what is being measured."""
+        if self.progress is not None and self.task is not None:
+            self.progress.update(self.task, description=text)
 
 
 def rate(value: float) -> str:
@@ -160,9 +187,13 @@ async def _connections(bench: Bench) -> None:
 async def _http(bench: Bench) -> None:
     await bench.alone("publish, one a request", scenarios.publishes, rate)
     await bench.alone("publish, batches of 100", scenarios.batches, rate)
-    await bench.alone("unicast to 5,000 channels", scenarios.unicast, rate)
-    await bench.alone(
-        "unicast to 5,000 channels, batches of 100", lambda server: scenarios.unicast(server, 100), rate
+    others: dict[str, tuple[Start, Run]] = {"nchan": (nchan, scenarios.unicast_nchan)}
+    await bench.compare("unicast to 5,000 channels", scenarios.unicast, others, rate)
+    await bench.compare(
+        "unicast to 5,000 channels, batches of 100",
+        lambda server: scenarios.unicast(server, 100),
+        others,
+        rate,
     )
     await bench.alone(
         "durable publish over HTTP, FULL, 512 outstanding",
@@ -182,9 +213,8 @@ async def _storage(bench: Bench) -> None:
         found = [await storage.in_process(synchronous) for _ in range(bench.rounds)]
         middle = statistics.median(one["rate"] for one in found)
         pause = max(one["pause_ms"] for one in found)
-        bench.add(
-            [f"durable log, {synchronous}, 512 outstanding", f"{rate(middle)}, longest pause {pause:.0f} ms"]
-        )
+        name = f"durable log, {synchronous}, 512 outstanding"
+        bench.add([name, rate(middle), NONE, NONE, NONE, ms(pause)])
     found = [await storage.in_process("channels") for _ in range(bench.rounds)]
     took, size = (statistics.median(one[key] for one in found) for key in ("seconds", "bytes"))
     bench.add(["start and stop 300,000 channels", f"{took:.1f} s, {size:,.0f} bytes an idle channel"])
@@ -207,10 +237,11 @@ def write(rows: list[list[str]], rounds: int) -> None:
         [
             f"Measured {when}: Python {platform.python_version()}, {os.cpu_count()} cores shared with other work "
             f"(load {load():.1f}), server and generator on a core each at nice −10, loopback, no TLS, messages of "
-            f"about 128 bytes, medians of {rounds}. In brackets: chatpush ÷ baseline.",
+            f"about 128 bytes, medians of {rounds}. In brackets: chatpush ÷ baseline. Longest turn: so much CPU "
+            "time of chatpush's loop went by at most before other work had its turn.",
             "",
-            "| what | chatpush | C `send()` | nchan | aiohttp `send_str` |",
-            "|---|---|---|---|---|",
+            "| what | chatpush | C `send()` | nchan | aiohttp `send_str` | longest turn of the loop |",
+            "|---|---|---|---|---|---|",
             *(f"| {' | '.join(row)} |" for row in rows),
         ]
     )
@@ -228,6 +259,7 @@ def main() -> None:
         "--only", default="", help="only what has this word in its name; leaves the page alone"
     )
     parser.add_argument("--rounds", type=int, default=0, help="so many rounds, and write the page")
+    parser.add_argument("--realtime", action="store_true", help="without the other rooms' benches")
     given = parser.parse_args()
     console = Console()
     if compiler() is None:
@@ -236,9 +268,17 @@ def main() -> None:
     if missing := nchan_missing():
         bench.with_nchan = False
         console.print(f"without nchan: {missing}", style="yellow")
-    asyncio.run(measure(bench))
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console
+    ) as progress:
+        bench.progress, bench.task = progress, progress.add_task("", total=ROWS)
+        asyncio.run(measure(bench))
     if not given.quick and not given.only:
         write(bench.rows, bench.rounds)
+    if not given.only and not given.realtime:
+        for room in ROOMS:
+            console.rule(f"bench.{room}")
+            subprocess.run([sys.executable, "-m", f"bench.{room}"], check=False)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,12 @@
  * usage: crowd name=value …   Prints one line of JSON at the end.
  *   mode     fanout | latency | idle | connect | unicast | poll | post
  *   port     where
- *   path     of the WebSocket or of the poll
+ *   path     of the WebSocket or of the poll; %N in it is the client's number
  *   subs     how many clients
  *   hellos   file with a line per client: what it sends first, commands separated by tabs ("" for nothing)
  *   replies  frames a client waits for before it counts as subscribed
  *   post     path of publishing; headers: more request headers ("A: b\r\n"), bodies: file with a body a line,
- *            taken in turn; %T in a body becomes nanoseconds now (19 digits)
+ *            taken in turn; %T in a body becomes nanoseconds now (19 digits), %N in the path the next client's number
  *   each     messages that one post publishes (batches); everybody: how many clients hear a publish, if not all
  *   window   publishes (unicast: messages) not yet delivered to everybody; posters: HTTP connections
  *   seconds, rate (latency: publishes a second), atonce (connections being opened at a time)
@@ -46,7 +46,7 @@ static char **hellos, **bodies;
 static int hello_count, body_count, next_body, poll;
 static struct client *clients, *publishers;
 static int live, opened, failed;
-static long delivered, published, posted, wanted, began, first_open, stop_at, last_post;
+static long next_client, delivered, published, posted, wanted, began, first_open, stop_at, last_post;
 static float *latencies;
 static long latency_count, latency_room;
 static char buffer[1 << 18];
@@ -79,6 +79,15 @@ static void note_latency(long nanoseconds) {
         latencies = realloc(latencies, sizeof *latencies * (size_t)latency_room);
     }
     latencies[latency_count++] = (float)nanoseconds / 1e6f;
+}
+
+/* Return a path with the client's number in place of %N. */
+static const char *numbered(const char *text, long number) {
+    static char made[500];
+    const char *mark = strstr(text, "%N");
+    if (!mark) return text;
+    snprintf(made, sizeof made, "%.*s%ld%s", (int)(mark - text), text, number, mark + 2);
+    return made;
 }
 
 static void say(struct client *one, const char *data, size_t length) {
@@ -140,7 +149,7 @@ static void open_client(void) {
     open_one(one);
     if (!strcmp(mode, "poll")) { ask_poll(one); return; }
     static char request[1000];
-    int n = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: b\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n", path);
+    int n = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: b\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n", numbered(path, one - clients));
     say(one, request, (size_t)n);
 }
 
@@ -157,7 +166,7 @@ static void publish(struct client *one) {
         if (from[0] == '%' && from[1] == 'T') { length += (size_t)sprintf(body + length, "%019ld", now()); from++; }
         else body[length++] = *from;
     }
-    int n = snprintf(request, sizeof request, "POST %s HTTP/1.1\r\nHost: b\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n", post_path, more_headers, length);
+    int n = snprintf(request, sizeof request, "POST %s HTTP/1.1\r\nHost: b\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n", numbered(post_path, next_client++ % (subs ? subs : 1)), more_headers, length);
     memcpy(request + n, body, length);
     one->busy = 1;
     one->posted_at = now();

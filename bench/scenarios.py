@@ -179,6 +179,16 @@ async def unicast(server: Served, batch: int = 1, channels: int = 5000) -> float
     return report.delivered / report.took
 
 
+async def unicast_nchan(server: Served, channels: int = 5000) -> float:
+    """Return the same of nchan, which knows no batches."""
+    report = await crowd.crowd(
+        "unicast", port=server.port, subs=channels, path="/sub?id=p%N", replies=0, posters=32, window=64,
+        seconds=SECONDS, post="/pub?id=p%N", bodies=[push("p")],
+    )  # fmt: skip
+    _check(report)
+    return report.delivered / report.took
+
+
 async def storm(server: Served, clients: int = 10_000) -> float:
     """Return seconds until as many clients are back with ten missed publications each."""
     await crowd.crowd(

@@ -79,6 +79,14 @@ class Served:
     pid: int
     directory: Path
 
+    def begin_watch(self) -> None:
+        """Forget the longest turn of the loop so far; only chatpush's is watched."""
+        os.kill(self.pid, signal.SIGUSR1)
+
+    def longest_turn_ms(self) -> float:
+        """Return the longest turn of the loop since ``begin_watch``, in milliseconds of CPU time."""
+        return float((self.directory / "turn").read_text(encoding="ascii") or 0)
+
     def rss_kib(self) -> int:
         """Return the process' resident memory."""
         for line in Path(f"/proc/{self.pid}/status").read_text(encoding="ascii").splitlines():
@@ -115,8 +123,17 @@ async def chatpush(synchronous: str = "FULL") -> AsyncIterator[Served]:
         settings = directory / "chatpush.toml"
         settings.write_text(SETTINGS % synchronous)
         port = free_port()
-        command = [sys.executable, "-m", "chatpush", "--config", str(settings), "serve", "--port", str(port)]
-        async with _running(command, port, directory) as served:
+        command = [
+            sys.executable,
+            "-m",
+            "bench.watched",
+            "--config",
+            str(settings),
+            "serve",
+            "--port",
+            str(port),
+        ]
+        async with _running(command, port, directory, WATCHED=str(directory / "turn")) as served:
             yield served
 
 
@@ -155,8 +172,10 @@ async def nchan() -> AsyncIterator[Served]:
 
 
 @contextlib.asynccontextmanager
-async def _running(command: list[str], port: int, directory: Path) -> AsyncIterator[Served]:
-    process = await asyncio.create_subprocess_exec(*command, preexec_fn=lambda: prefer(SERVER_CORE))
+async def _running(command: list[str], port: int, directory: Path, **more: str) -> AsyncIterator[Served]:
+    process = await asyncio.create_subprocess_exec(
+        *command, preexec_fn=lambda: prefer(SERVER_CORE), env=os.environ | more
+    )
     try:
         await _listening(port, process)
         yield Served(port, process.pid, directory)

@@ -158,13 +158,13 @@ class Chatpush(Rooms):
         identifier = Identifier(self.keys, self.sessions, self.tokens)
         app = server.build(routes.ALL, self._services(), identifier, self.settings)
         client = self.settings.client
-        websocket.add_routes(app, self.hub, client, identifier.tenant_of)
+        sockets = websocket.add_routes(app, self.hub, client, identifier.tenant_of)
         for transport in (poll, streams, one_way):
             transport.add_routes(app, self.hub, client, identifier.tenant_of)
         api = server_api.add_routes(
             app, self.hub, self.settings.http_api.key, self._identify_key, DEFAULT_TENANT, __version__
         )
-        self.hot = HotRequests(self.hub, api, client)
+        self.hot = HotRequests(self.hub, api, client, sockets, identifier.tenant_of_key)
         add_console(app)
         add_health(app)
         add_widget(app)

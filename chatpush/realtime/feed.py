@@ -125,10 +125,9 @@ class LiveChannel:
             self.top, self.epoch = subscription.offset, subscription.epoch
         if subscription.offset != self.top or subscription.epoch != self.epoch:
             return
-        self.flush()
-        cast(DirectWire, subscription.wire).flush()
-        if getattr(subscription.wire, "fd", -1) != descriptor or not subscription.in_step:
+        if cast(DirectWire, subscription.wire).unsent():
             return
+        self.flush()
         if self.direct is None:
             self.direct = {}
         self.direct[descriptor] = subscription

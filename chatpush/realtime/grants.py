@@ -8,7 +8,6 @@ so it is not signed.
 
 import base64
 import binascii
-import hashlib
 import hmac
 
 import msgspec
@@ -48,7 +47,7 @@ class Grants:
     """Signs and reads grants with one key."""
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        self._keyed = hmac.new(key, digestmod="sha256")
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Grant)
 
@@ -79,7 +78,9 @@ class Grants:
         return grant
 
     def _mac(self, body: bytes) -> bytes:
-        return hmac.digest(self._key, body, hashlib.sha256)[:16]
+        mac = self._keyed.copy()
+        mac.update(body)
+        return mac.digest()[:16]
 
 
 _cursors = msgspec.json.Decoder(dict[str, tuple[str, int]])

@@ -36,8 +36,8 @@ class DirectWire(Wire, Protocol):
     fd: int
     """The socket; -1 while something is unsent."""
 
-    def flush(self) -> None:
-        """Send what was written so far."""
+    def unsent(self) -> bool:
+        """Return whether something waits for the end of the turn, and goes first; then its connection steps back in."""
         ...
 
     def rest(self, data: bytes) -> None:

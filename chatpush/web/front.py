@@ -32,9 +32,7 @@ LONGEST_KNOWN = 1024
 END = b"\r\n\r\n"
 # Names and values as RFC 9112 wants them, nothing folded; what is odd is for aiohttp to judge.
 HEAD = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)+")
-NOT_HERE = frozenset(
-    {b"transfer-encoding", b"expect", b"upgrade", b"content-encoding", b"cookie", b"te", b"trailer"}
-)
+NOT_HERE = frozenset({b"transfer-encoding", b"expect", b"content-encoding", b"te", b"trailer"})
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 SAFE = b"\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: strict-origin-when-cross-origin"
 FAILED = b'{"code":"internal","title":"something went wrong here; it is in the log"}'
@@ -42,9 +40,10 @@ FAILED = b'{"code":"internal","title":"something went wrong here; it is in the l
 
 @dataclass(slots=True)
 class Hot:
-    """A request: its headers by lower-case name, its body, what the client sent after it, and all of its bytes."""
+    """A request, what the client sent after it, and all of its bytes. ``target`` is method and path."""
 
     target: bytes
+    query: bytes
     headers: dict[bytes, bytes]
     body: bytes
     rest: bytes
@@ -56,8 +55,13 @@ class Head:
     """A request's head: what it asks, its headers by lower-case name, and the length of its body."""
 
     target: bytes
+    query: bytes
     headers: dict[bytes, bytes]
     length: int
+
+
+class Gone:
+    """The socket is somebody else's now."""
 
 
 class Regular(Protocol):
@@ -72,8 +76,8 @@ class Regular(Protocol):
         ...
 
 
-# The whole response; None to leave the request to aiohttp; or whoever waits for it.
-Found = bytes | Regular | None
+# The whole response; None to leave the request to aiohttp; or whoever waits for it, or has the socket.
+Found = bytes | Regular | Gone | None
 Handler = Callable[[Hot, "Front"], Found | Coroutine[Any, Any, Found]]
 _heads: dict[bytes, Head] = {}
 _ids = count(1)
@@ -122,7 +126,7 @@ def parse(data: bytes) -> Hot | None:
             return None
         if len(_heads) >= HEADS_KNOWN:
             _heads.clear()
-        if len(raw) <= LONGEST_KNOWN:
+        if len(raw) <= LONGEST_KNOWN and b"upgrade" not in found.headers:
             _heads[raw] = found
     body = len(raw)
     after = body + found.length
@@ -130,7 +134,7 @@ def parse(data: bytes) -> Hot | None:
         if after > LONGEST_REST:
             return None
         raise NotWhole
-    return Hot(found.target, found.headers, data[body:after], data[after:], data[:after])
+    return Hot(found.target, found.query, found.headers, data[body:after], data[after:], data[:after])
 
 
 def _parse_head(raw: bytes) -> Head | None:
@@ -144,12 +148,17 @@ def _parse_head(raw: bytes) -> Head | None:
     for field in fields:
         name, _, value = field.partition(b":")
         headers[name.lower()] = value.strip()
+    if len(headers) != len(fields) or b"host" not in headers or not NOT_HERE.isdisjoint(headers):
+        return None
+    target, _, query = raw[: line - len(b" HTTP/1.1")].partition(b"?")
+    if b"upgrade" in headers:
+        return None if b"content-length" in headers else Head(target, query, headers, 0)
     length = headers.get(b"content-length", b"")
-    if len(headers) != len(fields) or b"host" not in headers or not length.isdigit() or len(length) > 7:
+    if not length.isdigit() or len(length) > 7 or b"cookie" in headers:
         return None
-    if not NOT_HERE.isdisjoint(headers) or headers.get(b"connection", b"keep-alive").lower() != b"keep-alive":
+    if headers.get(b"connection", b"keep-alive").lower() != b"keep-alive":
         return None
-    return Head(raw[: line - len(b" HTTP/1.1")], headers, int(length))
+    return Head(target, query, headers, int(length))
 
 
 class Door:
@@ -269,6 +278,23 @@ class Front(asyncio.Protocol):
         if self._rest or self._door.closing:
             self._go_on()
 
+    def take_over(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes]:
+        """Give the socket to another protocol; return its transport and what the client has sent already.
+
+        The transport calls ``pause_writing`` as soon as anything is unsent.
+        """
+        transport, self._transport = self._transport, None
+        if transport is None:
+            raise ConnectionResetError("the client is gone")
+        early, self._rest, self._raw = self._rest, b"", b""
+        self._fd = -1
+        self._door.fronts.discard(self)
+        self._forget()
+        transport.set_write_buffer_limits(high=0)
+        transport.set_protocol(protocol)
+        transport.resume_reading()
+        return transport, early
+
     def close_if_idle(self, now: float) -> None:
         """Close a connection whose time is up and that waits for nothing."""
         if not self._busy and self._due <= now and self._transport is not None:
@@ -307,7 +333,7 @@ class Front(asyncio.Protocol):
             self._wait_for_more(data)
             return
         line = data.find(b" HTTP/1.1\r\n", 0, 512)
-        handler = self._door.handlers.get(data[:line]) if line > 0 else None
+        handler = self._door.handlers.get(data[:line].partition(b"?")[0]) if line > 0 else None
         try:
             request = parse(data) if handler is not None else None
         except NotWhole:
@@ -346,7 +372,7 @@ class Front(asyncio.Protocol):
             self._hand_over(self._raw + self._rest)
         elif isinstance(found, bytes):
             self.answer(found)
-        else:
+        elif not isinstance(found, Gone):
             self._forget()
             self._regular = found
             self._raw = b""

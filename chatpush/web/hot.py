@@ -1,28 +1,39 @@
-"""The hot requests: publishing, and polling again. What they can't answer is aiohttp's, see ``front``.
+"""The hot requests: publishing, polling again, opening a WebSocket. What they can't answer is aiohttp's, see ``front``.
 
 A poll that waits here is a few small objects: no task, no request, no parser.
 When it comes again, mostly the same bytes with the cursor it was given, it is
 known by these bytes.
 """
 
+import re
 import struct
 import zlib
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import msgspec
 
-from chatpush.domain import DEFAULT_TENANT
-from chatpush.errors import ChatpushError
+from chatpush.domain import DEFAULT_TENANT, TenantId
+from chatpush.errors import ChatpushError, Unauthenticated
 from chatpush.realtime.admission import Asked
 from chatpush.realtime.answers import Answer, own_part
 from chatpush.realtime.grants import Grant
 from chatpush.realtime.hub import Hub
 from chatpush.settings import Client
-from chatpush.web import poll
-from chatpush.web.front import Found, Front, Handler, Hot, head, next_id, response
+from chatpush.web import poll, websocket
+from chatpush.web.front import Found, Front, Gone, Handler, Hot, head, next_id, response
 from chatpush.web.server_api import ServerApi
+from chatpush.web.websocket import Handshake, Sockets
 
+TenantOfKey = Callable[[str], Awaitable[TenantId]]
+HANDSHAKE = (
+    b"upgrade",
+    b"connection",
+    b"sec-websocket-version",
+    b"sec-websocket-key",
+    b"sec-websocket-protocol",
+)
+PLAIN_KEY = re.compile(rb"[0-9A-Za-z_]+")
 NO_STORE = b"Cache-Control: no-store\r\n"
 ZIPPED = b"Content-Encoding: gzip\r\n"
 # RFC 1952: deflate, no flags, no time, fastest, unknown system.
@@ -35,17 +46,27 @@ LONGEST_MEMORY = 4096
 class HotRequests:
     """Answers publishes and polls in front of aiohttp."""
 
-    def __init__(self, hub: Hub, api: ServerApi, settings: Client) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        api: ServerApi,
+        settings: Client,
+        sockets: Sockets | None = None,
+        tenant_of_key: TenantOfKey | None = None,
+    ) -> None:
         self._hub = hub
         self._api = api
         self._settings = settings
+        self._sockets = sockets
+        self._tenant_of_key = tenant_of_key
 
     def handlers(self) -> dict[bytes, Handler]:
-        """Return the handlers by request line."""
+        """Return the handlers by method and path."""
         return {
             b"POST /api/publish": self._publish,
             b"POST /api/batch": self._batch,
             f"POST {poll.PATH}".encode(): self._poll,
+            f"GET {websocket.PATH}".encode(): self._websocket,
         }
 
     def _publish(self, request: Hot, _front: Front) -> Found | Coroutine[Any, Any, Found]:
@@ -67,31 +88,66 @@ class HotRequests:
         reply = await self._api.answer(key.decode("latin-1"), method, request.body)
         return None if reply is None else response(reply)
 
+    def _websocket(self, request: Hot, front: Front) -> Found | Coroutine[Any, Any, Found]:
+        headers, key = request.headers, _key(request)
+        handshake = websocket.accepted(*(headers.get(name, b"").decode("latin-1") for name in HANDSHAKE))
+        if handshake is None or key is None or self._hub.full() or self._cross(headers) is None:
+            return None
+        if key:
+            return self._websocket_of_key(key, handshake, front)
+        return self._open(DEFAULT_TENANT, handshake, front)
+
+    async def _websocket_of_key(self, key: str, handshake: Handshake, front: Front) -> Found:
+        try:
+            tenant = await self._tenant(key)
+        except ChatpushError:
+            return None
+        return self._open(tenant, handshake, front)
+
+    def _open(self, tenant: TenantId, handshake: Handshake, front: Front) -> Found:
+        if self._sockets is None:
+            return None
+        self._sockets.begin(tenant, handshake, front.take_over)
+        return Gone()
+
     def _poll(self, request: Hot, front: Front) -> Found | Coroutine[Any, Any, Found]:
-        cross = self._cross(request.headers.get(b"origin", b""))
-        if cross is None or b"x-chatpush-key" in request.headers or self._hub.full():
+        cross, key = self._cross(request.headers), _key(request)
+        if cross is None or key is None or self._hub.full():
             return None
         try:
             asked = poll.read_body(request.body)
         except (msgspec.MsgspecError, RecursionError, UnicodeError):
             return None
-        if asked.grant and asked.cursor:
-            names = [one.channel for one in asked.channels]
-            grant = self._hub.polling.admission.known(DEFAULT_TENANT, asked.grant, names)
-            if grant is not None:
-                visitor = Visitor(self._hub, front, request, cross, grant, asked.grant)
-                if visitor.waits(asked):
-                    return visitor
-        return self._from_the_start(request, front, cross, asked)
+        if not key and (visitor := self._known(DEFAULT_TENANT, request, front, cross, asked)) is not None:
+            return visitor
+        return self._looked_at(key, request, front, cross, asked)
 
-    async def _from_the_start(self, request: Hot, front: Front, cross: bytes, asked: poll.PollIn) -> Found:
-        """Answer a poll that needs more than memory: its tokens checked, its place looked up."""
+    def _known(
+        self, tenant: TenantId, request: Hot, front: Front, cross: bytes, asked: poll.PollIn
+    ) -> "Visitor | None":
+        """Return a visitor that waits already, if its grant and its cursor are all it needs."""
+        if not asked.grant or not asked.cursor:
+            return None
+        names = [one.channel for one in asked.channels]
+        grant = self._hub.polling.admission.known(tenant, asked.grant, names)
+        if grant is None:
+            return None
+        visitor = Visitor(self._hub, front, request, cross, grant, asked.grant)
+        return visitor if visitor.waits(asked) else None
+
+    async def _looked_at(
+        self, key: str, request: Hot, front: Front, cross: bytes, asked: poll.PollIn
+    ) -> Found:
+        """Answer a poll that needs more than memory: its key and tokens checked, its place looked up."""
         if not asked.token:
             asked.token = _bearer(request.headers.get(b"authorization", b""))
         channels = [Asked(one.channel, one.token) for one in asked.channels]
         polling = self._hub.polling
         try:
-            grant = await polling.admission.authorise(DEFAULT_TENANT, asked.token, asked.grant, channels)
+            tenant = await self._tenant(key)
+            if key and (visitor := self._known(tenant, request, front, cross, asked)) is not None:
+                return visitor
+            grant = await polling.admission.authorise(tenant, asked.token, asked.grant, channels)
             visitor = Visitor(self._hub, front, request, cross, grant, polling.grants.sign(grant))
             if visitor.waits(asked):
                 return visitor
@@ -100,13 +156,25 @@ class HotRequests:
         except ChatpushError:
             return None
 
-    def _cross(self, origin: bytes) -> bytes | None:
+    async def _tenant(self, key: str) -> TenantId:
+        """Return the tenant of a publishable key.
+
+        Raises:
+            Unauthenticated: the key is unknown or revoked.
+        """
+        if key and self._tenant_of_key is None:
+            raise Unauthenticated("there are no keys here")
+        return await self._tenant_of_key(key) if self._tenant_of_key is not None else DEFAULT_TENANT
+
+    def _cross(self, headers: dict[bytes, bytes]) -> bytes | None:
         """Return the headers that let an allowed origin's page read the answer; None for other pages."""
+        origin = headers.get(b"origin", b"")
         if not origin:
             return b""
         allowed = self._settings.allowed_origins
         if "*" not in allowed and origin.decode("latin-1") not in allowed:
-            return None
+            own = origin.lower() in (b"http://" + headers[b"host"], b"https://" + headers[b"host"])
+            return b"" if own else None
         return (
             b"Access-Control-Allow-Origin: " + origin + b"\r\nVary: Origin\r\n"
             b"Access-Control-Expose-Headers: X-Request-Id, Retry-After\r\n"
@@ -179,6 +247,15 @@ class Visitor:
         length = len(packed) + len(stored) + size + len(check)
         begin = head(length, NO_STORE)
         return b"".join((begin, self._id, ZIPPED, self._headers, packed, stored, tail, check))
+
+
+def _key(request: Hot) -> str | None:
+    """Return the publishable key of a request, "" without one; None if that is not plain to see."""
+    key = request.headers.get(b"x-chatpush-key", b"")
+    if not request.query:
+        return key.decode("latin-1")
+    name, _, value = request.query.partition(b"=")
+    return value.decode() if name == b"key" and not key and PLAIN_KEY.fullmatch(value) else None
 
 
 def _bearer(authorization: bytes) -> str:

@@ -57,7 +57,14 @@ class Identifier:
         Raises:
             Unauthenticated: the key is unknown or revoked.
         """
-        key = request.headers.get("X-Chatpush-Key") or request.query.get("key", "")
+        return await self.tenant_of_key(request.headers.get("X-Chatpush-Key") or request.query.get("key", ""))
+
+    async def tenant_of_key(self, key: str) -> TenantId:
+        """Return the tenant of a publishable key; the default one without a key.
+
+        Raises:
+            Unauthenticated: the key is unknown or revoked.
+        """
         return (await self._key(key)).tenant if key else DEFAULT_TENANT
 
     async def _key(self, plaintext: str) -> Identity:

@@ -64,8 +64,8 @@ class Socket(asyncio.Protocol):
     """One client's WebSocket."""
 
     __slots__ = (
-        "_closed", "_fd", "_inbox", "_pending", "_reader", "_session", "_spoken", "_task", "_timer", "_transport",
-        "_waiters", "_ward", "fd",
+        "_awaited", "_closed", "_fd", "_inbox", "_pending", "_reader", "_session", "_spoken", "_task", "_timer",
+        "_transport", "_waiters", "_ward", "fd",
     )  # fmt: skip
 
     def __init__(self, ward: Ward, spoken: int) -> None:
@@ -76,6 +76,8 @@ class Socket(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._session: Session | None = None
         self._closed = False
+        # Whether its connection steps back in as soon as everything written is sent.
+        self._awaited = False
         self._fd = self.fd = -1
         # None while there is nothing: most sockets are idle.
         self._pending: list[bytes] | None = None
@@ -127,6 +129,16 @@ class Socket(asyncio.Protocol):
         pending, self._pending = self._pending, None
         if pending:
             self._send(pending[0] if len(pending) == 1 else b"".join(pending))
+        if self._awaited:
+            self._awaited = False
+            if self.fd >= 0 and self._session is not None:
+                self._session.connection.step_back()
+
+    def unsent(self) -> bool:
+        """Return whether something waits for the end of the turn, and goes first; then its connection steps back in."""
+        if self._pending is not None:
+            self._awaited = True
+        return self._awaited
 
     def rest(self, data: bytes) -> None:
         """Send what a direct write left over."""

@@ -16,6 +16,7 @@ import binascii
 import hashlib
 import random
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import structlog
 from aiohttp import WSMsgType, web
@@ -33,8 +34,10 @@ from chatpush.web.wire import HIGH_WATER_BYTES, SocketWire
 log = structlog.get_logger(__name__)
 
 TenantOf = Callable[[web.Request], Awaitable[TenantId]]
+TakeOver = Callable[[asyncio.Protocol], tuple[asyncio.Transport, bytes]]
 PATH = "/connection/websocket"
 PROTOBUF = "centrifuge-protobuf"
+VERSIONS = frozenset({"13", "8", "7"})
 MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -45,8 +48,8 @@ def retry_after() -> dict[str, str]:
 
 def add_routes(
     app: web.Application, hub: Hub, settings: Client, tenant_of: TenantOf, *, own: bool = True
-) -> None:
-    """Serve WebSockets; ``tenant_of(request)`` reads the publishable key.
+) -> "Sockets":
+    """Serve WebSockets, and return what serves them; ``tenant_of(request)`` reads the publishable key.
 
     ``own`` False leaves them all to aiohttp. On the app's shutdown the hub is
     drained: every client is told 3001.
@@ -54,6 +57,14 @@ def add_routes(
     sockets = Sockets(hub, settings, tenant_of, own)
     app.router.add_get(PATH, sockets.handle)
     app.on_shutdown.append(sockets.shut_down)
+    return sockets
+
+
+class Handshake(NamedTuple):
+    """The answer that opens a WebSocket, and whether the client speaks Protobuf."""
+
+    answer: bytes
+    protobuf: bool
 
 
 class Sockets:
@@ -75,14 +86,29 @@ class Sockets:
             return web.Response(
                 status=503, headers=retry_after(), text="too many connections; come back soon"
             )
-        handshake = _handshake(request)
+        headers = request.headers
+        handshake = accepted(
+            headers.get("Upgrade", ""), headers.get("Connection", ""), headers.get("Sec-WebSocket-Version", ""),
+            headers.get("Sec-WebSocket-Key", ""), headers.get("Sec-WebSocket-Protocol", ""),
+        )  # fmt: skip
         if handshake is None:
             return web.Response(
                 status=400, text="this address speaks WebSocket only", headers={"Sec-WebSocket-Version": "13"}
             )
         if self._own and takeover.possible(request):
-            return self._take_over(request, tenant, handshake)
+            self.begin(tenant, handshake, lambda socket: takeover.take_over(request, socket))
+            return takeover.Taken()
         return await self._leave_to_aiohttp(request, tenant)
+
+    def begin(self, tenant: TenantId, handshake: "Handshake", take_over: TakeOver) -> None:
+        """Open a session on a socket that ``take_over`` gives to a protocol of ours."""
+        if self._ward is None:
+            self._ward = Ward(self._settings.slow_buffer_bytes, self._settings.max_message_bytes)
+        protobuf = handshake.protobuf
+        socket = Socket(self._ward, framing.BINARY if protobuf else framing.TEXT)
+        transport, early = take_over(socket)
+        session = self._hub.open(tenant, socket, "websocket", protobuf=protobuf)
+        socket.begin(transport, session, handshake.answer, early)
 
     async def shut_down(self, _app: web.Application) -> None:
         """Tell every client to come back elsewhere, and wait for the goodbyes."""
@@ -92,16 +118,6 @@ class Sockets:
             await asyncio.wait(self._closing)
         if self._ward is not None:
             await self._ward.all_gone()
-
-    def _take_over(self, request: web.Request, tenant: TenantId, handshake: bytes) -> web.StreamResponse:
-        if self._ward is None:
-            self._ward = Ward(self._settings.slow_buffer_bytes, self._settings.max_message_bytes)
-        protobuf = _speaks_protobuf(request)
-        socket = Socket(self._ward, framing.BINARY if protobuf else framing.TEXT)
-        transport, early = takeover.take_over(request, socket)
-        session = self._hub.open(tenant, socket, "websocket", protobuf=protobuf)
-        socket.begin(transport, session, handshake, early)
-        return takeover.Taken()
 
     async def _leave_to_aiohttp(self, request: web.Request, tenant: TenantId) -> web.StreamResponse:
         socket = web.WebSocketResponse(
@@ -135,30 +151,25 @@ class Sockets:
                 break
 
 
-def _handshake(request: web.Request) -> bytes | None:
-    """Return the answer that opens a WebSocket (RFC 6455 §4.2.2); None if this is no request for one."""
-    headers = request.headers
-    if headers.get("Upgrade", "").lower().strip() != "websocket":
+def accepted(upgrade: str, connection: str, version: str, key: str, offered: str) -> Handshake | None:
+    """Return what opens a WebSocket (RFC 6455 §4.2.2), by the headers of its request; None if it is no request for one.
+
+    ``offered`` are subprotocols; JSON needs none.
+    """
+    if upgrade.lower().strip() != "websocket" or "upgrade" not in connection.lower():
         return None
-    if "upgrade" not in headers.get("Connection", "").lower():
+    if version not in VERSIONS:
         return None
-    if headers.get("Sec-WebSocket-Version", "") not in {"13", "8", "7"}:
-        return None
-    key = headers.get("Sec-WebSocket-Key", "").encode()
     try:
-        if len(base64.b64decode(key, validate=True)) != 16:
+        if len(base64.b64decode(key.encode(), validate=True)) != 16:
             return None
-    except binascii.Error:
+    except (binascii.Error, UnicodeError):
         return None
-    accept = base64.b64encode(hashlib.sha1(key + MAGIC, usedforsecurity=False).digest())
-    chosen = f"Sec-WebSocket-Protocol: {PROTOBUF}\r\n".encode() if _speaks_protobuf(request) else b""
-    return (
+    accept = base64.b64encode(hashlib.sha1(key.encode() + MAGIC, usedforsecurity=False).digest())
+    protobuf = bool(offered) and PROTOBUF in [name.strip() for name in offered.split(",")]
+    chosen = f"Sec-WebSocket-Protocol: {PROTOBUF}\r\n".encode() if protobuf else b""
+    return Handshake(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + accept + b"\r\n" + chosen + b"\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n" + chosen + b"\r\n",
+        protobuf,
     )
-
-
-def _speaks_protobuf(request: web.Request) -> bool:
-    """Return whether the client offers Protobuf; JSON needs no subprotocol."""
-    offered = request.headers.get("Sec-WebSocket-Protocol", "")
-    return PROTOBUF in [name.strip() for name in offered.split(",")]
