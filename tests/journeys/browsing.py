@@ -105,7 +105,7 @@ class Customer(Visit):
         """Write in the chat and see it stand there."""
         said = self.find(".turn.by-user")
         before = await said.count()
-        await self.find("textarea").fill(text)
+        await self.find(".composer textarea").fill(text)
         await self.page.keyboard.press("Enter")
         await expect(said).to_have_count(before + 1)
         await expect(said.last).to_contain_text(text)
