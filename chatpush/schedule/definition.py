@@ -59,6 +59,10 @@ class Definition:
     digest: Digest | None = None
     escalate_after: int | None = None
     score: float = 0.0
+    silent: bool = False
+    badge: bool | int = True
+    display_seconds: int | None = None
+    tags: tuple[str, ...] = ()
     send_at: time | None = None
     zone: str = RECIPIENT
     throttle: int | None = None
@@ -114,6 +118,10 @@ def parse(spec: Mapping[str, Any], created_at: datetime) -> Definition:
         digest=Digest(**spec["digest"]) if spec.get("digest") else None,
         escalate_after=spec.get("escalate_after"),
         score=float(spec.get("score") or 0.0),
+        silent=bool(spec.get("silent")),
+        badge=True if spec.get("badge") is None else spec["badge"],
+        display_seconds=spec.get("display_seconds"),
+        tags=tuple(dict.fromkeys(spec.get("tags") or ())),
         send_at=wall(str(spec["send_at"]), "send_at") if spec.get("send_at") else None,
         zone=_zone(spec),
         throttle=_throttle(spec.get("throttle")),
@@ -154,6 +162,8 @@ def _recipients(to: Sequence[Mapping[str, Any]], trigger: Trigger) -> tuple[Reci
             topic=one.get("topic"),
             segment=one.get("segment"),
             everyone=bool(one.get("all")),
+            audience=one.get("audience"),
+            arguments=dict(one.get("arguments") or {}),
             data=dict(one.get("data") or {}),
         )
         for one in to

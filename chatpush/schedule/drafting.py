@@ -140,4 +140,8 @@ def draft(
         variants=definition.variants,
         holdout=definition.holdout,
         digest=definition.digest,
+        silent=definition.silent,
+        badge=definition.badge,
+        display_seconds=definition.display_seconds,
+        tags=definition.tags,
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chatpush.notify.dynamic_audiences import DynamicAudiences
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from tests.clocks import StillClock
@@ -13,6 +14,7 @@ from tests.schedule.building import Office, spec
 from tests.web.harness import Client
 from tests.web.notifying import problem
 from tests.web.officing import officing
+from tests.web.test_audiences_api import Everyone
 
 
 @pytest.fixture
@@ -87,6 +89,9 @@ EVERYTHING = {
     "quiet_hours": "skip",
     "send_at": "09:00",
     "tz": "recipient",
+    "badge": 3,
+    "display_seconds": 8,
+    "tags": ["offers"],
 }
 
 
@@ -113,6 +118,24 @@ async def test_a_campaign_carries_all_that_a_message_can(served: tuple[Client, O
     accepted = await office.room.messages._accepted.of_row(message)
     assert (accepted.escalate_after, accepted.score, accepted.priority) == (600, 2.5, "high")
     assert [one.template for one in accepted.variants] == ["hello@1", "other@1"]
+    assert (accepted.badge, accepted.display_seconds, accepted.tags) == (3, 8, ("offers",))
+
+
+async def test_a_campaign_goes_to_an_audience_of_a_plugin(served: tuple[Client, Office]) -> None:
+    client, office = served
+    office.room.audience._dynamic = DynamicAudiences([Everyone(700)])
+    to = [{"audience": "numbered", "arguments": {"most": 600}}]
+    made = await make(client, to=to)
+    assert made["to"] == to
+    await client.post(f"/v1/campaigns/{made['id']}/run")
+    await office.settle()
+    rows = await office.room.database.read(
+        "SELECT COUNT(*) AS n FROM delivery WHERE campaign = :c", c=made["id"]
+    )
+    assert rows[0]["n"] == 600
+    wrong = {"audience": "numbered", "arguments": {"most": "all"}}
+    answer = await client.post("/v1/campaigns", json=spec(to=[wrong]))
+    assert (await problem(answer, 422))[1] == "to.arguments.most"
 
 
 async def test_a_campaign_feeds_a_digest(served: tuple[Client, Office], still_clock: StillClock) -> None:

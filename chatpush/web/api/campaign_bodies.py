@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, StrictBool, StrictInt
 
 from chatpush.web.api.message_bodies import ActionIn, DigestIn, VariantIn
 from chatpush.web.operations import Body
@@ -24,11 +24,13 @@ class TriggerIn(Body):
 
 
 class AudienceIn(Body):
-    """One of user, topic, segment, all."""
+    """One of user, topic, segment, audience, all."""
 
     user: str | None = Field(None, max_length=128)
     topic: str | None = Field(None, max_length=64)
     segment: str | None = Field(None, max_length=64)
+    audience: str | None = Field(None, max_length=64, description="An audience that a plugin knows.")
+    arguments: dict[str, JsonValue] | None = Field(None, description="What the audience is to know.")
     all: Literal[True] | None = None
     data: dict[str, JsonValue] | None = Field(None, description="A named user's own data.")
 
@@ -93,6 +95,12 @@ class CampaignIn(Body):
     collapse_key: str | None = Field(None, max_length=128)
     digest: DigestIn | None = Field(None, description="Gather with others of the same key and send as one.")
     quiet_hours: str | None = Field(None, description="defer, skip or ignore.")
+    silent: bool | None = Field(None, description="A command to the app: not shown, not kept, not counted.")
+    badge: StrictBool | StrictInt | None = Field(
+        None, description="false: not counted as unread; a number: what the app's icon shows."
+    )
+    display_seconds: int | None = Field(None, description="How long it stays on the screen.")
+    tags: list[str] | None = Field(None, max_length=5, description="Tabs of the inbox it is in.")
     send_hour: str | None = Field(None, description="best: each user at their own hour.")
     send_at: str | None = Field(
         None, max_length=5, description="A time of day, 09:00: each user when a clock next shows it."
