@@ -29,6 +29,7 @@ from chatpush.log.writer import IDEMPOTENCY_MS, Append, Job, Removal, Sweep, Wri
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
+After = tuple[TenantId, str, Cursor, int]
 
 TAIL_SIZE = 1000
 TAILS_KEPT = 100_000
@@ -63,6 +64,7 @@ class EmbeddedLog:
         self._reader = Reader(path, sealing, lambda: self._writer.epoch)
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="chatpush-log-reader")
         self._tops: Together[tuple[TenantId, str], Cursor] = Together(self._tops_in_file)
+        self._afters: Together[After, Slice | str] = Together(self._after_in_file)
         self._waiting = 0
         # Questions that memory could not answer.
         self.file_reads = 0
@@ -123,12 +125,11 @@ class EmbeddedLog:
         found = self.at_hand(tenant, channel, cursor, limit)
         if found is not None:
             return found
-        retention = self._rules(channel)
         await self._sealing.ready(tenant, channel)
-        self.file_reads += 1
-        return await self._in_thread(
-            self._reader.after, tenant, channel, cursor, limit, retention, self._now_ms()
-        )
+        answer = await self._afters.ask((tenant, channel, cursor, limit))
+        if isinstance(answer, str):
+            raise CursorLost(answer)
+        return answer
 
     def at_hand(self, tenant: TenantId, channel: str, cursor: Cursor, limit: int) -> Slice | None:
         retention = self._rules(channel)
@@ -300,6 +301,23 @@ class EmbeddedLog:
     async def _tops_in_file(self, channels: list[tuple[TenantId, str]]) -> list[Cursor]:
         self.file_reads += 1
         return await self._in_thread(self._reader.tops, channels)
+
+    async def _after_in_file(self, questions: list[After]) -> list[Slice | str]:
+        """Return what follows each cursor, or why nothing does."""
+        self.file_reads += 1
+        now_ms = self._now_ms()
+
+        def read() -> list[Slice | str]:
+            return [self._reader_says(question, now_ms) for question in questions]
+
+        return await self._in_thread(read)
+
+    def _reader_says(self, question: After, now_ms: int) -> Slice | str:
+        tenant, channel, cursor, limit = question
+        try:
+            return self._reader.after(tenant, channel, cursor, limit, self._rules(channel), now_ms)
+        except CursorLost as lost:
+            return lost.message
 
     async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
