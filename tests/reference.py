@@ -19,7 +19,8 @@ from chatpush.app import Chatpush
 from chatpush.cli.main import cli
 from chatpush.configuration import PREFIX, table
 from chatpush.plugins import hooks
-from chatpush.plugins.acceptance import SPECIFIED
+from chatpush.plugins.acceptance import SPECIFIED, hooks_of
+from chatpush.plugins.loader import FIRST_PARTY, files, load_file
 from chatpush.realtime import codes
 from chatpush.realtime.grants import GrantExpired
 from chatpush.settings import ChannelOptions
@@ -227,6 +228,44 @@ def hooks_page() -> str:
     return _page("Hooks", *lines)
 
 
+def plugins_page() -> str:
+    """Return docs/reference/plugins.md."""
+    lines = [
+        "Switched on by name in `plugins.enabled`, set in `[plugins.settings.<name>]`. "
+        "[Plugins](../plugins/README.md) says how one is written.",
+        "",
+    ]
+    for path in files(FIRST_PARTY):
+        module = load_file(path)
+        words = inspect.cleandoc(module.__doc__ or "").partition("\n>>>")[0].rstrip()
+        terms = [f"`{name} = True`" for name in ("fail_closed", "inline") if getattr(module, name, False)]
+        lines += [f"## {path.stem}", "", _fenced(_markdown(words)), ""]
+        names = ", ".join(f"`{name}`" for name in hooks_of(path.stem, module))
+        lines += [f"Hooks: {names}." + (f" It says {' and '.join(terms)}." if terms else ""), ""]
+        settings = getattr(module, "Settings", None)
+        if settings is not None:
+            rows = [
+                (
+                    f"`{name}`",
+                    f"`{_shown(info.get_default(call_default_factory=True))}`",
+                    info.description or "",
+                )
+                for name, info in settings.model_fields.items()
+            ]
+            lines += [*_table(("setting", "default", "meaning"), rows), ""]
+    return _page("First-party plugins", *lines)
+
+
+def _fenced(text: str) -> str:
+    """Return a docstring with its indented blocks fenced, as TOML."""
+    return re.sub(r"(?m)(?:^    .*\n?|^\n(?=    ))+", _fence, text + "\n").rstrip()
+
+
+def _fence(found: re.Match[str]) -> str:
+    block = inspect.cleandoc(found[0])
+    return f"\n```toml\n{block}\n```\n"
+
+
 def _signature(name: str, function: Any) -> str:
     hints = get_type_hints(function)
     given = ", ".join(f"{one}: {_annotation(hints[one])}" for one in inspect.signature(function).parameters)
@@ -367,6 +406,7 @@ PAGES = {
     "api.md": api_page,
     "openapi.json": openapi_document,
     "hooks.md": hooks_page,
+    "plugins.md": plugins_page,
     "errors.md": errors_page,
 }
 
