@@ -45,6 +45,8 @@ class Asked:
     limit: int
     bars: Forbidden
     user: UserId | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Other weights of rankers than their own, by name."""
     foreign: list[tuple[float, list[Candidate]]] = field(default_factory=list)
 
 
@@ -89,7 +91,8 @@ class Assembler:
     ) -> Picked:
         """Return the list for one user; ``like``: candidates by likeness of words."""
         request, bars = asked.request, asked.bars
-        weighed = [*((ranker.weight, found) for ranker, found in lists), *asked.foreign]
+        own = ((asked.weights.get(ranker.name, ranker.weight), found) for ranker, found in lists)
+        weighed = [*own, *asked.foreign]
         proposals = (one for one in blend.merged(weighed) if _may(one.item, shelf, bars))
         chosen = blend.spread(proposals, shelf.items, asked.limit)
         self._fill(chosen, request.tenant, shelf, bars, asked.limit)

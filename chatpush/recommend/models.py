@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ from chatpush.store.vault import Vault
 
 log = structlog.get_logger(__name__)
 KEPT = 4
+HISTORY = 100
 MODE = 0o600
 
 
@@ -39,6 +41,19 @@ class Version:
     events: int
     seconds: float
     report: dict[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What one training found on its hold-out, and from how many events in how many seconds."""
+
+    id: str
+    method: str
+    events: int
+    seconds: float
+    recall: float
+    ndcg: float
     created_at: datetime
 
 
@@ -62,9 +77,15 @@ class Models:
             "created_at": to_ms(self._clock.now()),
         }  # fmt: skip
 
+        past: Row = {
+            name: row[name] for name in ("tenant", "id", "method", "events", "seconds", "created_at")
+        }
+        past |= {name: float(learned.report.get(name, 0.0)) for name in ("recall", "ndcg")}
+
         def store(tx: Transaction) -> list[str]:
             tx.execute("UPDATE model SET serving = 0 WHERE tenant = :t", t=tenant)
             tx.insert("model", row)
+            tx.insert("model_history", past)
             old = tx.query(
                 "SELECT id FROM model WHERE tenant = :t ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET :n",
                 t=tenant, n=KEPT,
@@ -83,6 +104,20 @@ class Models:
             "SELECT * FROM model WHERE tenant = :t ORDER BY created_at DESC, id DESC", t=tenant
         )
         return [_version(row) for row in rows]
+
+    async def history(self, tenant: TenantId, limit: int = HISTORY) -> Sequence[Trained]:
+        """Return what trainings found, the newest last."""
+        rows = await self._database.read(
+            "SELECT * FROM model_history WHERE tenant = :t ORDER BY created_at DESC, id DESC LIMIT :n",
+            t=tenant, n=limit,
+        )  # fmt: skip
+        return [
+            Trained(
+                row["id"], row["method"], row["events"], row["seconds"], row["recall"], row["ndcg"],
+                from_ms(row["created_at"]),
+            )
+            for row in reversed(rows)
+        ]  # fmt: skip
 
     async def serve(self, tenant: TenantId, version: str) -> None:
         """Make another version the serving one; nodes that run take it up within a minute.

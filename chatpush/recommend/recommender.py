@@ -10,7 +10,8 @@ and answered together.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -44,6 +45,15 @@ USERS_AT_ONCE = 100
 FOR_YOU, TRENDING, NEW = "for_you", "trending", "new"
 KINDS = (FOR_YOU, TRENDING, NEW)
 """Among all items, among what more and more people want, among new arrivals."""
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """What to suppose: other weights of rankers by name, items left out, a moment in the past."""
+
+    weights: Mapping[str, float] = field(default_factory=dict)
+    exclude: frozenset[ItemId] = frozenset()
+    as_of: datetime | None = None
 
 
 class Batching(Ranker, Protocol):
@@ -126,6 +136,29 @@ class Recommender:
             answers = await self._picked(tenant, page, limit, locale, kind, noted=noted)
             found |= {user: list(one.picks) for user, one in zip(page, answers, strict=True)}
         return found
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The built-in rankers' weights by name, in the order they are asked."""
+        return {ranker.name: ranker.weight for ranker in (*self._personal, *self._general)}
+
+    async def supposed(
+        self, tenant: TenantId, user: UserId, limit: int, locale: str, what_if: WhatIf
+    ) -> Picked:
+        """Return picks as they would be; nobody sees them, and nothing is logged as shown."""
+        shelf = await self.training.ready(tenant)
+        events = (await self._behaviour.recent_many(tenant, [user]))[user]
+        if what_if.as_of is not None:
+            events = tuple(event for event in events if event.at <= what_if.as_of)
+        person = await self._find_user(tenant, user)
+        asked = self._asked(tenant, user, person, events, max(1, min(limit, MOST_PICKS)), locale)
+        bars = replace(
+            asked.bars, items=asked.bars.items | what_if.exclude, at=what_if.as_of or asked.bars.at
+        )
+        asked = replace(asked, bars=bars, weights=what_if.weights)
+        return (
+            (await asyncio.to_thread(self._answer, [asked], shelf))[0] if shelf.items else Picked((), "none")
+        )
 
     async def explained(self, tenant: TenantId, user: UserId, item: str) -> list[str]:
         """Return, line by line, who proposes an item to a user and what forbids it."""

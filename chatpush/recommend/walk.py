@@ -77,8 +77,10 @@ class Walk:
         """Return, for each target, the position in the history that leads to it most."""
         if not targets:
             return []
-        first = sparse.diags_array(taste.weights) @ self._to_rows[taste.items]
-        paths = (first @ self._by_item[np.array(targets)].T).toarray()
+        first = self._to_rows[taste.items]
+        first.data *= np.repeat(taste.weights, np.diff(first.indptr))
+        # Few targets: their rows laid open cost less than a product of two sparse matrices.
+        paths = first @ self._by_item[np.array(targets)].toarray().T
         return [int(position) for position in paths.argmax(axis=0)]
 
     def _reached(self, taste: History) -> tuple[Ints, Floats]:

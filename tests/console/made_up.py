@@ -9,6 +9,7 @@ from chatpush.support.canned import CannedAnswer
 from chatpush.support.service_figures import DayFigures, ServiceReport
 from chatpush.web.console import models
 from chatpush.web.console.render import Shell
+from tests.console import recommending_made_up
 
 NOW = datetime(2026, 11, 24, 14, 32, tzinfo=UTC)
 
@@ -687,7 +688,17 @@ PAGES: dict[str, tuple[str, str, dict[str, object]]] = {
     "recommendations": (
         "recommendations.html",
         "/console/recommendations",
-        {"recommendations": RECOMMENDATIONS},
+        {"recommendations": RECOMMENDATIONS, "about": recommending_made_up.USER},
+    ),
+    "recommender-quality": (
+        "recommender_quality.html",
+        "/console/recommendations",
+        {"about": recommending_made_up.QUALITY},
+    ),
+    "recommender-results": (
+        "recommender_results.html",
+        "/console/recommendations",
+        {"about": recommending_made_up.RESULTS},
     ),
     "plugins": ("plugins.html", "/console/plugins", {"plugins": PLUGINS}),
     "settings": ("settings_values.html", "/console/settings", {"groups": SETTINGS}),

@@ -42,8 +42,12 @@ from chatpush.realtime.hub import Hub
 from chatpush.realtime.tokens import Tokens
 from chatpush.recommend.behaviour import Behaviour
 from chatpush.recommend.catalogue import Catalogue
+from chatpush.recommend.copies import Copies
 from chatpush.recommend.copywriter import Copywriter
+from chatpush.recommend.learning import Learning
+from chatpush.recommend.models import Models
 from chatpush.recommend.recommender import Recommender
+from chatpush.recommend.restraint import Restraint
 from chatpush.recommend.timing import Timing
 from chatpush.schedule.campaigns import Campaigns
 from chatpush.schedule.drafting import Drafting
@@ -185,13 +189,32 @@ async def build_whole(database: Database, vault: Vault, clock: StillClock, node:
         Catalogue: world.catalogue,
         Behaviour: world.behaviour,
         Recommender: world.recommender,
+        Learning: Learning(
+            world.recommender.training,
+            world.recommender.likeminded,
+            Models(database, vault, clock, settings.path("models")),
+            clock,
+        ),
+        Restraint: Restraint(database, clock),
+        Copies: Copies(database, clock),
         Campaigns: campaigns,
         Runs: runs,
         CampaignResults: CampaignResults(database, campaigns, clock),
         WhatIf: WhatIf(
-            database, vault, campaigns, room.messages, room.audience, room.users, room.templates, drafting,
-            world.behaviour, penny_each, clock, bridges.rules_with(settings.notify),
-            bridges.plugins_with(settings, clock), {},
+            database,
+            vault,
+            campaigns,
+            room.messages,
+            room.audience,
+            room.users,
+            room.templates,
+            drafting,
+            world.behaviour,
+            penny_each,
+            clock,
+            bridges.rules_with(settings.notify),
+            bridges.plugins_with(settings, clock),
+            {},
         ),
         DryRuns: DryRuns(campaigns, room.audience, room.templates, drafting),
         People: people,

@@ -13,6 +13,7 @@ from chatpush.notify.listing import Window
 from chatpush.notify.messages import Messages
 from chatpush.notify.template_source import Template
 from chatpush.notify.templates import Templates
+from chatpush.recommend.advice import Advice, Adviser
 from chatpush.web.console import models
 from chatpush.web.console.pages import Pages, Visit, visit_text
 from chatpush.web.doors import Door
@@ -60,7 +61,22 @@ async def template_page(visit: Visit) -> web.StreamResponse:
 @pages.post("/console/settings/templates/{name}/preview", door=LOOK)
 async def preview(visit: Visit) -> web.StreamResponse:
     """Render a template with sample data."""
-    return visit.draw("settings_preview.html", preview=(await _tried(visit)).shown())
+    tried = await _tried(visit)
+    return visit.draw(
+        "settings_preview.html", preview=tried.shown(), advice=await _advice(visit, tried.content)
+    )
+
+
+async def _advice(visit: Visit, content: Content | None) -> Advice | None:
+    """Return what to think about before this is sent, under the template's label."""
+    adviser = visit.find(Adviser)
+    if adviser is None or content is None:
+        return None
+    template = await visit.need(Templates).get(visit.tenant, visit.path["name"])
+    return await adviser.advise(
+        visit.tenant, content.title, content.body, category=template.category,
+        locale=visit.form.get("locale", ""), words_in=visit.shell.language,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from chatpush.web.console import (
     live,
     overview,
     plugins,
+    quality,
     recommendations,
     service,
     service_overview,
@@ -28,7 +29,7 @@ from chatpush.web.server import DECLARED
 
 PARTS = (
     signin, live, overview, service_overview, conversations, customers, deliveries, campaigns, campaign_effects,
-    recommendations, plugins, configuration, access, account, service, knowledge, library, assets,
+    recommendations, quality, plugins, configuration, access, account, service, knowledge, library, assets,
 )  # fmt: skip
 
 

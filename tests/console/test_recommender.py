@@ -1,0 +1,127 @@
+"""The recommender's pages in front of the whole program: picks, what if, outlook, quality, results, advice."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, CookieJar
+
+from chatpush.domain import DEFAULT_TENANT, UserId, iso, to_ms
+from chatpush.errors import InvalidInput
+from chatpush.notify.experiments import HOLDOUT
+from chatpush.web.console.recommendations import supposed
+from tests.recommend.world import delivery
+from tests.serving import EMAIL, PASSWORD, Served, serving
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    async with serving(tmp_path) as served:
+        items = [{"id": f"i{n}", "title": f"Lantern {n}", "price": 5} for n in range(20)]
+        await served.told("PUT", "/v1/items", {"items": items})
+        now = served.chatpush.clock.now()
+        events = [
+            {"user": f"u{user}", "type": "purchase", "item": f"i{(user * 3 + n) % 20}",
+             "at": iso(now - timedelta(days=n + 1))}
+            for user in range(40) for n in range(6)
+        ]  # fmt: skip
+        await served.told("POST", "/v1/events", {"events": events})
+        yield served
+
+
+@pytest.fixture
+async def person(served: Served) -> AsyncIterator[ClientSession]:
+    async with ClientSession(served.url, cookie_jar=CookieJar(unsafe=True)) as session:
+        page = await (await session.get("/console/sign-in")).text()
+        token = page.split('name="csrf" value="')[1].split('"')[0]
+        form = {"email": EMAIL, "password": PASSWORD, "csrf": token}
+        answer = await session.post("/console/sign-in", data=form)
+        assert answer.status == 200
+        yield session
+
+
+async def page(session: ClientSession, path: str) -> str:
+    answer = await session.get(path)
+    assert answer.status == 200
+    return await answer.text()
+
+
+async def test_what_to_expect_and_what_if(served: Served, person: ClientSession) -> None:
+    shown = await page(person, "/console/recommendations?user=u1")
+    assert "What to expect" in shown
+    assert "Next purchase" in shown
+    assert "This is how it would be" not in shown
+    first = (await served.told("GET", "/v1/recommendations?user=u1&limit=1"))["picks"][0]["item"]
+    without = await page(person, f"/console/recommendations?user=u1&exclude={first['id']}")
+    assert "This is how it would be" in without
+    picks = without.split('class="picks"')[1].split("</ol>")[0]
+    assert f">{first['title']}<" not in picks
+    assert "A weight is a number" in await page(person, "/console/recommendations?user=u1&w_popular=99")
+    assert "Write the day" in await page(person, "/console/recommendations?user=u1&as_of=yesterday")
+    assert "What to expect" not in await page(person, "/console/recommendations")
+
+
+async def test_weights_items_and_the_past_can_be_supposed(served: Served) -> None:
+    recommender, clock = served.chatpush.recommender, served.chatpush.clock
+    own = recommender.weights
+    assert supposed({"w_popular": str(own["popular"])}, own) is None
+    what = supposed({"w_popular": "9", "exclude": "i1, i2", "as_of": "2026-01-01"}, own)
+    assert what is not None
+    assert dict(what.weights) == {"popular": 9.0}
+    assert sorted(what.exclude) == ["i1", "i2"]
+    with pytest.raises(InvalidInput):
+        supposed({"w_popular": "much"}, own)
+    # As of a day before their first event, a user is a stranger.
+    long_ago = supposed({"as_of": f"{clock.now() - timedelta(days=90):%Y-%m-%d}"}, own)
+    assert long_ago is not None
+    found = await recommender.supposed(DEFAULT_TENANT, UserId("u1"), 5, "en", long_ago)
+    assert found.source == "popular"
+    await served.chatpush.exposures.flush()
+    rows = await served.chatpush.database.read("SELECT 1 AS one FROM exposure")
+    assert rows == []  # what is supposed was not shown to anybody
+
+
+async def test_quality_over_time(served: Served, person: ClientSession) -> None:
+    assert "Nothing trained yet" in await page(person, "/console/recommendations/quality")
+    for _ in range(6):
+        await served.chatpush.learning.train(DEFAULT_TENANT)
+    shown = await page(person, "/console/recommendations/quality")
+    assert shown.count('class="dot recall"') == 6  # older than the models that are kept
+    assert shown.count(">serving<") == 1
+    assert "Give a campaign a holdout" in shown
+
+
+async def test_results_by_campaign_within_a_window(served: Served, person: ClientSession) -> None:
+    assert "No results yet" in await page(person, "/console/recommendations/results")
+    spec: dict[str, Any] = {
+        "name": "Lanterns for all", "to": [{"all": True}], "content": {"title": "Hi", "body": "Hello"},
+        "trigger": {"kind": "cron", "cron": "0 9 * * fri", "timezone": "UTC"},
+    }  # fmt: skip
+    campaign = (await served.told("POST", "/v1/campaigns", spec))["id"]
+    at = to_ms(served.chatpush.clock.now() - timedelta(days=5, hours=12))
+    rows = [
+        delivery(DEFAULT_TENANT, UserId(f"u{n}"), str(n), at, at + 1, campaign=campaign)
+        | ({"variant": HOLDOUT} if n % 4 == 0 else {"variant": "ab"[n % 2]})
+        for n in range(40)
+    ]
+    await served.chatpush.database.write(lambda tx: tx.insert_many("delivery", rows))
+    shown = await page(person, "/console/recommendations/results?hours=168")
+    assert "Lanterns for all" in shown
+    assert "Held out: 10." in shown
+    assert '<option value="168" selected>' in shown
+    assert '<option value="168" selected>' in await page(person, "/console/recommendations/results?hours=x")
+
+
+async def test_a_templates_preview_advises_its_author(served: Served, person: ClientSession) -> None:
+    sale = {"title": "Summer sale", "body": "Everything half price, shop now!"}
+    await served.told("PUT", "/v1/templates/sale", {"locales": {"en": sale}, "category": "transactional"})
+    shown = await page(person, "/console/settings/templates/sale")
+    token = shown.split('name="csrf" value="')[1].split('"')[0]
+    answer = await person.post(
+        "/console/settings/templates/sale/preview", data={"locale": "en", "data": "{}", "csrf": token}
+    )
+    text = await answer.text()
+    assert "This reads like marketing" in text
+    assert "Most opened at" in text
