@@ -283,7 +283,7 @@ class Rooms:
         self.users.also_erase(erasing(database, self.hub.history_remove))
         self.attachments = Attachments(database, vault, self.conversations, self.settings.attachments, clock)
         self.users.also_erase(self.attachments.erase)
-        self.prechat = Prechat(database, vault, self.conversations, self.settings.widget.prechat)
+        self.prechat = Prechat(vault, self.conversations, self.settings.widget.prechat)
         self.promises = Promises(
             database, vault, self.conversations, clock, bridges.tell_of_promise(self.messages, self.hub),
             settings.promise_days, settings.name_in,

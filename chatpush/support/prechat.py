@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 from chatpush.errors import InvalidInput
 from chatpush.settings import PrechatField
-from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from chatpush.support.conversations import Conversations
 from chatpush.support.letters import checked_address
@@ -19,10 +18,7 @@ LONGEST_ANSWER = 2000
 class Prechat:
     """The answers of all conversations; ``fields`` is the form."""
 
-    def __init__(
-        self, database: Database, vault: Vault, conversations: Conversations, fields: Sequence[PrechatField]
-    ) -> None:
-        self._database = database
+    def __init__(self, vault: Vault, conversations: Conversations, fields: Sequence[PrechatField]) -> None:
         self._vault = vault
         self._conversations = conversations
         self._fields = fields
@@ -62,18 +58,3 @@ class Prechat:
         if emails:
             columns["contact_sealed"] = seal(tenant, user, id_, "contact_sealed", emails[0])
         await self._conversations.change(conversation, Change(columns=columns))
-
-    async def of(self, conversation: Conversation) -> dict[str, str]:
-        """Return what the user filled in; nothing if there was no form."""
-        tenant, user = conversation.tenant, conversation.user
-        rows = await self._database.read(
-            "SELECT prechat_sealed FROM conversation WHERE tenant = :t AND id = :c",
-            t=tenant, c=conversation.id,
-        )  # fmt: skip
-        if not rows or rows[0]["prechat_sealed"] is None:
-            return {}
-        await self._vault.ready(tenant, user)
-        found: dict[str, str] = self._vault.open_json(
-            tenant, user, "conversation", "prechat_sealed", conversation.id, rows[0]["prechat_sealed"]
-        )
-        return found

@@ -55,6 +55,7 @@ class Conversation:
     contact: str = ""
     handed_at: datetime | None = None
     ended_at: datetime | None = None
+    prechat: dict[str, str] = field(default_factory=dict)  # what the user filled in before
 
     @property
     def channel(self) -> str:
@@ -230,6 +231,7 @@ class TurnRows:
             agent=row["agent"],
             agent_name=row["agent_name"],
             about=self._open(row, "about_sealed", {}),
+            prechat=self._open(row, "prechat_sealed", {}),
             pending=self._open(row, "pending_sealed", {}),
             summary=self._open(row, "summary_sealed", ""),
             last_turn=row["last_turn"],
@@ -274,8 +276,10 @@ class TurnRows:
         )
 
 
-def turn_payload(turn: Turn, *, streaming: bool = False) -> dict[str, Any]:
-    """Return a turn as channels and the API carry it."""
+def turn_payload(
+    turn: Turn, *, streaming: bool = False, files: str = "/v1/me/conversations"
+) -> dict[str, Any]:
+    """Return a turn as channels and the API carry it; ``files`` is where its reader opens files."""
     return {
         "id": turn.id, "by": turn.by, "name": turn.name, "text": turn.text, "at": iso(turn.at),
         "sources": [
@@ -284,7 +288,7 @@ def turn_payload(turn: Turn, *, streaming: bool = False) -> dict[str, Any]:
         "actions": list(turn.actions), "cards": list(turn.cards), "promise": turn.promise,
         "streaming": streaming, "client_id": turn.client_id,
         "attachments": [
-            {**one, "url": f"/v1/me/conversations/{turn.conversation}/attachments/{one['id']}"}
+            {**one, "url": f"{files}/{turn.conversation}/attachments/{one['id']}"}
             for one in turn.attachments
         ],
     }  # fmt: skip

@@ -47,6 +47,8 @@ async def test_a_file_is_sent_with_a_turn_and_opens_for_its_user_and_for_agents(
         turns = (await served.told("GET", path, user="emma"))["turns"]
         assert [one["attachments"] for one in turns if one["by"] == "user"] == [[made]]
         agent = made["url"].replace("/me/", "/")
+        seen = await served.told("GET", path.replace("/me/", "/"))
+        assert [file["url"] for turn in seen["turns"] for file in turn["attachments"]] == [agent]
         for url, user in ((made["url"], "emma"), (agent, "")):
             answer = await served.ask("GET", url, user=user)
             assert await answer.read() == PNG

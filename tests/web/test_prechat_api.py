@@ -30,8 +30,9 @@ async def test_answers_are_checked_kept_and_mailed_to(tmp_path: Path) -> None:
         answers = {"email": " emma@example.com ", "topic": "order", "words": ""}
         made = await served.told("POST", "/v1/me/conversations", {"prechat": answers}, user="emma")
         conversation = await served.chatpush.conversations.get(DEFAULT_TENANT, ConversationId(made["id"]))
-        kept = await served.chatpush.prechat.of(conversation)
-        assert kept == {"email": "emma@example.com", "topic": "order"}
+        assert conversation.prechat == {"email": "emma@example.com", "topic": "order"}
+        seen = await served.told("GET", f"/v1/conversations/{made['id']}")
+        assert (seen["prechat"], seen["contact"]) == (conversation.prechat, "emma@example.com")
         bare = await served.told("POST", "/v1/me/conversations", {}, user="emma")
         assert bare["id"] != made["id"]
 

@@ -64,6 +64,7 @@ class DeskConversation(BaseModel):
     agent: str | None
     agent_name: str | None
     about: dict[str, str] | None
+    prechat: dict[str, str] = Field(description="What its user filled in before it began.")
     summary: str
     last: str
     unread_turns: int
@@ -188,6 +189,7 @@ async def shown(call: Call, conversation: Conversation, *, whole: bool = False) 
         agent=conversation.agent or None,
         agent_name=conversation.agent_name or None,
         about=conversation.about or None,
+        prechat=conversation.prechat,
         summary=conversation.summary,
         last=turns[-1].text[:140] if turns else "",
         unread_turns=await conversations.unread(conversation, for_agent=True),
@@ -200,5 +202,5 @@ async def shown(call: Call, conversation: Conversation, *, whole: bool = False) 
         merged_into=conversation.merged_into or None,
         created_at=iso(conversation.created_at),
         updated_at=iso(conversation.updated_at),
-        turns=[turn_payload(turn) for turn in turns] if whole else None,
+        turns=[turn_payload(turn, files="/v1/conversations") for turn in turns] if whole else None,
     )

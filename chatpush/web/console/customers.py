@@ -90,7 +90,7 @@ async def customer_of(visit: Visit, conversation: Conversation) -> models.Custom
         online=is_online(visit, user),
         visitor=user.startswith(VISITOR_PREFIX),
         created_at=known.created_at if known else None,
-        attributes=tuple((str(key), _brief(value)) for key, value in attributes.items())[:12],
+        attributes=tuple((str(k), _brief(v)) for k, v in (conversation.prechat | attributes).items())[:12],
         consents=tuple((known.consents if known else {}).items()),
         summary=safe(conversation.summary) if conversation.summary else None,
         about=await _about(visit, conversation),
