@@ -4,7 +4,7 @@ Each function closes over the services it needs and returns what a room's
 constructor asks for; ``app.py`` hands them over.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,6 +22,7 @@ from chatpush.domain import (
     Content,
     DeliveryId,
     Event,
+    EventId,
     Item,
     ItemId,
     MessageId,
@@ -30,25 +31,30 @@ from chatpush.domain import (
     TenantId,
     User,
     UserId,
+    new_id,
 )
 from chatpush.errors import ChatpushError, InvalidInput, InvalidSettings, NotFound, PluginFailed
 from chatpush.notify.disclosing import Discloser
 from chatpush.notify.drafts import MessageDraft, Recipient
 from chatpush.notify.inbox import Inbox
 from chatpush.notify.messages import Messages
+from chatpush.notify.outbox import HoldBack
 from chatpush.notify.policy import Cap
-from chatpush.notify.ruling import Rules
-from chatpush.notify.users import Users
+from chatpush.notify.ruling import FEWER, Rules
+from chatpush.notify.users import UserChange, Users
 from chatpush.plugins import loader
 from chatpush.plugins.host import Plugins
 from chatpush.realtime.hub import Hub
 from chatpush.realtime.tokens import Tokens
+from chatpush.recommend.behaviour import Behaviour
 from chatpush.recommend.catalogue import Catalogue
 from chatpush.schedule.reactor import React
 from chatpush.settings import Notify as NotifySettings
 from chatpush.settings import Settings
+from chatpush.store.database import Database
 from chatpush.support.conversations import Conversations
 from chatpush.support.ports import (
+    CarryOut,
     Described,
     DescribeDelivery,
     DescribeItem,
@@ -62,9 +68,11 @@ from chatpush.support.ports import (
     SendLetter,
 )
 from chatpush.support.promises import Promises
+from chatpush.support.wishes import Wish, WishKind
 
 SUBSCRIPTION_LIFE = timedelta(hours=12)
 SIGNED_IN = "signed_in"
+OPEN_COMPLAINT = "open_complaint"
 MOST_TURNS = 10_000
 PROMISE_TTL_SECONDS = 7 * 24 * 3600
 
@@ -192,14 +200,18 @@ def describe_item(catalogue: Catalogue) -> DescribeItem:
     return describe
 
 
-def describe_delivery(inbox: Inbox) -> DescribeDelivery:
-    """Let a conversation know the message it answers; only the user's own."""
+def describe_delivery(inbox: Inbox, catalogue: Catalogue, database: Database) -> DescribeDelivery:
+    """Let a conversation know the message it answers (template, item, campaign); only the user's own."""
 
     async def describe(tenant: TenantId, user: UserId, delivery: DeliveryId) -> Described | None:
         try:
             shown = await inbox.item(tenant, user, delivery)
         except NotFound:
             return None
+        item = await _item_of(catalogue, tenant, shown)
+        rows = await database.read(
+            "SELECT campaign FROM delivery WHERE tenant = :t AND id = :d", t=tenant, d=delivery
+        )
         return Described(
             kind="delivery",
             id=delivery,
@@ -207,9 +219,70 @@ def describe_delivery(inbox: Inbox) -> DescribeDelivery:
             text=shown["body"],
             url=shown.get("url") or "",
             image=shown.get("image") or "",
+            item=item.id if item is not None else "",
+            brand=str(item.attributes.get("brand", "")) if item is not None else "",
+            template=str(shown.get("template") or ""),
+            campaign=rows[0]["campaign"] if rows else "",
         )
 
     return describe
+
+
+async def _item_of(catalogue: Catalogue, tenant: TenantId, shown: dict[str, Any]) -> Item | None:
+    """Return the item a message was about, if it was about one."""
+    data = shown.get("data")
+    items = data.get("items") if isinstance(data, dict) else None
+    if not isinstance(items, list) or len(items) != 1 or not isinstance(items[0], dict):
+        return None
+    try:
+        return await catalogue.get(tenant, ItemId(str(items[0].get("id", ""))))
+    except NotFound:
+        return None
+
+
+def carry_out(users: Users, behaviour: Behaviour, clock: Clock) -> CarryOut:
+    """Let a reader's wish become a consent, an attribute, or a mute that the recommender keeps to."""
+
+    async def carry(
+        tenant: TenantId, user: UserId, wish: Wish, before: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        undo = before is not None
+        if wish.kind in (WishKind.STOP, WishKind.FEWER):
+            found = await users.find(tenant, user)
+            had = found.consents.get(Category.MARKETING) if found is not None else None
+            if wish.kind is WishKind.STOP:
+                # Undoing never gives a consent that was not there.
+                consent = bool((before or {}).get("consent")) if undo else False
+                change = UserChange(consents={Category.MARKETING: consent})
+            else:
+                change = UserChange(attributes={FEWER: None if undo else True})
+            await users.put(tenant, user, change, via="conversation")
+            return {"consent": had is True}
+        properties = {"brand": wish.value} if wish.kind is WishKind.BRAND else {}
+        item = ItemId(wish.value) if wish.kind is WishKind.ITEM else None
+        kind = "unmute" if undo else "mute"
+        event = Event(
+            tenant,
+            EventId(new_id("evt")),
+            user,
+            kind,
+            clock.now(),
+            item,
+            {**properties, "via": "conversation"},
+        )
+        await behaviour.record(tenant, [event])
+        return {}
+
+    return carry
+
+
+def hold_back(conversations: Conversations) -> HoldBack:
+    """Keep promotions away from whoever waits for a person or talks to one."""
+
+    async def held(tenant: TenantId, users: Sequence[UserId]) -> dict[UserId, str]:
+        return dict.fromkeys(await conversations.waiting_for_people(tenant, users), OPEN_COMPLAINT)
+
+    return held
 
 
 def tell_of_promise(messages: Messages, hub: Hub) -> Notify:
@@ -306,4 +379,6 @@ def _described(item: Item) -> Described:
         currency=item.currency,
         url=item.url,
         image=item.image,
+        item=item.id,
+        brand=str(item.attributes.get("brand", "")),
     )

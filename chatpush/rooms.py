@@ -115,6 +115,7 @@ from chatpush.support.retrieval import Retrieval
 from chatpush.support.staffing import build_staff
 from chatpush.support.tools import Toolbox
 from chatpush.support.vectors import Vectors
+from chatpush.support.wishes import Wishes
 from chatpush.support.writer import Writer
 from chatpush.web import jwks
 
@@ -298,11 +299,13 @@ class Rooms:
         self.disclosing.also("promises", bridges.promises_of(self.promises))
         self.joining = Joining(database, vault, [moving_events(database, vault)], self.users.delete)
         toolbox = Toolbox(self.plugins.tools())
-        embedded = EmbeddedAssistant(self.retrieval, toolbox, self.promises, settings)
+        wishes = Wishes(bridges.carry_out(self.users, self.behaviour, clock))
+        embedded = EmbeddedAssistant(self.retrieval, toolbox, self.promises, settings, wishes)
+        self.outbox.hold_back = bridges.hold_back(self.conversations)
         modelled = self._build_modelled(toolbox, embedded)
         self.assistant = Assistant(
             self.conversations, embedded, modelled, self.promises, Gate(self.retrieval, settings), self.hub,
-            bridges.describe_item(self.catalogue), bridges.describe_delivery(self.inbox),
+            bridges.describe_item(self.catalogue), bridges.describe_delivery(self.inbox, self.catalogue, database),
             bridges.locale_of(self.users), bridges.reader_of(self.users), settings, clock,
             self.plugins.filter_question,
         )  # fmt: skip

@@ -7,7 +7,7 @@ it was accepted. What was written a moment ago is handed over in memory
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
 import structlog
@@ -32,6 +32,9 @@ from chatpush.store.vault import Vault
 
 log = structlog.get_logger(__name__)
 
+HoldBack = Callable[[TenantId, Sequence[UserId]], Awaitable[Mapping[UserId, str]]]
+"""Says which users get no marketing right now, and why; asked before every batch."""
+
 
 class Outbox:
     """The worker that empties the queue."""
@@ -53,6 +56,7 @@ class Outbox:
         self.handing = handing
         self._batch = batch
         self._sole = sole
+        self.hold_back: HoldBack | None = None
         self._rounds = Rounds("notify.outbox", self.turn)
 
     async def start(self) -> None:
@@ -192,7 +196,8 @@ class Outbox:
     async def _process(
         self, tenant: TenantId, jobs: list[Job], concluded: list[Concluded], now: datetime
     ) -> None:
-        jobs, decided, grounds = self._decide(jobs, now)
+        held = await self._held(tenant, jobs)
+        jobs, decided, grounds = self._decide(jobs, now, held)
         gathering = {job.row["id"]: job.row["user_id"] for job in jobs if job.row["digest_key"]}
         digests = await self._digests.items(tenant, gathering)
         messages, broken = await self._wording.render(tenant, jobs, digests)
@@ -238,7 +243,14 @@ class Outbox:
         except VaultError:
             return None
 
-    def _decide(self, jobs: list[Job], now: datetime) -> tuple[list[Job], list[Concluded], dict[str, str]]:
+    async def _held(self, tenant: TenantId, jobs: list[Job]) -> Mapping[UserId, str]:
+        """Return why some users get no marketing right now."""
+        asked = sorted({job.user.id for job in jobs if job.accepted.category is Category.MARKETING})
+        return await self.hold_back(tenant, asked) if asked and self.hold_back is not None else {}
+
+    def _decide(
+        self, jobs: list[Job], now: datetime, held: Mapping[UserId, str]
+    ) -> tuple[list[Job], list[Concluded], dict[str, str]]:
         """Ask the policy; return the jobs that may go on, the others, and the grounds."""
         going: list[Job] = []
         concluded: list[Concluded] = []
@@ -261,6 +273,7 @@ class Outbox:
             facts = facts_of(
                 self._rules, job.user, job.accepted, now, past,
                 topic=job.row["topic"], expires_at=from_ms(expires) if expires is not None else None,
+                held=held.get(job.user.id, ""),
             )  # fmt: skip
             decision = decide(facts)
             if decision.verdict is Verdict.SEND:

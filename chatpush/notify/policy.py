@@ -7,7 +7,7 @@ The rules, in this order; the first that applies decides:
 
 1. past its ttl: suppressed, ``expired``
 2. the user opted out of the category, or marketing lacks consent
-   (``transactional`` knows neither)
+   (``transactional`` knows neither), or marketing is held back, as during an open complaint
 3. quiet hours: deferred to their end or suppressed, as the sender said
 4. caps over rolling windows, on marketing and by category or topic: deferred
    until every window has room
@@ -91,6 +91,7 @@ class Facts:
     caps: tuple[Cap, ...] = ()
     past: tuple[Past, ...] = ()
     relabelled: bool = False
+    held: str = ""  # why marketing must wait for another part of the house, such as open_complaint
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,8 @@ def _refused(facts: Facts) -> Decision | None:
         return Decision(Verdict.SUPPRESS, "opted_out")
     if facts.category is Category.MARKETING and facts.consent_needed and consent is not True:
         return Decision(Verdict.SUPPRESS, "no_consent")
+    if facts.category is Category.MARKETING and facts.held:
+        return Decision(Verdict.SUPPRESS, facts.held)
     return None
 
 

@@ -7,6 +7,8 @@ from chatpush.domain import Category, QuietHours, User
 from chatpush.notify.drafts import Accepted
 from chatpush.notify.policy import Cap, Facts, Past
 
+FEWER = "fewer_messages"  # the attribute of users who asked for less: one promotion per window
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -26,7 +28,7 @@ class Rules:
 
 def facts_of(
     rules: Rules, user: User, accepted: Accepted, now: datetime, past: tuple[Past, ...], *,
-    topic: str = "", expires_at: datetime | None = None,
+    topic: str = "", expires_at: datetime | None = None, held: str = "",
 ) -> Facts:  # fmt: skip
     """Return everything that decides whether a message may reach a user at a moment."""
     return Facts(
@@ -39,10 +41,11 @@ def facts_of(
         quiet_rule=accepted.quiet_rule,
         expires_at=expires_at,
         consent_needed=rules.marketing_needs_consent,
-        cap=rules.marketing_cap,
+        cap=1 if user.attributes.get(FEWER) is True else rules.marketing_cap,
         cap_window=rules.marketing_cap_window,
         recent=tuple(one.at for one in past if one.category is Category.MARKETING) if past else (),
         topic=topic,
         caps=rules.caps,
         past=past,
+        held=held,
     )

@@ -124,6 +124,19 @@ class Conversations:
         await self._vault.ready(tenant, user)
         return [self.rows.conversation(row) for row in rows]
 
+    async def waiting_for_people(self, tenant: TenantId, users: Sequence[UserId]) -> set[UserId]:
+        """Return which users have a conversation that waits for a person or is with one."""
+        found: set[UserId] = set()
+        for start in range(0, len(users), 200):
+            names = {f"u{number}": user for number, user in enumerate(users[start : start + 200])}
+            rows = await self._database.read(
+                "SELECT DISTINCT user_id FROM conversation WHERE tenant = :t AND state IN ('waiting', 'agent') "
+                f"AND user_id IN ({', '.join(f':{name}' for name in names)})",
+                t=tenant, **names,
+            )  # fmt: skip
+            found |= {UserId(row["user_id"]) for row in rows}
+        return found
+
     async def page(
         self, tenant: TenantId, limit: int, state: str = "", starting_after: str = ""
     ) -> list[Conversation]:

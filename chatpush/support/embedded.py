@@ -29,6 +29,7 @@ from chatpush.support.tools import (
     slot_value,
     slots_in,
 )
+from chatpush.support.wishes import Wishes, complains
 
 TOOL_SURE = 0.6
 TOOL_MAYBE = 0.35
@@ -52,7 +53,15 @@ _ORDINALS = {
 class EmbeddedAssistant:
     """The assistant that is always there."""
 
-    def __init__(self, retrieval: Retrieval, toolbox: Toolbox, promises: Promises, settings: Support) -> None:
+    def __init__(
+        self,
+        retrieval: Retrieval,
+        toolbox: Toolbox,
+        promises: Promises,
+        settings: Support,
+        wishes: Wishes | None = None,
+    ) -> None:
+        self._wishes = wishes
         self._retrieval = retrieval
         self._toolbox = toolbox
         self._promises = promises
@@ -62,6 +71,11 @@ class EmbeddedAssistant:
         """Return the answer to a turn that needs no judgement, or None."""
         if wants_person(asked.text):
             return hand_over(asked.language, "reason_asked", "hand_over_asked")
+        if complains(asked.text):
+            return hand_over(asked.language, "reason_complaint", "hand_over_sorry")
+        wished = await self._wishes.answer(asked) if self._wishes is not None else None
+        if wished is not None:
+            return wished
         pending = asked.conversation.pending
         match pending.get("kind"):
             case "offer":

@@ -115,6 +115,45 @@ WORDS: dict[str, dict[str, str]] = {
         "en": "Please confirm: {what}{arguments}. Shall I do that?",
         "zh": "请确认：{what}{arguments}。要我办理吗？",
     },
+    "wish_stop": {
+        "en": "Shall I stop all promotions to you? News of your orders still comes.",
+        "zh": "要停止向您发送所有促销信息吗？订单通知仍会照常发送。",
+    },
+    "wish_stop_done": {
+        "en": "Done: no more promotions. You can change that in your preferences at any time.",
+        "zh": "已停止发送促销信息，您可以随时在偏好设置里更改。",
+    },
+    "wish_fewer": {
+        "en": "Shall I send you at most one promotion a day?",
+        "zh": "要改为每天最多给您发一条促销信息吗？",
+    },
+    "wish_fewer_done": {
+        "en": "Done: at most one promotion a day from now on.",
+        "zh": "好的，今后每天最多发一条促销信息。",
+    },
+    "wish_brand": {
+        "en": "Shall I stop recommending {name} to you?",
+        "zh": "要不再给您推荐{name}这个牌子吗？",
+    },
+    "wish_brand_done": {
+        "en": "Done: I won't recommend {name} again.",
+        "zh": "好的，不会再给您推荐{name}了。",
+    },
+    "wish_item": {
+        "en": "Shall I stop showing you “{name}”?",
+        "zh": "要不再给您推荐“{name}”吗？",
+    },
+    "wish_item_done": {
+        "en": "Done: I won't show you “{name}” again.",
+        "zh": "好的，不会再给您推荐“{name}”了。",
+    },
+    "wish_undone": {"en": "All right, that is taken back.", "zh": "好的，已撤销。"},
+    "undo_label": {"en": "Undo", "zh": "撤销"},
+    "reason_complaint": {"en": "the customer complains", "zh": "用户投诉"},
+    "hand_over_sorry": {
+        "en": "I'm sorry about that. I'm fetching a colleague, who will answer here.",
+        "zh": "非常抱歉给您带来不好的体验，已为您转接人工客服，同事会在这里回复您。",
+    },
     "do_label": {"en": "Go ahead", "zh": "可以"},
     "not_done": {"en": "All right, I leave it as it is.", "zh": "好的，不做任何更改。"},
 }  # fmt: skip

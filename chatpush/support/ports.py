@@ -41,6 +41,10 @@ class Described:
     url: str = ""
     image: str = ""
     reason: str = ""
+    item: str = ""  # the item itself, or the one a message was about
+    brand: str = ""
+    template: str = ""
+    campaign: str = ""
 
     def card(self) -> dict[str, Any]:
         """Return it as a turn's card."""
@@ -81,6 +85,8 @@ DescribeDelivery = Callable[[TenantId, UserId, DeliveryId], Awaitable[Described 
 LocaleOf = Callable[[TenantId, UserId], Awaitable[str]]
 ReaderOf = Callable[[TenantId, UserId], Awaitable[frozenset[str]]]
 """The audiences a user belongs to: ``signed_in`` and attributes as ``name=value``."""
+CarryOut = Callable[[TenantId, UserId, Any, dict[str, Any] | None], Awaitable[dict[str, Any]]]
+"""Carry out a wish (returns what undoing it needs), or undo it, given what was before."""
 Notify = Callable[[Notice], Awaitable[None]]
 """Called at least once per kept promise; ``notice.promise`` is the idempotency key."""
 SendLetter = Callable[[Letter], Awaitable[None]]

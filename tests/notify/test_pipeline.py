@@ -1,5 +1,6 @@
 """A message's whole way, from accept to receipt, over both databases."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -104,6 +105,23 @@ async def test_marketing_needs_consent_and_respects_opting_out(room: Room, tenan
         "lin": ("suppressed", "no_consent"),
         "max": ("suppressed", "opted_out"),
     }
+
+
+async def test_marketing_waits_for_nobody_during_a_complaint(room: Room, tenant: TenantId) -> None:
+    for user in (EMMA, LIN):
+        await room.users.put(tenant, user, UserChange(consents={"marketing": True}))
+
+    async def held(_: TenantId, users: Sequence[UserId]) -> dict[UserId, str]:
+        return {user: "open_complaint" for user in users if user == EMMA}
+
+    room.outbox.hold_back = held
+    offer = await room.messages.accept(tenant, hello("emma", "lin", category=Category.MARKETING))
+    news = await room.messages.accept(tenant, hello("emma"))
+    await room.settle()
+    assert await states(room, tenant, offer) == {
+        "emma": ("suppressed", "open_complaint"), "lin": ("sent", "")
+    }  # fmt: skip
+    assert await states(room, tenant, news) == {"emma": ("sent", "")}
 
 
 async def test_quiet_hours_defer_until_they_end(

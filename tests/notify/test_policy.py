@@ -36,6 +36,10 @@ SEND, DEFER, SUPPRESS = Verdict.SEND, Verdict.DEFER, Verdict.SUPPRESS
         (replace(MARKETING, consents={}, consent_needed=False), Decision(SEND, "not_opted_out")),
         (replace(MARKETING, consents={"marketing": False}, consent_needed=False), Decision(SUPPRESS, "opted_out")),
         (replace(PAID, consents={"transactional": False}), Decision(SEND, "transactional")),
+        # held back
+        (replace(MARKETING, held="open_complaint"), Decision(SUPPRESS, "open_complaint")),
+        (replace(ALERT, held="open_complaint"), Decision(SEND, "not_opted_out")),
+        (replace(PAID, held="open_complaint"), Decision(SEND, "transactional")),
         # ttl
         (replace(PAID, expires_at=NOON), Decision(SUPPRESS, "expired")),
         (replace(PAID, expires_at=NOON + HOUR), Decision(SEND, "transactional")),

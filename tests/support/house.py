@@ -35,6 +35,7 @@ from chatpush.support.reading import Draft
 from chatpush.support.retrieval import Retrieval
 from chatpush.support.tools import Toolbox
 from chatpush.support.turns import Conversation
+from chatpush.support.wishes import Wishes
 from chatpush.writer_settings import Writer as WriterSettings
 from tests.clocks import StillClock
 from tests.support.modelling import Modelling, build_modelling
@@ -211,6 +212,7 @@ async def build(
     locale: str = "en",
     mail: bool = True,
     plugins: Plugins | None = None,
+    wishes: Wishes | None = None,
     items: Mapping[str, Described] | None = None,
     readers: Mapping[str, frozenset[str]] | None = None,
 ) -> House:
@@ -249,7 +251,7 @@ async def build(
     )
     promises = Promises(database, vault, conversations, clock, notify, settings.promise_days)
     toolbox = Toolbox([tool] if tools is None else tools)
-    embedded = EmbeddedAssistant(retrieval, toolbox, promises, settings)
+    embedded = EmbeddedAssistant(retrieval, toolbox, promises, settings, wishes)
     modelling = None
     if writer_settings is not None:
         modelling = build_modelling(
