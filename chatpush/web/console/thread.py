@@ -90,7 +90,7 @@ def step_view(step: Step) -> models.TrailStep:
     """Return one step of a trail: scalars as facts, a list of records as rows."""
     facts, rows = [], []
     for name, fact in step.items():
-        if name == "kind":
+        if name == "kind" or fact in ("", None):
             continue
         if isinstance(fact, list):
             rows += [(name, _record(entry)) for entry in fact]
