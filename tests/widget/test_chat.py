@@ -135,6 +135,73 @@ async def test_a_hostile_answer_is_only_text(tab: Tab, server: MockServer) -> No
     assert await tab.find("a.source").count() == 0
 
 
+ATTACKS = [
+    "<svg onload=boom()>",
+    "<iframe srcdoc='<script>boom()</script>'>",
+    "<a href='javascript:boom()'>x</a>",
+    "[x](javascript:boom())",
+    "[x](JaVaScRiPt:boom())",
+    "[x](java\nscript:boom())",
+    "[x](data:text/html,<script>boom()</script>)",
+    "[x](vbscript:boom())",
+    "[x](&#106;avascript:boom())",
+    "[x](//evil.example/%0d%0ajavascript:boom())",
+    "![x](x onerror=boom())",
+    "![x](javascript:boom())",
+    "[<img src=x onerror=boom()>](https://example.com)",
+    "`<img src=x onerror=boom()>`",
+    "```html\n<script>boom()</script>\n```",
+    "> <img src=x onerror=boom()>",
+    "| <img src=x onerror=boom()> | b |\n|---|---|\n| <svg/onload=boom()> | 2 |",
+    "- <img src=x onerror=boom()>",
+    "# <img src=x onerror=boom()>",
+    "**<img src=x onerror=boom()>**",
+    '<https://example.com/"onmouseover=boom()>',
+    '[x](https://example.com/"onmouseover="boom())',
+    "\\<img src=x onerror=boom()>",
+    "&lt;script&gt;boom()&lt;/script&gt;",
+    "{{constructor.constructor('boom()')()}}",
+    "\u202e<script>boom()</script>",
+]
+
+
+async def test_no_attack_by_words_gets_through(tab: Tab, server: MockServer) -> None:
+    """In every place that shows words from elsewhere: answers, names, sources, cards, messages, actions, files."""
+    made = server.conversation()
+    script = "javascript:boom()"
+    for attack in ATTACKS:
+        source = {"title": attack, "url": script, "quote": attack}
+        card = {"id": "1", "title": attack, "url": script, "image": script, "reason": attack}
+        made["turns"] += [
+            server.turn("assistant", attack, name=attack, sources=[source]),
+            server.turn("agent", attack, cards=[card]),
+            server.turn("system", attack),
+        ]
+        action = {"id": "a", "label": attack, "url": script}
+        message = {"title": attack, "body": attack, "url": script, "image": script}
+        server.inbox.append(server.item(**message, actions=[action]))
+    made["turns"].append(
+        server.turn("assistant", "?", actions=[{"id": "a", "label": ATTACKS[0], "url": script}])
+    )
+    await ready(tab)
+    await tab.page.evaluate("window.booms = 0; window.boom = () => { booms += 1 }; true")
+    await expect(tab.find(".turn")).to_have_count(len(made["turns"]))
+    await tab.call("open", "inbox")
+    await expect(tab.find(".item")).to_have_count(20)
+    found = await tab.page.evaluate(
+        """() => {
+          const all = [...document.querySelector('chatpush-widget').shadowRoot.querySelectorAll('*')];
+          const wrong = all.filter((one) =>
+            ['SCRIPT', 'IFRAME', 'OBJECT', 'EMBED', 'BASE', 'META', 'LINK'].includes(one.tagName)
+            || [...one.attributes].some(({ name, value }) => name.startsWith('on') || name === 'srcdoc'
+              || (['href', 'src', 'action'].includes(name) && !/^(https?:|mailto:|tel:|blob:)/.test(value))));
+          return wrong.map((one) => one.outerHTML);
+        }"""
+    )
+    assert found == []
+    assert await tab.page.evaluate("booms") == 0
+
+
 async def test_a_turn_that_failed_is_sent_again_and_said_once(tab: Tab, server: MockServer) -> None:
     """The same client id goes again, and the echo on the channel is not a second turn."""
     tab.expects_failures = True
