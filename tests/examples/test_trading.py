@@ -1,5 +1,7 @@
 """The trading desk: quotes that live for a moment, and messages that must arrive."""
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -9,14 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from playwright.async_api import Browser, async_playwright, expect
 
+from examples.shop.push import Push
 from examples.trading.demo import MARK, forget
 from examples.trading.desk import CALL_BELOW, INITIAL_MARGIN, OPENING_CASH, RECOVERED_AT, Desk, Refused, Side
 from examples.trading.market import INSTRUMENTS, SPARK_POINTS, Market
 from examples.trading.page import Page
+from examples.trading.telling import Telling
+from tests.examples.fake_chatpush import FakeChatpush
 from tests.examples.trading import Floor, floor, screen
+from tests.servers import free_port
 from tests.waiting import until
 from tests.widget.conftest import ARGS, browser_path
 
+ROOT = Path(__file__).parents[2]
 SYMBOLS = [one.symbol for one in INSTRUMENTS]
 
 
@@ -116,6 +123,36 @@ def test_the_demo_forgets_only_what_it_made(tmp_path: Path) -> None:
     (strangers / MARK).touch()
     forget(strangers)
     assert not strangers.exists()
+
+
+async def test_a_confirmation_waits_until_chatpush_has_it(push: Push, chatpush: FakeChatpush) -> None:
+    chatpush.refusals = 2
+    telling = Telling(push, escalate_seconds=5)
+    await telling.start()
+    trade = Desk(Market()).order("mara", "WICK", Side.BUY, 40)
+    telling.trade(trade)
+    (message,) = await until(lambda: chatpush.sent("/v1/messages"))
+    await telling.stop()
+    assert chatpush.refusals == 0
+    assert (message["to"], message["data"]["id"], message["escalate_after"]) == (
+        [{"user": "mara"}],
+        trade.id,
+        5,
+    )
+    chatpush.refusals = 1
+    await telling.quotes(Market())
+    assert chatpush.sent("/api/publish") == [], "a quote that can't be published is not repeated"
+
+
+async def test_one_command_opens_the_desk(tmp_path: Path) -> None:
+    ports = ["--port", str(free_port()), "--desk-port", str(free_port())]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "examples.trading.demo", "--once", "--directory", str(tmp_path / "desk"), *ports,
+        cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await asyncio.wait_for(process.communicate(), 90)
+    assert process.returncode == 0, said.decode()
+    assert f"http://127.0.0.1:{ports[3]}" in said.decode()
 
 
 # -- the flows, in a browser -------------------------------------------------------
