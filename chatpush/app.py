@@ -27,6 +27,7 @@ from chatpush.notify.drafts import MessageDraft, Recipient
 from chatpush.rooms import Rooms
 from chatpush.settings import Settings
 from chatpush.store.database import Database
+from chatpush.support.assigning import PERSON_PREFIX
 from chatpush.web import one_way, poll, routes, server, server_api, streams, websocket
 from chatpush.web.addresses import Throttle
 from chatpush.web.console.wiring import add_console
@@ -204,4 +205,5 @@ class Chatpush(Rooms):
                 tenant, Kind.CONNECTION_MINUTES, connections, f"{self.hub.name}:{tenant}:{minute}"
             )
         for tenant, user in self.hub.online():
-            await self.meter.active(tenant, user)
+            if not user.startswith(PERSON_PREFIX):  # who answers is no customer
+                await self.meter.active(tenant, user)
