@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "chatpush"
 FLOORS = [
     {
-        "errors",
+        "errors", "chance",
         "clock",
         "domain",
         "section",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
@@ -71,6 +71,9 @@ class Recipient:
                 'a recipient is one of {"user"}, {"topic"}, {"segment"}, {"audience"}, {"all": true}',
                 param="to",
             )
+
+
+RECIPIENT = tuple(one.name for one in fields(Recipient))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,11 @@ class Accepted:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON that ``accepted_of`` reads."""
-        known = asdict(self)
+        known = {one.name: getattr(self, one.name) for one in fields(self)}  # asdict copies all data, deeply
+        known["content"] = asdict(self.content) if self.content is not None else None
+        known["digest"] = asdict(self.digest) if self.digest is not None else None
+        known["variants"] = [asdict(one) for one in self.variants]
+        known["to"] = [{name: getattr(one, name) for name in RECIPIENT} for one in self.to]
         known["send_at"] = iso(self.send_at) if self.send_at else None
         known["send_local"] = self.send_local.isoformat() if self.send_local else None
         for one in known["to"]:

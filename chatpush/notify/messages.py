@@ -6,17 +6,15 @@ sealed with the recipient's own key if there is one recipient, else with the
 tenant's, and forgets the recipients when all have their deliveries.
 """
 
-import hashlib
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
 from chatpush.clock import Clock
 from chatpush.domain import Category, DeliveryId, MessageId, TenantId, User, UserId, new_id, to_ms
-from chatpush.errors import InvalidInput, KeyReused, NotFound
+from chatpush.errors import InvalidInput, NotFound
 from chatpush.notify import drafts
 from chatpush.notify.accepted import AcceptedMessages, seal
 from chatpush.notify.audience import Audience
@@ -26,6 +24,7 @@ from chatpush.notify.fanout import FanOut, own_data, without_item
 from chatpush.notify.handing import Handed, Handing
 from chatpush.notify.happenings import Happenings
 from chatpush.notify.listing import Listed, Window, among
+from chatpush.notify.repeating import fingerprint, first_in
 from chatpush.notify.reporting import ENGAGEMENT, DeliveryReport, Message, message_of, report_of, sums
 from chatpush.notify.template_source import Template, check_content
 from chatpush.notify.templates import Templates
@@ -33,8 +32,6 @@ from chatpush.notify.users import checked_locale
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
 
-HTTP_KEYS_KEPT = timedelta(hours=24)
-HTTP_KEY = "http:"
 CANCEL_PAGE = 5000
 CANCEL_MESSAGES = 50
 
@@ -115,7 +112,7 @@ class Messages:
         def write(tx: Transaction) -> MessageId:
             if along is not None:
                 along(tx)
-            if idempotency_key and (first := _first(tx, row)):
+            if idempotency_key and (first := first_in(tx, row)):
                 return first
             tx.insert("message", row)
             self._note_in(tx, tenant, "message.accepted", row)
@@ -150,7 +147,7 @@ class Messages:
         row["fanned_at"] = row["accepted_at"]
 
         def write(tx: Transaction) -> MessageId:
-            if key and (first := _first(tx, row)):
+            if key and (first := first_in(tx, row)):
                 return first
             tx.insert("message", row)
             self._note_in(tx, tenant, "message.accepted", row)
@@ -169,7 +166,7 @@ class Messages:
             "tenant": tenant, "id": message, "state": "accepted", "template": kept.template,
             "category": kept.category.value, "campaign": kept.campaign or "",
             "cancel_key": draft.cancel_key, "collapse_key": draft.collapse_key,
-            "idempotency_key": key or None, "fingerprint": _fingerprint(draft) if key else "", "owner": owner,
+            "idempotency_key": key or None, "fingerprint": fingerprint(draft) if key else "", "owner": owner,
             "draft_sealed": seal(self._vault, tenant, owner, message, kept), "fan_out": fan_out,
             "fan_cursor": "", "recalling": 0, "recall_cursor": "", "accepted_at": to_ms(self._clock.now()),
         }  # fmt: skip
@@ -412,37 +409,3 @@ class Messages:
         )
         messages = await self._with_counts(tenant, rows)
         return window.page(rows, lambda row: messages[row["id"]])
-
-
-def _fingerprint(draft: MessageDraft) -> str:
-    return hashlib.sha256(json.dumps(draft, sort_keys=True, default=_plain).encode()).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    """Return what JSON does not know, one level deep; copying a page of recipients whole takes too long."""
-    if is_dataclass(value):
-        return {one.name: getattr(value, one.name) for one in fields(value)}
-    return dict(value) if isinstance(value, Mapping) else str(value)
-
-
-def _first(tx: Transaction, row: Row) -> MessageId | None:
-    """Return the message that has this row's key already; keys of HTTP callers lapse after a day.
-
-    Raises:
-        KeyReused: it was another draft.
-    """
-    key = {"t": row["tenant"], "k": row["idempotency_key"]}
-    found = tx.query(
-        "SELECT id, fingerprint, accepted_at FROM message WHERE tenant = :t AND idempotency_key = :k", **key
-    )
-    if not found:
-        return None
-    oldest = row["accepted_at"] - HTTP_KEYS_KEPT // timedelta(milliseconds=1)
-    if row["idempotency_key"].startswith(HTTP_KEY) and found[0]["accepted_at"] < oldest:
-        tx.execute(
-            "UPDATE message SET idempotency_key = NULL WHERE tenant = :t AND idempotency_key = :k", **key
-        )
-        return None
-    if found[0]["fingerprint"] != row["fingerprint"]:
-        raise KeyReused("this idempotency key was used with another message", param="Idempotency-Key")
-    return MessageId(found[0]["id"])

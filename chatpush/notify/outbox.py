@@ -32,6 +32,8 @@ from chatpush.store.vault import Vault
 
 log = structlog.get_logger(__name__)
 
+LOOK_SECONDS = 0.05
+
 HoldBack = Callable[[TenantId, Sequence[UserId]], Awaitable[Mapping[UserId, str]]]
 """Says which users get no marketing right now, and why; asked before every batch."""
 
@@ -57,6 +59,7 @@ class Outbox:
         self._batch = batch
         self._sole = sole
         self.hold_back: HoldBack | None = None
+        self._looked = 0.0
         self._rounds = Rounds("notify.outbox", self.turn)
 
     async def start(self) -> None:
@@ -83,7 +86,7 @@ class Outbox:
         handed = self._take()
         for tenant, group in handed.items():
             await self._process_handed(tenant, group, now)
-        if handed and not await self._claims.is_due(now):
+        if handed and not await self._is_time_to_look(now):
             return 0
         claims = await self._claims.claim(now, self._batch, self._rules.longest_window)
         by_tenant: dict[TenantId, list[Claim]] = {}
@@ -95,6 +98,14 @@ class Outbox:
             return 0
         due = await self._claims.next_due()
         return None if due is None else max(0.001, (due - self._clock.now()).total_seconds())
+
+    async def _is_time_to_look(self, now: datetime) -> bool:
+        """Whether something on disk is due beside what was handed over; asked some times a second at most."""
+        moment = self._clock.monotonic()
+        if moment - self._looked < LOOK_SECONDS:
+            return False
+        self._looked = moment
+        return await self._claims.is_due(now)
 
     async def deliver(self, tenant: TenantId, deliveries: Sequence[str]) -> None:
         """Process deliveries that were written as claimed, at once and in pieces."""

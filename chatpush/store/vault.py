@@ -24,6 +24,7 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from chatpush.chance import random_bytes
 from chatpush.domain import Json, TenantId
 from chatpush.errors import InvalidSettings, VaultError
 from chatpush.store.database import Database, Transaction
@@ -151,7 +152,7 @@ class Vault:
     def seal(self, tenant: TenantId, owner: str, table: str, column: str, row: str, plain: bytes) -> bytes:
         """Return the sealed value, bound to this very place."""
         key = self._key(tenant, owner)
-        nonce = os.urandom(12)
+        nonce = random_bytes(12)
         place = _place(tenant, owner, table, column, row, key.id)
         return VERSION + key.id + nonce + key.cipher.encrypt(nonce, plain, place)
 

@@ -8,8 +8,9 @@ from pydantic import BaseModel, Field
 from chatpush.domain import Category, MessageId, Role, UserId, iso
 from chatpush.errors import Conflict, InvalidInput, TooLarge, TooMany
 from chatpush.notify.listing import Window
-from chatpush.notify.messages import HTTP_KEY, Messages
+from chatpush.notify.messages import Messages
 from chatpush.notify.recall import Recalls
+from chatpush.notify.repeating import HTTP_KEY
 from chatpush.notify.reporting import Message
 from chatpush.web.api.deliveries import DeliveryOut, DeliveryPage, delivery_out
 from chatpush.web.api.message_bodies import MessageIn
