@@ -5,6 +5,7 @@ high chance, words that sell, and no sign of something settled between the
 business and this reader. A text without words that sell costs no more than a look.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -16,6 +17,12 @@ from chatpush.recommend.cues import PATTERNS
 SURE = 0.75
 REMEMBERED = 4096
 SELLING = ("buy", "hurry")
+ASKED_FOR = re.compile(
+    r"\b(?:as\s+)?you\s+(?:asked|wanted|told)\s+(?:us|me|for|to)\b|\bas\s+you\s+asked\b|\byou\s+(?:set|subscribed)\b"
+    r"|(?:您|你)(?:关注|订阅|设置|预约|要求)|按(?:您|你)的(?:设置|要求)",
+    re.IGNORECASE,
+)
+"""What readers asked to be told is news to them, even where it sells."""
 
 
 class Labelling:
@@ -49,4 +56,5 @@ def suspicious(text: str) -> bool:
 def sells(text: str, found: Analysis) -> bool:
     """Return whether a text surely is marketing."""
     settled = PATTERNS["settled"].search(text) and not claims(text, (PRICE, SCARCITY))
-    return suspicious(text) and not settled and not CODE.search(text) and found.chances[MARKETING] >= SURE
+    news = settled or CODE.search(text) or ASKED_FOR.search(text)
+    return suspicious(text) and not news and found.chances[MARKETING] >= SURE

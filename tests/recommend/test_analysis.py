@@ -65,6 +65,8 @@ def test_marketing_under_any_label(text: str) -> None:
         "您的订单已发货，感谢您的购买！",
         "Your refund for the sale item has been sent.",
         "Price alert: ACME rose above 100 USD.",
+        "You asked us to keep an eye on it: it is here again, only a few left.",
+        "您关注的商品又有货了，数量不多，喜欢就别错过。",
         "Smoke detected in the kitchen",
         "Hello",
         "",
