@@ -14,6 +14,8 @@ from chatpush.notify.listing import Window
 from chatpush.notify.messages import Messages
 from chatpush.realtime.hub import Hub
 from chatpush.schedule.campaigns import Campaigns
+from chatpush.support.assigning import PERSON_PREFIX
+from chatpush.support.conversations import ACTIVITY
 from chatpush.support.queue import OPEN, Queue
 from chatpush.web.console import models
 from chatpush.web.console.deliveries import HELD, states
@@ -85,7 +87,7 @@ async def _today(visit: Visit) -> dict[str, int]:
 
 
 async def _counters(visit: Visit) -> tuple[models.Counter, ...]:
-    live = visit.need(Hub).counts()
+    connections, users, channels = _here(visit)
     today = await _today(visit)
     queue = await visit.need(Queue).counts(visit.tenant, visit.identity.subject)
     waiting = queue.of(ConversationState.WAITING)
@@ -94,8 +96,8 @@ async def _counters(visit: Visit) -> tuple[models.Counter, ...]:
         count for state, count in today.items() if state in ("sent", "delivered", "queued", "failed", *HELD)
     )
     return (
-        models.Counter("connections", live.connections, note=live.channels),
-        models.Counter("users", live.users, note=await visit.need(Figures).users(visit.tenant)),
+        models.Counter("connections", connections, note=channels),
+        models.Counter("users", users, note=await visit.need(Figures).users(visit.tenant)),
         models.Counter("messages", sent, href="/console/deliveries", note=today.get("seen", 0)),
         models.Counter(
             "conversations", queue.of(*OPEN), href="/console/conversations",
@@ -106,6 +108,17 @@ async def _counters(visit: Visit) -> tuple[models.Counter, ...]:
             note=int(waited / timedelta(minutes=1)) if waiting else None,
         ),
     )  # fmt: skip
+
+
+def _here(visit: Visit) -> tuple[int, int, int]:
+    """Return connections, users and channels without those of the console's own people."""
+    hub = visit.need(Hub)
+    live = hub.counts()
+    listening = hub.active_channels(visit.tenant, ACTIVITY).get(ACTIVITY, 0)
+    people = sum(user.startswith(PERSON_PREFIX) for _, user in hub.online())
+    # Each person has a personal channel, and all of them share one.
+    channels = live.channels - people - bool(listening)
+    return max(live.connections - listening, 0), max(live.users - people, 0), max(channels, 0)
 
 
 async def _next_runs(visit: Visit) -> tuple[models.NextRun, ...]:
