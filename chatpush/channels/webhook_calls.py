@@ -29,7 +29,8 @@ SCHEDULE = tuple(
 )
 """How long to wait after the first, second … failed attempt; after the last it has failed."""
 AT_ONCE = 32
-LEASE = timedelta(seconds=90)
+LEASE = timedelta(seconds=30)
+"""After so long a claimed call comes due again; longer than any call may take (20 s)."""
 GONE = 410
 LONGEST_WAIT = timedelta(hours=24)
 

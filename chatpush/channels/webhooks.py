@@ -172,7 +172,6 @@ class Webhooks:
         Raises:
             InvalidInput: the event is too large.
         """
-        await self.learn()
         calls = await self.calls_of(tenant, [(kind, to_ms(self._clock.now()), data)], only=only)
         if calls:
             await self._database.write(lambda tx: tx.insert_many("webhook_call", calls))
@@ -189,7 +188,7 @@ class Webhooks:
         Raises:
             InvalidInput: an event is too large.
         """
-        known = self._wanted.get(tenant, {})
+        known = await self._enabled(tenant)
         users = [str(data.get("user") or "") for _, _, data in events]
         await self._vault.ready_many(tenant, [user for user in users if user])
         calls: list[Row] = []
@@ -203,6 +202,15 @@ class Webhooks:
                 raise InvalidInput(f"an event has at most {LARGEST_BODY} bytes")
             calls += [self._written(tenant, webhook, kind, body, user) for webhook in wanting]
         return calls
+
+    async def _enabled(self, tenant: TenantId) -> dict[str, frozenset[str]]:
+        """Return what a tenant's webhooks want, of those that nobody switched off meanwhile."""
+        known = self._wanted.get(tenant, {})
+        if not known:
+            return {}
+        rows = await self._database.read("SELECT id FROM webhook WHERE tenant = :t AND enabled = 1", t=tenant)
+        enabled = {row["id"] for row in rows}
+        return {webhook: types for webhook, types in known.items() if webhook in enabled}
 
     async def erase(self, tenant: TenantId, user: UserId) -> None:
         """Forget every call about a user, and what was tried."""

@@ -163,6 +163,7 @@ class Claims:
             tx.insert_many("trace_entry", traces)
 
         await self._database.write(write)
+        self._happenings.ring(tenant, *{f"delivery.{outcome.state.value}" for _, outcome, _ in told})
 
     def _claim_in(self, tx: Transaction, now: datetime, limit: int, cap_window: timedelta) -> list[Claim]:
         rows: list[Row] = []

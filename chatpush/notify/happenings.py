@@ -10,7 +10,7 @@ from typing import Any
 
 from chatpush.clock import Clock
 from chatpush.domain import TenantId, new_id, to_ms
-from chatpush.store.database import Transaction
+from chatpush.store.database import Row, Transaction
 
 TYPES = (
     "message.accepted", "message.cancelled", "delivery.sent", "delivery.failed", "delivery.suppressed",
@@ -45,7 +45,16 @@ class Happenings:
             for message, delivery, detail in noted
         ]  # fmt: skip
         tx.insert_many("happening", rows)
-        self._ring()
+
+    def note_message_in(self, tx: Transaction, tenant: TenantId, kind: str, row: Row) -> None:
+        """Write what happened to a message as a whole, by its row."""
+        said = {name: row[name] or None for name in ("template", "category", "campaign", "cancel_key")}
+        self.note_in(tx, tenant, kind, [(row["id"], "", said)])
+
+    def ring(self, tenant: TenantId, *kinds: str) -> None:
+        """Say that a transaction with notes of these types was committed; only then can they be found."""
+        if any(self._wants(tenant, kind) for kind in kinds):
+            self._ring()
 
 
 def _nobody(_tenant: TenantId, _kind: str) -> bool:

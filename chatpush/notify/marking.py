@@ -78,6 +78,7 @@ class Marks:
             self._meter.record_rows_in(tx, uses)
 
         await self._database.write(write)
+        self._happenings.ring(tenant, "delivery.sent")
 
 
 def step_in(tx: Transaction, tenant: TenantId, step: Step) -> None:

@@ -115,7 +115,7 @@ class Messages:
             if idempotency_key and (first := first_in(tx, row)):
                 return first
             tx.insert("message", row)
-            self._note_in(tx, tenant, "message.accepted", row)
+            self._happenings.note_message_in(tx, tenant, "message.accepted", row)
             self._fanout.insert_in(tx, tenant, accepted, rows, known=people)
             return message
 
@@ -125,6 +125,7 @@ class Messages:
         finally:
             if stored != message:
                 self._handing.forget(len(claimed))
+        self._happenings.ring(tenant, "message.accepted")
         if claimed and stored == message:
             self._handing.hand(Handed(tenant, kept, claimed, own_data(accepted), people))
         if inline:
@@ -150,11 +151,12 @@ class Messages:
             if key and (first := first_in(tx, row)):
                 return first
             tx.insert("message", row)
-            self._note_in(tx, tenant, "message.accepted", row)
+            self._happenings.note_message_in(tx, tenant, "message.accepted", row)
             broadcasts.insert_in(tx, tenant, message, accepted)
             return message
 
         stored = await self._database.write(write)
+        self._happenings.ring(tenant, "message.accepted")
         broadcasts.ring(tenant)
         return stored
 
@@ -170,10 +172,6 @@ class Messages:
             "draft_sealed": seal(self._vault, tenant, owner, message, kept), "fan_out": fan_out,
             "fan_cursor": "", "recalling": 0, "recall_cursor": "", "accepted_at": to_ms(self._clock.now()),
         }  # fmt: skip
-
-    def _note_in(self, tx: Transaction, tenant: TenantId, kind: str, row: Row) -> None:
-        said = {name: row[name] or None for name in ("template", "category", "campaign", "cancel_key")}
-        self._happenings.note_in(tx, tenant, kind, [(row["id"], "", said)])
 
     async def cancel(
         self, tenant: TenantId, *, message: MessageId | None = None, cancel_key: str = "",
@@ -204,10 +202,11 @@ class Messages:
                 now=now, t=tenant, x=value,
             )  # fmt: skip
             for row in found:
-                self._note_in(tx, tenant, "message.cancelled", row)
+                self._happenings.note_message_in(tx, tenant, "message.cancelled", row)
             return [row["id"] for row in found]
 
         ids = await self._database.write(mark)
+        self._happenings.ring(tenant, "message.cancelled")
         if message and not ids:
             raise NotFound(f"no message {message!r}", param="id")
         return sum(

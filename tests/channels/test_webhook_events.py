@@ -1,6 +1,7 @@
 """What happens to messages is told by type, once, and forgotten with the user."""
 
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -109,7 +110,8 @@ async def test_an_erased_users_calls_are_erased(tmp_path: Path, receiver: Receiv
 async def room_with_hooks(
     database: Database, vault: Vault, clock: StillClock
 ) -> AsyncIterator[tuple[Client, Client, Room, Webhooks, WebhookEvents]]:
-    """Yield clients of messages and of webhooks, and what stands behind them."""
+    """Yield clients of messages and of webhooks, and what stands behind them; bells ring on the loop alone."""
+    rung: list[threading.Thread] = []
     outgoing = Outgoing(allow_private=True)
     calls = WebhookCalls(database, vault, clock, outgoing)
     hooks = Webhooks(database, vault, clock, calls.ring, allow_private=True)
@@ -118,8 +120,10 @@ async def room_with_hooks(
         notifying(database, vault, clock) as (client, room),
         serve([*NOUNS, api.routes], {**room.services(), Webhooks: hooks}) as hooked,
     ):
-        room.happenings.told_by(hooks.wants, events.ring)
+        room.happenings.told_by(hooks.wants, lambda: rung.append(threading.current_thread()))
         yield client, hooked, room, hooks, events
+    assert set(rung) <= {threading.main_thread()}
+    assert rung
 
 
 async def test_nobody_asked_nothing_written_and_nothing_is_told_twice(
