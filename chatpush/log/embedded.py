@@ -55,7 +55,7 @@ class EmbeddedLog:
         self._path = path
         self._rules = rules
         self._sealing = sealing
-        self._clock = clock
+        self._now_ms = clock.milliseconds
         self._write_queue = write_queue
         self._tails_kept = tails_kept
         self._tails: OrderedDict[tuple[TenantId, str], Tail] = OrderedDict()
@@ -203,8 +203,9 @@ class EmbeddedLog:
     # -- memory channels ---------------------------------------------------
 
     def _append_in_memory(self, tenant: TenantId, channel: str, draft: Draft, retention: Retention) -> Cursor:
-        tail = self._tail(tenant, channel) or self._new_memory_tail(tenant, channel)
-        now_ms = self._now_ms()
+        tail, now_ms = self._tail(tenant, channel), self._now_ms()
+        if tail is None:
+            tail = self._new_memory_tail(tenant, channel)
         if draft.idempotency_key or draft.version:
             covered = self._covered(tail, draft, now_ms)
             if covered is not None:
@@ -294,9 +295,6 @@ class EmbeddedLog:
     def _expire(self, tail: Tail, retention: Retention) -> None:
         if retention.ttl_seconds:
             tail.expire(self._now_ms() - retention.ttl_seconds * 1000)
-
-    def _now_ms(self) -> int:
-        return self._clock.milliseconds()
 
     async def _tops_in_file(self, channels: list[tuple[TenantId, str]]) -> list[Cursor]:
         self.file_reads += 1

@@ -5,7 +5,7 @@ stands; a thread hop each would cost more than the answers.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 Q = TypeVar("Q")
@@ -17,18 +17,17 @@ class Together(Generic[Q, A]):
 
     def __init__(self, answer: Callable[[list[Q]], Awaitable[list[A]]]) -> None:
         self._answer = answer
-        self._asked: dict[Q, asyncio.Future[A]] = {}
+        self._asked: dict[Q, list[asyncio.Future[A]]] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def ask(self, question: Q) -> A:
         """Return the answer; the same question at the same time is asked once."""
-        future = self._asked.get(question)
-        if future is None:
-            loop = asyncio.get_running_loop()
-            future = self._asked[question] = loop.create_future()
-            if self._task is None:
-                self._task = loop.create_task(self._run())
-        return await asyncio.shield(future)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[A] = loop.create_future()
+        self._asked.setdefault(question, []).append(future)
+        if self._task is None:
+            self._task = loop.create_task(self._run())
+        return await future
 
     async def _run(self) -> None:
         try:
@@ -37,11 +36,16 @@ class Together(Generic[Q, A]):
                 try:
                     answers = await self._answer(list(asked))
                 except Exception as error:
-                    for future in asked.values():
+                    for future in _waiting(asked.values()):
                         future.set_exception(error)
-                        future.exception()  # whoever asked may be gone
                 else:
-                    for future, answer in zip(asked.values(), answers, strict=True):
-                        future.set_result(answer)
+                    for futures, answer in zip(asked.values(), answers, strict=True):
+                        for future in _waiting((futures,)):
+                            future.set_result(answer)
         finally:
             self._task = None
+
+
+def _waiting(asked: Iterable[list[asyncio.Future[A]]]) -> Iterator[asyncio.Future[A]]:
+    """Yield the futures of those who still wait; some may be gone."""
+    return (future for futures in asked for future in futures if not future.done())

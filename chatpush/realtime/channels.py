@@ -6,7 +6,7 @@ Presence is simply who is subscribed here.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 
 import msgspec
@@ -125,13 +125,15 @@ class Channels:
             found = await self._log.append(tenant, name, self._complete(name, draft))
         place = found if isinstance(found, Cursor) else await found
         if not skip_history:
-            self.written(tenant, name, began)
+            self.written(tenant, (name,), began)
         return place
 
     def submit(
         self, tenant: TenantId, name: str, draft: Draft, *, skip_history: bool = False
     ) -> Cursor | asyncio.Future[Cursor] | None:
-        """Publish without a task, as ``Log.submit``; call ``written`` in the end.
+        """Publish without a task: return the position, or what brings it; call ``written`` in the end.
+
+        None has done nothing: the channel's keys have to be read first, by ``publish``.
 
         Raises:
             NotFound: no such namespace.
@@ -146,10 +148,17 @@ class Channels:
             self._pass_by(live, draft)
         return NOWHERE
 
-    def written(self, tenant: TenantId, name: str, began: float) -> None:
-        """Note how long a publication took: it is written by the end of the turn before its publisher hears of it."""
-        if (tenant, name) in self._live:
-            self._traffic[tenant].latency.observe(self._clock.monotonic() - began)
+    def written(self, tenant: TenantId, names: Iterable[str], began: float) -> None:
+        """Note how long publications took (``began`` is monotonic).
+
+        They are written by the end of the turn before their publisher hears of them.
+        """
+        live = self._live
+        seen = sum([(tenant, name) in live for name in names])
+        if seen:
+            observe, took = self._traffic[tenant].latency.observe, self._clock.monotonic() - began
+            for _ in range(seen):
+                observe(took)
 
     def _complete(self, name: str, draft: Draft) -> Draft:
         """Return the draft as its namespace wants it.

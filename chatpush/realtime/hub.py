@@ -1,10 +1,8 @@
 """The door to realtime for the rest of chatpush; only what is behind it writes to connections."""
 
-import asyncio
 import fnmatch
 import secrets
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -97,6 +95,9 @@ class Hub:
         )  # fmt: skip
         self.polling = Polling(self._node, derived_key(secret, "poll grants"))
         self.moves = Moves(self._node)
+        # Many at once need no task each: see there.
+        self.submit = self._channels.submit
+        self.written = self._channels.written
         self.blocks = tokens.blocks
         self.emulation = Emulation(known_as, neighbours)
         self.positions = Positions(self._channels, source, settings.channel.position_check_seconds)
@@ -195,25 +196,6 @@ class Hub:
         """Publish a draft as ``publish`` does; its data is checked JSON on one line."""
         return await self._channels.publish(tenant, channel, draft, skip_history=skip_history)
 
-    def submit(
-        self, tenant: TenantId, channel: str, draft: Draft, *, skip_history: bool = False
-    ) -> "Cursor | asyncio.Future[Cursor] | None":
-        """Publish without a task, many at once: return the position, or what brings it.
-
-        None has done nothing: the channel's keys have to be read first, by ``put``.
-
-        Raises:
-            NotFound: no such namespace.
-            InvalidInput: no possible name.
-            Unavailable: too much is waiting for the disk.
-        """
-        return self._channels.submit(tenant, channel, draft, skip_history=skip_history)
-
-    def written(self, tenant: TenantId, channels: Iterable[str], began: float) -> None:
-        """Note that what was submitted at ``began`` (by ``uptime_seconds``) is written."""
-        for channel in channels:
-            self._channels.written(tenant, channel, began + self._began)
-
     async def history(
         self,
         tenant: TenantId,
@@ -272,6 +254,10 @@ class Hub:
     def now(self) -> datetime:
         """Return this node's time."""
         return self._clock.now()
+
+    def monotonic(self) -> float:
+        """Return this node's clock that never goes back."""
+        return self._clock.monotonic()
 
     def uptime_seconds(self) -> float:
         """Return how long this node has been up."""

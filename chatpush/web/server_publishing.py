@@ -81,7 +81,7 @@ def publish_at_once(
     caller: Caller, tenant: TenantId, request: PublishRequest
 ) -> Outcome | Awaitable[Outcome] | None:
     """Publish without a task if that is possible; None has done nothing."""
-    hub, began = caller.hub, caller.hub.uptime_seconds()
+    hub, began = caller.hub, caller.hub.monotonic()
     try:
         draft = _draft(request)
         found = hub.submit(tenant, request.channel, draft, skip_history=request.skip_history)
@@ -99,7 +99,7 @@ async def broadcast(caller: Caller, tenant: TenantId, request: BroadcastRequest)
     if not 0 < len(request.channels) <= LARGEST_BROADCAST:
         raise InvalidInput(f"1 to {LARGEST_BROADCAST} channels a broadcast", param="channels")
     hub, draft = caller.hub, _draft(request)
-    began = hub.uptime_seconds()
+    began = hub.monotonic()
     submitted = [_submit(hub, tenant, channel, draft, request.skip_history) for channel in request.channels]
     outcomes = await _all(submitted)
     hub.written(tenant, request.channels, began)
@@ -109,7 +109,7 @@ async def broadcast(caller: Caller, tenant: TenantId, request: BroadcastRequest)
 async def publish_all(caller: Caller, tenant: TenantId, batch: Publishes) -> list[dict[str, Any]]:
     """Publish a batch, in order; return a reply for each command, whatever becomes of the others."""
     hub = caller.hub
-    began = hub.uptime_seconds()
+    began = hub.monotonic()
     submitted: list[Submitted] = []
     for command in batch.commands:
         request = command.publish
@@ -178,11 +178,12 @@ def _draft(request: PublishRequest | BroadcastRequest) -> Draft:
     Raises:
         InvalidInput: no data, or no JSON.
     """
-    data = unpacked(request.data, request.b64data)
+    b64data = request.b64data
+    data = unpacked(request.data, b64data) if b64data else bytes(request.data)
     if not data:
         raise InvalidInput("data or b64data is needed", param="data")
     return Draft(
-        data=codec.compact(data, was_read=not request.b64data),
+        data=codec.compact(data, was_read=not b64data),
         tags=request.tags or None,
         idempotency_key=request.idempotency_key,
         version=request.version,

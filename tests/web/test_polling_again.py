@@ -101,6 +101,26 @@ async def test_the_same_request_is_known_by_its_bytes(node: RealtimeNode, line: 
     assert known.times == 4
 
 
+async def test_polls_with_a_key_are_known_as_well(node: RealtimeNode, line: Line, known: Counted) -> None:
+    client = await regular(node, line, X_Chatpush_Key="pk_good")
+    for number in range(3):
+        client.send()
+        await held(node)
+        await node.hub.publish(TENANT, "news:a", number)
+        assert [one["data"] for one in (await client.hear())["publications"]] == [number]
+        assert "aiohttp" not in line.head
+    assert known.times == 2
+
+
+async def test_an_unknown_key_is_for_aiohttp(node: RealtimeNode, line: Line, known: Counted) -> None:
+    client = await regular(node, line, X_Chatpush_Key="pk_wrong")
+    client.send()
+    await held(node)
+    await node.hub.publish(TENANT, "news:a", 1)
+    await client.hear()
+    assert ("aiohttp" in line.head, known.times) == (True, 0)
+
+
 async def test_what_was_missed_between_two_polls_comes(
     node: RealtimeNode, line: Line, known: Counted
 ) -> None:
