@@ -141,7 +141,9 @@ async def test_messages_arrive_are_put_away_and_say_why(shop: Shop) -> None:
     await expect(shop.find(".toast-text strong")).to_have_text("Shipped")
     await page.evaluate("chatpush.open('inbox')")
     await shop.find(".item-options").click()
-    await expect(shop.find(".why")).to_be_visible()
+    [item] = (await served.told("GET", "/v1/me/inbox", user="emma"))["data"]
+    why = await served.told("GET", f"/v1/me/inbox/{item['delivery']}/why?locale=en", user="emma")
+    await expect(shop.find(".why p")).to_have_text([reason["text"] for reason in why["reasons"]])
     await shop.find(".pane-action").last.click()
     await expect(shop.find(".inbox .empty h3")).to_be_visible()
     await shop.find(".shelf-button").click()

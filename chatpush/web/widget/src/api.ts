@@ -41,8 +41,8 @@ export class Api {
     return this.call('POST', `/inbox/${encodeURIComponent(delivery)}/${verb}`, until && { until: until.toISOString() });
   }
 
-  why(delivery: string): Promise<{ category?: string; reasons?: (string | { text: string })[] }> {
-    return this.call('GET', `/inbox/${encodeURIComponent(delivery)}/why`);
+  why(delivery: string, locale: string): Promise<{ reasons?: { text: string }[] }> {
+    return this.call('GET', `/inbox/${encodeURIComponent(delivery)}/why?locale=${encodeURIComponent(locale)}`);
   }
 
   readAll(): Promise<{ unread: number }> {

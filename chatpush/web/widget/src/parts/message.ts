@@ -31,8 +31,8 @@ class MessagePane extends Pane {
   // What the server knows is added to what is plain from the message itself.
   async show(): Promise<void> {
     try {
-      const { reasons } = await this.context.api.why(this.item.delivery);
-      this.reasons = (reasons ?? []).map((one) => (typeof one === 'string' ? one : one.text));
+      const { reasons } = await this.context.api.why(this.item.delivery, this.context.words.locale);
+      this.reasons = (reasons ?? []).map(({ text }) => text);
       if (this.reasons.length) this.draw();
     } catch {
       // The category alone is an answer too.
