@@ -94,7 +94,7 @@ class Operation:
         if self.query is not None:
             arguments["query"] = self.query.model_validate(dict(request.query))
         if self.body is not None:
-            absent = getattr(self.body, "optional", False) and not request.can_read_body
+            absent = getattr(self.body, "optional", False) and not await request.read()
             arguments["body"] = self.body.model_validate({} if absent else await read_json(request))
         answer = await self.handler(Call(request, identity, request.match_info), **arguments)
         return encode(answer, self.status)
