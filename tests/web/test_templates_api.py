@@ -1,5 +1,6 @@
 """Templates over HTTP: versions, previews, and whatever strangers write into them."""
 
+import re
 from typing import Any
 
 import pytest
@@ -82,7 +83,7 @@ async def test_broken_templates_are_refused_with_their_place(
         answer = await client.put("/v1/templates/x", json=body)
         detail = (await answer.json(content_type="application/problem+json"))["detail"]
         assert (await problem(answer, 422))[1] == param
-        assert words in detail
+        assert re.search(words, detail)
 
 
 @pytest.mark.parametrize(
@@ -94,10 +95,10 @@ async def test_broken_templates_are_refused_with_their_place(
         ("{{ 'x' * 10000000 }}", "too large"),
         ("{{ 9 ** 99999 }}", "too large"),
         ("{% for a in range(99999) %}{{ a }}{% endfor %}", "grew beyond"),
-        ("{% set n = namespace(x='xxxx') %}{% for a in range(60) %}{% set n.x = n.x ~ n.x %}{% endfor %}", "memory"),
+        ("{% set n = namespace(x='x') %}{% for a in range(62) %}{% set n.x = n.x ~ n.x %}{% endfor %}", "memory|longer"),
         ("{{ ''.__class__.__mro__ }}", "unsafe"),
         ("{{ user.__init__.__globals__ }}", "unsafe"),
-        ("{{ 'a'|center(2000000000) }}", "memory"),
+        ("{{ 'a'|center(2000000000) }}", "memory|longer"),
         ("{{ '%2000000000d' % 1 }}", "switched off"),
         ("{{ 'x'|money('GBP') }}", "not a number"),
         ("{{ 1 // 0 }}", "zero"),
@@ -113,7 +114,7 @@ async def test_templates_of_strangers_cannot_hang_or_fill_the_server(
             saved = await client.post("/v1/templates/evil/preview", json={"data": {}})
         detail = (await saved.json(content_type="application/problem+json"))["detail"]
         await problem(saved, 422)
-        assert words in detail
+        assert re.search(words, detail)
         await client.put("/v1/templates/good", json=english(body="fine"))
         shown = await (await client.post("/v1/templates/good/preview", json={})).json()
         assert shown["body"] == "fine"
