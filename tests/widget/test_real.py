@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, FilePayload, Locator, Page, expect
 
+from chatpush.domain import DEFAULT_TENANT, UserId
 from tests.serving import Served, serving
 from tests.support.files import PNG
 from tests.waiting import until
@@ -58,6 +59,7 @@ class Shop:
             "([key, token]) => chatpush.boot({ key, token })", [self.served.publishable, token]
         )
         await self.hears(user)
+        await until(lambda: self.served.chatpush.hub.is_online(DEFAULT_TENANT, UserId(user)))
 
 
 @pytest_asyncio.fixture(loop_scope="package")
