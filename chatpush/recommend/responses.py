@@ -1,6 +1,6 @@
 """Tell how likely a user is to open a message that comes at an hour, weekdays and weekends apart.
 
-A user's day is thought to be one of a thousand simple ones: so keen at a peak,
+A user's day is thought to be one of some simple ones: so keen at a peak or two,
 so wide, so little elsewhere. What they answered, what they left unanswered and
 when they are there at all make some of them likely and most of them not; the
 chance of an hour is the mean over all, so little knowledge gives a cautious
@@ -29,6 +29,10 @@ FLOORS = (0.01, 0.04)
 KEENNESS = (0.05, 0.12, 0.25, 0.45, 0.7, 0.9)
 WIDTHS = (0.8, 1.4, 2.2, 4.0)
 FLAT = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
+TWICE = (0.12, 0.35, 0.7)
+"""How keen those are who look in at two times of the day, at least six hours apart."""
+TWICE_SHARE = 0.2
+"""How common that is, before anything is known."""
 WAKING = np.array(
     [0.1] * 7 + [0.6, 0.9, 1.1, 1.2, 1.1, 1.2, 1.0, 1.0, 1.0, 1.0, 1.1, 1.3, 1.4, 1.3, 1.0, 0.6, 0.3]
 )
@@ -40,14 +44,28 @@ KNOWN_TRIES = 10.0
 """After so many messages exploring has become half as frequent."""
 
 
+PAIRS = tuple(
+    (first, second) for first in range(24) for second in range(first + 6, 24) if second - first <= 18
+)
+
+
 def _days() -> Hours:
     """Return kinds × 24: the chance of an opening by hour."""
-    hour = np.arange(24)
     found = [
-        np.minimum(floor + keen * np.exp(-0.5 * (((hour - peak + 12) % 24 - 12) / width) ** 2), 0.97)
-        for floor in FLOORS for keen in KEENNESS for width in WIDTHS for peak in hour
+        np.minimum(floor + keen * _bump(peak, width), 0.97)
+        for floor in FLOORS for keen in KEENNESS for width in WIDTHS for peak in range(24)
     ]  # fmt: skip
-    return np.array([*found, *(np.full(24, rate) for rate in FLAT)])
+    twice = [
+        np.minimum(FLOORS[0] + keen * (_bump(first, WIDTHS[1]) + _bump(second, WIDTHS[1])), 0.97)
+        for keen in TWICE for first, second in PAIRS
+    ]  # fmt: skip
+    return np.array([*found, *twice, *(np.full(24, rate) for rate in FLAT)])
+
+
+def _bump(peak: int, width: float) -> Hours:
+    away = (np.arange(24) - peak + 12) % 24 - 12
+    bump: Hours = np.exp(-0.5 * (away / width) ** 2)
+    return bump
 
 
 DAYS = _days()
@@ -59,8 +77,10 @@ THERE = np.log((1.0 - STRAY) * DAYS / DAYS.sum(axis=1, keepdims=True) + STRAY / 
 
 
 def _thought() -> Hours:
-    bumps = np.tile(WAKING / WAKING.sum(), (COUNT - len(FLAT)) // 24)
-    weights = np.concatenate([bumps, np.full(len(FLAT), bumps.sum() * 0.02)])
+    bumps = np.tile(WAKING, len(FLOORS) * len(KEENNESS) * len(WIDTHS))
+    pairs = np.tile([WAKING[first] * WAKING[second] for first, second in PAIRS], len(TWICE))
+    twice = pairs / pairs.sum() * bumps.sum() * TWICE_SHARE
+    weights = np.concatenate([bumps, twice, np.full(len(FLAT), bumps.sum() * 0.02)])
     thought: Hours = weights / weights.sum()
     return thought
 

@@ -53,3 +53,10 @@ def test_before_anything_is_known_it_is_waking_hours() -> None:
 
 def test_people_differ() -> None:
     assert len({int(one[0].argmax()) for one in people(100, 3)}) > 8
+
+
+def test_who_looks_in_twice_a_day_is_not_written_to_in_between() -> None:
+    told = Told.of(1)
+    told.signs[0, 0, [8, 20]] = 6.0
+    chances = responses(told, UNKNOWN, ["UTC"]).chances()[0, 0]
+    assert min(chances[8], chances[20]) > 5 * chances[14]
