@@ -58,7 +58,8 @@ async def test_open_ask_answer(client: Client, house: House) -> None:
     assert answer["sources"] == [{"title": "Order 1001", "url": "https://shop.example/orders/1001"}]
     assert {action["id"] for action in answer["actions"]} == {"yes", "no"}
     assert set(answer) == {
-        "id", "by", "name", "text", "at", "sources", "actions", "cards", "promise", "streaming", "client_id"
+        "id", "by", "name", "text", "at", "sources", "actions", "cards", "promise", "streaming", "client_id",
+        "attachments",
     }  # fmt: skip
 
     await told(client, "POST", f"{path}/turns", {"text": "yes"}, status=202)
