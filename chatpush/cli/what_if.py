@@ -52,7 +52,7 @@ def replayed(url: str, key: str, path: str, question: dict[str, Any]) -> dict[st
             question = {**question, "since": page["since"], "until": page["until"]}
             total = _sum(total, page) if total else page
             after = page["next"]
-            progress.update(task, total=page["audience"], completed=total["users"])
+            progress.update(task, total=total["audience"], completed=total["users"])
     return total
 
 

@@ -80,14 +80,14 @@ class Shown:
 class Answer:
     """What would have become of a page of users; ``after`` None: it was the last page.
 
-    ``audience`` is how many users there are in all. Of ``rendered`` messages
+    ``audience`` is how many users there are in all, counted with the first page only. Of ``rendered`` messages
     those in ``dropped`` were refused by a filter and those in ``broken`` could not be rendered.
     """
 
     since: datetime
     until: datetime
     firings: int
-    audience: int
+    audience: int | None
     users: int = 0
     after: UserId | None = None
     tally: Tally = field(default_factory=Tally)
@@ -152,7 +152,7 @@ class WhatIf:
             tenant, draft(definition, name, [Addressed(User(tenant, UserId("anybody")), {})])
         )
         rules = self._rules_with(question.policy)
-        answer = Answer(question.since, question.until, 0, 0)
+        answer = Answer(question.since, question.until, 0, None)
         moments = await self._moments(tenant, definition, question, answer)
         people = await self._users.get_many(tenant, list(moments))
         await self._vault.ready(tenant)
@@ -195,7 +195,8 @@ class WhatIf:
         if len(firings) > MOST_FIRINGS:
             raise InvalidInput(f"more than {MOST_FIRINGS} firings; take a shorter window", param="since")
         answer.firings = len(firings)
-        answer.audience = await self._audience.count(tenant, definition.to)
+        if not question.after:
+            answer.audience = await self._audience.count(tenant, definition.to)
         size = max(1, min(question.users, MOST_MESSAGES // max(1, len(firings))))
         page = await self._audience.page(tenant, definition.to, UserId(question.after), size)
         answer.after = page.cursor
@@ -216,9 +217,10 @@ class WhatIf:
         users, answer.after = await self._behaviour.users_of_type(
             tenant, trigger.type, question.since, question.until, question.after, question.users
         )
-        answer.audience = await self._behaviour.count_users_of_type(
-            tenant, trigger.type, question.since, question.until
-        )
+        if not question.after:
+            answer.audience = await self._behaviour.count_users_of_type(
+                tenant, trigger.type, question.since, question.until
+            )
         events: list[Event] = []
         for start in range(0, len(users), USERS_AT_ONCE):
             events += await self._behaviour.of_type(

@@ -171,6 +171,7 @@ async def test_pages_add_up(served: tuple[Client, Office]) -> None:
     sent = users = 0
     while after is not None:
         page = await ask(client, place, policy={"marketing_needs_consent": False}, users=100, after=after)
+        assert page["audience"] == (None if after else 253)
         sent, users, after = sent + page["replayed"]["sent"], users + page["users"], page["next"]
     assert (sent, users) == (whole["replayed"]["sent"], whole["users"]) == (252, 253)
 

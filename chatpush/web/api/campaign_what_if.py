@@ -100,7 +100,7 @@ class WhatIfOut(BaseModel):
     since: str
     until: str
     firings: int = Field(description="Of the clock within the window, or events of this page's users.")
-    audience: int = Field(description="Users in all.")
+    audience: int | None = Field(description="Users in all; null on later pages.")
     users: int
     next: str | None = Field(description="Where the next page begins; null: this was the last.")
     replayed: ReplayedOut

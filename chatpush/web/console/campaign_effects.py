@@ -113,7 +113,7 @@ def told(answer: Answer) -> models.WhatIfAnswer:
     return models.WhatIfAnswer(
         firings=answer.firings,
         users=answer.users,
-        audience=answer.audience,
+        audience=answer.audience or 0,
         messages=tally.messages,
         sent=tally.sent,
         really_sent=sum(answer.really.get(state, 0) for state in ("sent", "delivered")),
