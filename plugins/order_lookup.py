@@ -19,9 +19,9 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 from pydantic import BaseModel, ConfigDict, Field
 
-from chatpush.domain import Identity, Json, Source
+from chatpush.domain import Identity, Json
 from chatpush.errors import NotFound, Unavailable
-from chatpush.plugins.contracts import Follow, RpcMethod, Tool, ToolResult
+from chatpush.plugins.contracts import Follow, RpcMethod, TitledSource, Tool, ToolResult
 from chatpush.plugins.hooks import hook
 
 PATH = "/internal/orders"
@@ -111,8 +111,9 @@ class OrderStatus:
             text={locale: "\n\n".join(describe(order, locale) for order in shown) for locale in LABELS},
             facts={str(order["id"]): order for order in shown},
             sources=tuple(
-                Source(
-                    f"Order {order['id']}", self._order_page.replace("{id}", quote(str(order["id"]), safe=""))
+                TitledSource(
+                    {"en": f"Order {order['id']}", "zh": f"订单 {order['id']}"},
+                    self._order_page.replace("{id}", quote(str(order["id"]), safe="")),
                 )
                 for order in shown
             ),

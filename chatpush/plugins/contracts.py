@@ -71,8 +71,17 @@ class ToolResult:
 
     text: Mapping[str, str]
     facts: Mapping[str, Any] = field(default_factory=dict)
-    sources: tuple[Source, ...] = ()
+    sources: "tuple[Source | TitledSource, ...]" = ()
     follow: "Follow | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class TitledSource:
+    """A source whose title differs by locale: 订单 1001 in a Chinese conversation, Order 1001 in an English one."""
+
+    titles: Mapping[str, str]
+    url: str = ""
+    quote: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,30 @@ def task(folder: Path, per_answer: int | None = None, seed: int = 0, passages: b
     )
 
 
+def chinese(path: Path, *, similar: bool) -> Task:
+    """Read the project's own Chinese questions; with ``similar`` half of the other wordings are learned.
+
+    Raises:
+        InvalidKnowledge: it is no such list.
+    """
+    try:
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines(), delimiter="\t"))
+        learned = {"standard", "similar"} if similar else {"standard"}
+        by_answer: dict[str, list[str]] = defaultdict(list)
+        for row in rows:
+            if row["kind"] in learned:
+                by_answer[row["answer"]].append(row["question"])
+        asked = tuple(
+            Asked(row["question"], (row["answer"],), "zh") for row in rows if row["kind"] not in learned
+        )
+    except (OSError, UnicodeDecodeError, KeyError) as error:
+        raise InvalidKnowledge(f"{path}: {error}") from error
+    articles = [
+        bare(answer, several[0], [""], several[1:], "zh") for answer, several in sorted(by_answer.items())
+    ]
+    return Task("own Chinese questions", tuple(articles), asked)
+
+
 def _asked(row: Mapping[str, Any]) -> Asked:
     expected = row.get("expected", row.get("intent", row.get("category")))
     parts = expected if isinstance(expected, list) else str(expected or "").split("|")

@@ -28,6 +28,7 @@ from chatpush.support.tools import (
     slot_label,
     slot_value,
     slots_in,
+    sources_in,
 )
 from chatpush.support.wishes import Wishes, complains
 
@@ -172,16 +173,16 @@ class EmbeddedAssistant:
         text = text or pick(result.text, asked.language)
         follow = result.follow
         if follow is None:
-            return Answer(text, "tool", sources=result.sources)
+            return Answer(text, "tool", sources=sources_in(result, asked.language))
         before = await self._promises.pending_same(asked.conversation, follow)
         if before is not None:
             note = words("promised_already", asked.language, text=before.text)
-            return Answer(f"{text}\n\n{note}", "tool", sources=result.sources)
+            return Answer(f"{text}\n\n{note}", "tool", sources=sources_in(result, asked.language))
         pending = {"kind": "offer", "tool": tool, "arguments": arguments, "follow": follow_json(follow)}
         return Answer(
             f"{text}\n\n{pick(follow.offer, asked.language)}",
             "tool",
-            sources=result.sources,
+            sources=sources_in(result, asked.language),
             actions=_yes_no(asked),
             pending=pending,
         )
@@ -208,7 +209,7 @@ class EmbeddedAssistant:
         except (NotFound, PluginFailed):
             return await self.promise(asked, follow)
         if now.follow is None:
-            return Answer(pick(now.text, asked.language), "tool", sources=now.sources)
+            return Answer(pick(now.text, asked.language), "tool", sources=sources_in(now, asked.language))
         return await self.promise(asked, now.follow)
 
     async def _to_slot(self, asked: Asked, pending: dict[str, Any]) -> Answer | None:

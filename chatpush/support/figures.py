@@ -97,6 +97,14 @@ _RELATIVE = {
 }
 _ISO_DATE = re.compile(r"(?<!\d)(\d{4})-(\d{2})-(\d{2})(?!\d)")
 
+# Without one of these a text has no figure: a quick look before the long one.
+_TRACE = re.compile(
+    rf"\d|[{_HAN}十百千万周拜期明后\u00b2\u00b3\u00b9\u2070-\u2089\u2150-\u218b\u2460-\u24ff\u3220-\u33ff]|[\U0001d7ce-\U0001d7ff]|"
+    rf"\b(?:{'|'.join([*_SMALL, *_TENS, *_DAYS, 'tomorrow'])})",
+    re.IGNORECASE,
+)
+NONE_KNOWN: frozenset[str] = frozenset()
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -108,6 +116,8 @@ class Figures:
 
 def figures(text: str) -> Figures:
     """Return the figures of a text."""
+    if not _TRACE.search(text):
+        return Figures(NONE_KNOWN, NONE_KNOWN)
     plain = in_digits(text)
     quantities = {_plain(found[1] or found[2]) for found in _QUANTITY.finditer(plain)}
     return Figures(

@@ -12,6 +12,7 @@ and so is a source marker that points nowhere.
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 from chatpush.errors import WriterUnavailable
 from chatpush.support.figures import OPEN, figures, implied
@@ -24,6 +25,7 @@ LONGEST_WORD = 48
 _LIST_MARK = re.compile(r"(?m)^\s*\d{1,2}[.)、](?=\s|$|[^\d])")
 _MARKER = re.compile(r"\[(\d{1,3})\]")
 _DEFINITION = re.compile(r"(?m)^ {0,3}\[[^\]\n]+\]:")
+_SIGNS = re.compile(r"[<>\[\]/／:：]|www\.", re.IGNORECASE)  # without one there is no link, tag or marker
 _CODE = re.compile(rf"[A-Za-z0-9+/=_-]{{{LONGEST_WORD},}}")
 
 
@@ -33,7 +35,15 @@ class Unfounded(WriterUnavailable):
 
 def letters(text: str) -> str:
     """Return the letters of a text alone, so that spacing and signs hide nothing."""
-    return "".join(one for one in unicodedata.normalize("NFKC", text).casefold() if one.isalpha())
+    return "".join(filter(str.isalpha, unicodedata.normalize("NFKC", text).casefold()))
+
+
+@lru_cache(maxsize=64)
+def _stretches(secret: str) -> frozenset[str]:
+    """Return every stretch of a text's letters, forwards and backwards."""
+    told = letters(secret)
+    forwards = {told[i : i + SECRET_LETTERS] for i in range(len(told) - SECRET_LETTERS + 1)}
+    return frozenset(forwards | {one[::-1] for one in forwards})
 
 
 class Grounding:
@@ -63,9 +73,7 @@ class Grounding:
         self._held = ""
         self._line = ""  # what has been let through of the current line
         self._tail = ""  # the last letters let through
-        told = letters(secret)
-        self._secret = {told[i : i + SECRET_LETTERS] for i in range(len(told) - SECRET_LETTERS + 1)}
-        self._secret |= {one[::-1] for one in self._secret}
+        self._secret = _stretches(secret)
         for text in known:
             self.allow(text)
         for url in urls:
@@ -128,8 +136,9 @@ class Grounding:
     def _check(self, text: str) -> str:
         if not text:
             return ""
-        text = without_links(text, self._may_link)
-        text = _MARKER.sub(lambda m: m[0] if 1 <= int(m[1]) <= self.sources else "", text)
+        if _SIGNS.search(text):
+            text = without_links(text, self._may_link)
+            text = _MARKER.sub(lambda m: m[0] if 1 <= int(m[1]) <= self.sources else "", text)
         before, context = len(self._line), self._line + text
         context = _DEFINITION.sub(lambda m: m[0][:-1] if m.end() > before else m[0], context)
         self._check_figures(context)

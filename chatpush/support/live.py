@@ -1,9 +1,9 @@
 """Stream an answer into a conversation's channel, in numbered pieces.
 
 Pieces are joined for a moment before they are published, so a fast model does
-not make a publication per token. Before each one the state is looked at again:
-once a person has taken over, nothing more is shown, and what was shown is
-taken back. The turn that is stored in the end replaces the pieces.
+not make a publication per token. The state is looked at again meanwhile: once a
+person has taken over, nothing more is shown, and what was shown is taken back.
+The turn that is stored in the end replaces the pieces.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from chatpush.support.ports import Publisher
 from chatpush.support.turns import Conversation, turn_payload
 
 LINGER_SECONDS = 0.05
+LOOK_SECONDS = 0.2  # a take-over on another node is seen within this; one on this node at once
 
 
 class SpokenOver(Conflict):
@@ -42,7 +43,7 @@ class LiveTurn:
         self._asked = asked
         self._name = name
         self._waiting = ""
-        self._published_at = float("-inf")
+        self._published_at = self._looked_at = float("-inf")
         self.turn: Turn | None = None
         self.sequence = 0
         self.text = ""
@@ -66,8 +67,11 @@ class LiveTurn:
         """
         if not self._waiting:
             return
-        if await self._conversations.state(self._conversation) is not ConversationState.ASSISTANT:
-            raise SpokenOver("a person has taken over this conversation")
+        now = self._clock.monotonic()
+        if now - self._looked_at >= LOOK_SECONDS:
+            self._looked_at = now
+            if await self._conversations.state(self._conversation) is not ConversationState.ASSISTANT:
+                raise SpokenOver("a person has taken over this conversation")
         if self.turn is None:
             await self._begin()
         assert self.turn is not None

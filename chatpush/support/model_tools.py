@@ -20,7 +20,7 @@ from chatpush.support.language import pick
 from chatpush.support.permissions import Risk, declared_only, may_use, risk_of
 from chatpush.support.redaction import Redaction
 from chatpush.support.toolcalls import ToolCall
-from chatpush.support.tools import Toolbox
+from chatpush.support.tools import Toolbox, sources_in
 from chatpush.support.written import Finished
 
 TOOL_RESULT_CHARS = 4000
@@ -177,7 +177,7 @@ def _known(work: Work, tool: Tool, arguments: dict[str, Any], result: ToolResult
     work.grounding.allow(json.dumps(dict(result.facts), ensure_ascii=False, default=str))
     told: dict[str, Any] = {"text": text, "facts": dict(result.facts)}
     numbers = []
-    for source in result.sources:
+    for source in sources_in(result, work.asked.language):
         work.sources.append(source)
         work.grounding.sources = len(work.sources)
         work.grounding.allow_link(source.url)

@@ -213,7 +213,7 @@ class ModelledAssistant:
         return Work(
             asked=asked,
             grounding=Grounding(
-                known, urls, len(found.passages), said=[*said, question.memory.text], secret=question.system,
+                known, urls, len(found.passages), said=[*said, question.memory.text], secret=_rules(question),
                 rules=question.links,
             ),
             messages=messages,
@@ -269,7 +269,7 @@ class ModelledAssistant:
         if work.looked_up is not None:
             tool, arguments, result = work.looked_up
             offered = await self._embedded.offer(asked, tool, arguments, result, text)
-            return replace(offered, sources=sources or result.sources, kind="model")
+            return replace(offered, sources=sources or offered.sources, kind="model")
         return Answer(text, "model", sources=sources)
 
 
@@ -293,6 +293,15 @@ def summarising(writer: Writer, prompts: Prompts, redaction: Redaction) -> Any:
         return exchange.restored(written)
 
     return summarise
+
+
+def _rules(question: _Question) -> str:
+    """Return what a model must not recite: the prompt without what it is given to say."""
+    rules = question.system
+    for passage in question.found.passages:
+        for given in (passage.text, passage.name):
+            rules = rules.replace(given, "") if given else rules
+    return rules.replace(question.memory.text, "") if question.memory.text else rules
 
 
 def _is_for_everybody(work: Work, answer: Answer) -> bool:

@@ -32,6 +32,8 @@ MEANT = 0.8  # what a synonym shows of a word
 MEANT_WEIGHT = 0.6  # what a synonym's terms weigh
 MOST_UNITS = 64  # of a question; a longer one is a letter, and its beginning says what it is about
 MOST_TERMS = 600
+COMPANY = 0.3  # what each further similar question of an article adds to its best one
+COMPANIONS = 2
 WORDS_SAY = 0.1  # of a best score of words beside a cosine
 AGREEMENT = 1.0  # what a heading that says the question adds to a score
 
@@ -156,6 +158,20 @@ class _Asked:
     meanings: tuple[Meaning, ...]
 
 
+def _in_company(best: list[Scored]) -> list[Scored]:
+    """Let an article's further similar questions (places below zero) speak for its best one, a little."""
+    asked: dict[str, list[int]] = {}
+    for place, one in enumerate(best):
+        if one.document.position < 0:
+            asked.setdefault(one.document.article, []).append(place)
+    found = list(best)
+    for first, *others in asked.values():
+        more = COMPANY * sum(best[place].score for place in others[:COMPANIONS])
+        found[first] = replace(best[first], score=best[first].score + more)
+    found.sort(key=lambda one: -one.score)
+    return found
+
+
 class Index:
     """BM25 over a fixed set of documents."""
 
@@ -199,7 +215,7 @@ class Index:
             self._scored(self._documents[i], float(scores[i]), asked) for i in np.sort(top) if scores[i] > 0
         ]
         best.sort(key=lambda one: -one.score)
-        return Ranking(tuple(best), unknown, len(asked.sought))
+        return Ranking(tuple(_in_company(best)), unknown, len(asked.sought))
 
     def rank_near(
         self,

@@ -80,11 +80,11 @@ class ComparedHere:
 
 
 def bare(
-    id_: str, title: str, chunks: Sequence[str], questions: Sequence[str] = ()
+    id_: str, title: str, chunks: Sequence[str], questions: Sequence[str] = (), language: str = "en"
 ) -> tuple[Article, tuple[Chunk, ...]]:
     """Return an article with exactly these passages, as data sets have them."""
     return _article(
-        Draft(id_, title, "", "en", questions=tuple(questions)), [Chunk("", one) for one in chunks]
+        Draft(id_, title, "", language, questions=tuple(questions)), [Chunk("", one) for one in chunks]
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from chatpush.domain import VISITOR_PREFIX, Identity, IdentityKind, TenantId, UserId
+from chatpush.domain import VISITOR_PREFIX, Identity, IdentityKind, Source, TenantId, UserId
 from chatpush.errors import ChatpushError, NotFound, PluginFailed
 from chatpush.plugins.contracts import Tool, ToolResult
 from chatpush.support.language import pick
@@ -110,6 +110,14 @@ class Toolbox:
             raise PluginFailed(f"tool {tool.name} returned {type(result).__name__}")
         note("tool", name=tool.name, arguments=dict(arguments), outcome=dict(result.facts))
         return result
+
+
+def sources_in(result: ToolResult, locale: str) -> tuple[Source, ...]:
+    """Return a result's sources with their titles in a locale."""
+    return tuple(
+        one if isinstance(one, Source) else Source(pick(one.titles, locale), one.url, one.quote)
+        for one in result.sources
+    )
 
 
 def needs_account(tool: Tool) -> bool:

@@ -15,7 +15,7 @@ from chatpush.plugins import samples
 from chatpush.plugins.contracts import Tool
 from chatpush.support.phrases import as_promise
 from chatpush.support.promises import fill, matches
-from chatpush.support.tools import Toolbox, flat
+from chatpush.support.tools import Toolbox, flat, sources_in
 from tests.plugins.firstparty import load
 
 TOKEN = "a shared secret"
@@ -127,7 +127,8 @@ async def test_a_named_order_is_the_one_described() -> None:
         assert "Expected" not in result.text["en"]
         assert result.follow is None
         several = await tool.call(samples.identity("emma"), {})
-        assert [source.title for source in several.sources] == ["Order HL-20482", "Order HL-20490"]
+        assert [one.title for one in sources_in(several, "en")] == ["Order HL-20482", "Order HL-20490"]
+        assert [one.title for one in sources_in(several, "zh-CN")] == ["订单 HL-20482", "订单 HL-20490"]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from chatpush.support.language import pick
 from chatpush.support.letters import Letters
 from chatpush.support.promises import Promises
 from chatpush.support.ratings import Ratings
-from chatpush.support.tools import Toolbox, needs_account
+from chatpush.support.tools import Toolbox, needs_account, sources_in
 from chatpush.support.turns import Conversation
 from chatpush.web.console import models
 from chatpush.web.console.markup import safe
@@ -66,7 +66,7 @@ async def look_up(visit: Visit) -> web.StreamResponse:
         result = await toolbox.call(tool, visit.tenant, conversation.user, arguments)
     except ChatpushError as error:
         return visit.draw("conversations_looked_up.html", html=None, problem=error.message, sources=())
-    sources = tuple(models.SourceLink(s.title, link(s.url), s.quote) for s in result.sources)
+    sources = tuple(models.SourceLink(s.title, link(s.url), s.quote) for s in sources_in(result, visit.shell.language))
     text = safe(pick(result.text, visit.shell.language))
     return visit.draw("conversations_looked_up.html", html=text, problem="", sources=sources)
 

@@ -1,0 +1,187 @@
+# ruff: noqa: E501
+"""Measure what the assistant adds to a model, and how many answers one core streams.
+
+Three figures, all by processor time of one process, because the machine is
+shared: the work before a model's first token with 10,000 sections, a whole
+answer without a model, and the work per streamed token with 500 answers under
+way (a core keeps up with 20 tokens a second each while that is below 100 µs).
+The model is one that writes at once and nobody listens, so nothing of them is measured.
+"""
+
+import asyncio
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncGenerator
+from typing import Any, cast
+
+from chatpush.clock import SystemClock
+from chatpush.domain import DEFAULT_TENANT, Json, Speaker, TenantId, Turn, TurnId, UserId
+from chatpush.notify.renderers import Renderers
+from chatpush.settings import Settings, Store, Support
+from chatpush.store.opening import open_database
+from chatpush.store.vault import Vault
+from chatpush.support.answer_cache import AnswerCache
+from chatpush.support.answers import Asked
+from chatpush.support.conversations import Conversations
+from chatpush.support.embedded import EmbeddedAssistant
+from chatpush.support.knowledge import Knowledge
+from chatpush.support.live import LiveTurn
+from chatpush.support.memory import Memory
+from chatpush.support.model_tools import ModelTools
+from chatpush.support.modelled import ModelledAssistant
+from chatpush.support.promises import Promises
+from chatpush.support.prompts import Prompts
+from chatpush.support.reading import Draft
+from chatpush.support.redaction import Redaction
+from chatpush.support.retrieval import Retrieval
+from chatpush.support.tools import Toolbox
+from chatpush.support.turns import Conversation
+from chatpush.support.writer import Writer
+from chatpush.support.written import Finished
+
+SECTIONS_EACH = 50
+TIMED = 200
+STREAMS = 500
+TOKENS = 60
+Row = tuple[str, str, str, str]
+
+
+class Quick:
+    """Stands where a ``Writer`` does: notes when it is asked, and writes at once."""
+
+    models = ("quick",)
+    moderates = False
+
+    def __init__(self) -> None:
+        self.asked_at = 0.0
+        self.tokens = 4
+
+    async def stream(self, *_: Any) -> AsyncGenerator[str | Finished, None]:
+        """Write."""
+        self.asked_at = time.process_time()
+        said = ""
+        for number in range(self.tokens):
+            await asyncio.sleep(0)
+            piece = "word " if number % 12 else "so. [1]\n"
+            said += piece
+            yield piece
+        yield Finished(said, (), "stop", self.tokens)
+
+
+class Nowhere:
+    """A publisher without anybody."""
+
+    async def publish(self, tenant: TenantId, channel: str, data: Json, **_: Any) -> None:
+        """Nothing."""
+
+
+async def measure(sections: int) -> list[Row]:
+    """Return the three figures."""
+    with tempfile.TemporaryDirectory() as place:
+        database = open_database(Settings(data_dir=place, store=Store(synchronous="NORMAL")))
+        await database.start()
+        try:
+            return await _measured(Bench(database), sections)
+        finally:
+            await database.stop()
+
+
+class Bench:
+    """The assistant on an empty store."""
+
+    def __init__(self, database: Any) -> None:
+        clock, settings = SystemClock(), Support()
+        vault = Vault(database, b"k" * 32)
+        self.knowledge = Knowledge(database, vault, clock)
+        self.retrieval = Retrieval(self.knowledge)
+        self.publisher = cast(Any, Nowhere())
+        self.conversations = Conversations(database, vault, self.publisher, lambda *_: "token", clock)
+        promises = Promises(database, vault, self.conversations, clock, cast(Any, None))
+        toolbox, redaction = Toolbox([]), Redaction()
+        self.embedded = EmbeddedAssistant(self.retrieval, toolbox, promises, settings)
+        self.quick, self.clock = Quick(), clock
+        self.modelled = ModelledAssistant(
+            cast(Writer, self.quick), self.retrieval, ModelTools(toolbox, redaction), self.embedded,
+            Prompts(database, clock, Renderers()), Memory(database, vault, self.conversations),
+            AnswerCache(database, vault, clock, 0.0), redaction, settings, 4,
+        )  # fmt: skip
+
+    async def fill(self, sections: int) -> list[str]:
+        """Store so many sections; return questions about them."""
+        order = random.Random(1)
+        words = [
+            f"{a}{b}{c}"
+            for a in ("re", "de", "un", "pro")
+            for b in ("fun", "liv", "turn", "pay")
+            for c in ("d", "er", "ing", "ment", "able")
+        ]
+        drafts = []
+        for number in range(sections // SECTIONS_EACH):
+            parts = [
+                f"## {' '.join(order.choices(words, k=4))}\n\n{' '.join(order.choices(words, k=80))}"
+                for _ in range(SECTIONS_EACH)
+            ]
+            drafts.append(
+                Draft(
+                    f"a{number}",
+                    f"Article {number}",
+                    "\n\n".join(parts),
+                    "en",
+                    f"https://shop.example/{number}",
+                )
+            )
+        await self.knowledge.put(DEFAULT_TENANT, drafts)
+        await self.retrieval.index(DEFAULT_TENANT)
+        return [f"How do I {' '.join(order.choices(words, k=4))}?" for _ in range(TIMED)]
+
+    async def asked(self, conversation: Conversation, text: str) -> Asked:
+        """Return a question as the assistant sees it."""
+        turn = Turn(TurnId("trn_1"), conversation.id, Speaker.USER, text, self.clock.now())
+        return Asked(conversation, turn, "en", (turn,))
+
+    def live(self, conversation: Conversation) -> LiveTurn:
+        """Return an answer on its way."""
+        return LiveTurn(self.conversations, self.publisher, self.clock, conversation, TurnId("trn_1"), "A")
+
+
+async def _measured(bench: Bench, sections: int) -> list[Row]:
+    questions = await bench.fill(sections)
+    conversation = await bench.conversations.create(DEFAULT_TENANT, UserId("ada"), "en")
+    before, whole = [], []
+    for text in questions:
+        asked = await bench.asked(conversation, text)
+        begun = time.process_time()
+        await bench.modelled.answer(asked, bench.live(conversation))
+        before.append((bench.quick.asked_at - begun) * 1000)
+        begun = time.process_time()
+        await bench.embedded.answer(asked)
+        whole.append((time.process_time() - begun) * 1000)
+    bench.quick.tokens = TOKENS
+    several = [
+        await bench.conversations.create(DEFAULT_TENANT, UserId(f"u{number}"), "en")
+        for number in range(STREAMS)
+    ]
+    waiting = [await bench.asked(one, questions[0]) for one in several]
+    begun = time.process_time()
+    await asyncio.gather(
+        *(bench.modelled.answer(asked, bench.live(one)) for asked, one in zip(waiting, several, strict=True))
+    )
+    spent = time.process_time() - begun
+    each = (spent - STREAMS * statistics.median(before) / 1000) / (STREAMS * TOKENS) * 1e6
+    return [
+        _row(f"before the model's first token, {sections:,} sections", before, "20 ms"),
+        _row(f"an answer without a model, {sections:,} sections", whole, "15 ms"),
+        (f"a streamed token, {STREAMS} answers at once", f"{each:.0f} µs", f"{1e6 / each / 20:.0f} answers", f"{STREAMS} answers"),
+    ]  # fmt: skip
+
+
+def _row(name: str, took: list[float], goal: str) -> Row:
+    cuts = statistics.quantiles(took, n=100)
+    return name, f"{cuts[49]:.1f} ms", f"{cuts[94]:.1f} ms", goal
+
+
+if __name__ == "__main__":
+    for row in asyncio.run(measure(10_000)):
+        print(" | ".join(row))
