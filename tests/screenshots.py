@@ -27,6 +27,7 @@ from tests.widget.conftest import ARGS, browser_path
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 PHONE = {"width": 390, "height": 844}
+WIDE = {"width": 1440, "height": 900}
 AGENT = ("grace@hearth-and-lantern.example", "Grace Miller")
 CHINESE = {"locale": "zh-CN", "timezone_id": "Asia/Shanghai"}
 ENGLISH = {"locale": "en-GB", "timezone_id": "Europe/London"}
@@ -149,18 +150,27 @@ async def console_pages(album: Album, browser: Browser, premises: Premises, staf
         await staff.page.locator("#lines [data-line]", has_text="Jonas Becker").click()
         await expect(staff.page.locator(".desk-customer")).to_contain_text("Jonas")
         await album.take(staff.page, "console-conversations")
-        await staff.go("")
-        await expect(staff.page.locator(".chart canvas")).to_be_visible()
+        desk = staff.page.url.partition("/console")[2].partition("?")[0]
+        await staff.go(f"{desk}?language=zh-CN")
+        await album.take(staff.page, "console-conversations-zh")
+        wide = staff.page.viewport_size
+        await staff.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        await album.take(staff.page, "console-conversations-phone-zh")
+        await staff.page.set_viewport_size(wide or WIDE)  # type: ignore[arg-type]
+        await staff.go("?language=en")
+        await expect(staff.page.locator("[data-chart] canvas")).to_be_visible()
         await album.take(staff.page, "console-overview")
         for path, name in (
             ("/deliveries", "console-deliveries"),
             ("/campaigns", "console-campaigns"),
             ("/recommendations?user=emma", "console-recommendations"),
+            ("/settings/teams", "console-teams"),
+            ("/settings/knowledge", "console-knowledge"),
         ):
             await staff.go(path)
             await album.take(staff.page, name)
         await staff.go("?language=zh-CN")
-        await expect(staff.page.locator(".chart canvas")).to_be_visible()
+        await expect(staff.page.locator("[data-chart] canvas")).to_be_visible()
         await album.take(staff.page, "console-overview-zh")
 
 
