@@ -5,9 +5,7 @@ from typing import Any
 
 from playwright.async_api import Page
 
-SOURCE = (
-    Path(__file__).parents[2] / "chatpush" / "web" / "widget" / "node_modules" / "axe-core" / "axe.min.js"
-)
+SOURCE = Path(__file__).parents[1] / "widget" / "assets" / "axe.js"
 RUN = "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
 
 
