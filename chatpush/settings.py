@@ -333,7 +333,7 @@ class Recommend(Section):
         0.2, ge=0, le=1, description="Share of readers who always get the declared words, to compare with."
     )
     tone: str = Field(
-        "", max_length=500, description="How a model is to write: calm, short, no exclamations …"
+        "", max_length=500, description="How a model is to write, such as: calm, short, no exclamations."
     )
     forbidden_words: list[str] = Field(
         default_factory=list,
