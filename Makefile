@@ -48,7 +48,7 @@ demo-trading: install
 	$(BIN)/python -m examples.trading.demo $(DEMO)
 
 test: install-dev servers
-	$(BIN)/python -m pytest -q $(TESTS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(TESTS)
 
 check: install-dev
 	$(BIN)/ruff check .

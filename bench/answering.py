@@ -18,28 +18,28 @@ from typing import Any, cast
 
 from chatpush.clock import SystemClock
 from chatpush.domain import DEFAULT_TENANT, Json, Speaker, TenantId, Turn, TurnId, UserId
-from chatpush.notify.renderers import Renderers
+from chatpush.notify.templates.renderers import Renderers
 from chatpush.settings import Settings, Store, Support
 from chatpush.store.opening import open_database
 from chatpush.store.vault import Vault
-from chatpush.support.answer_cache import AnswerCache
-from chatpush.support.answers import Asked
-from chatpush.support.conversations import Conversations
-from chatpush.support.embedded import EmbeddedAssistant
-from chatpush.support.knowledge import Knowledge
-from chatpush.support.live import LiveTurn
-from chatpush.support.memory import Memory
-from chatpush.support.model_tools import ModelTools
-from chatpush.support.modelled import ModelledAssistant
-from chatpush.support.promises import Promises
-from chatpush.support.prompts import Prompts
-from chatpush.support.reading import Draft
-from chatpush.support.redaction import Redaction
-from chatpush.support.retrieval import Retrieval
-from chatpush.support.tools import Toolbox
-from chatpush.support.turns import Conversation
-from chatpush.support.writer import Writer
-from chatpush.support.written import Finished
+from chatpush.support.assistant.answers import Asked
+from chatpush.support.assistant.embedded import EmbeddedAssistant
+from chatpush.support.assistant.live import LiveTurn
+from chatpush.support.assistant.promises import Promises
+from chatpush.support.assistant.tools import Toolbox
+from chatpush.support.conversations.conversations import Conversations
+from chatpush.support.conversations.turns import Conversation
+from chatpush.support.knowledge.knowledge import Knowledge
+from chatpush.support.knowledge.reading import Draft
+from chatpush.support.model.answer_cache import AnswerCache
+from chatpush.support.model.memory import Memory
+from chatpush.support.model.model_tools import ModelTools
+from chatpush.support.model.modelled import ModelledAssistant
+from chatpush.support.model.prompts import Prompts
+from chatpush.support.model.redaction import Redaction
+from chatpush.support.model.writer import Writer
+from chatpush.support.model.written import Finished
+from chatpush.support.retrieval.retrieval import Retrieval
 
 SECTIONS_EACH = 50
 TIMED = 200

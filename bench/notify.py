@@ -24,14 +24,14 @@ from chatpush.cli.init import create
 from chatpush.clock import SystemClock
 from chatpush.configuration import load
 from chatpush.domain import DEFAULT_TENANT, Category, Content, Json, TenantId, UserId
-from chatpush.notify.accepted import AcceptedMessages
-from chatpush.notify.away import Away
-from chatpush.notify.drafts import MessageDraft, Recipient
-from chatpush.notify.endpoints import Endpoints
-from chatpush.notify.messages import Messages
-from chatpush.notify.ruling import Rules
-from chatpush.notify.sending import build_outbox
-from chatpush.notify.template_source import LocaleSource
+from chatpush.notify.deciding.ruling import Rules
+from chatpush.notify.messages.accepted import AcceptedMessages
+from chatpush.notify.messages.drafts import MessageDraft, Recipient
+from chatpush.notify.messages.messages import Messages
+from chatpush.notify.sending.away import Away
+from chatpush.notify.sending.endpoints import Endpoints
+from chatpush.notify.sending.sending import build_outbox
+from chatpush.notify.templates.template_source import LocaleSource
 from chatpush.process import GC_THRESHOLDS
 from chatpush.settings import Settings
 

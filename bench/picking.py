@@ -15,10 +15,10 @@ from scipy import sparse
 from chatpush.clock import SystemClock
 from chatpush.domain import DEFAULT_TENANT, ItemId, TenantId, User, UserId, to_ms
 from chatpush.plugins.host import Plugins
-from chatpush.recommend.behaviour import Behaviour, event
+from chatpush.recommend.behaviour.behaviour import Behaviour, event
 from chatpush.recommend.catalogue import Catalogue
-from chatpush.recommend.learned import Learned
 from chatpush.recommend.recommender import Recommender
+from chatpush.recommend.training.learned import Learned
 from chatpush.settings import Settings
 from chatpush.store.database import Database, Row
 from chatpush.store.opening import open_database

@@ -24,13 +24,13 @@ from rich.console import Console
 from scipy import sparse
 
 from bench.picking import measure
-from chatpush.recommend import labelling
-from chatpush.recommend.analysis import accuracy
-from chatpush.recommend.choosing import Choice, choose, quality
-from chatpush.recommend.collaborative import Collaborative
-from chatpush.recommend.evaluation import evaluate, popularity
-from chatpush.recommend.footprints import Floats, History
-from chatpush.recommend.learned import learn
+from chatpush.recommend.analysis import labelling
+from chatpush.recommend.analysis.analysis import accuracy
+from chatpush.recommend.rankers.collaborative import Collaborative
+from chatpush.recommend.training.choosing import Choice, choose, quality
+from chatpush.recommend.training.evaluation import evaluate, popularity
+from chatpush.recommend.training.footprints import Floats, History
+from chatpush.recommend.training.learned import learn
 from tests.recommend.responders import simulate
 from tests.recommend.test_evaluation import retail_prints
 

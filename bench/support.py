@@ -23,13 +23,13 @@ from rich.progress import Progress, TaskID
 
 from chatpush.domain import DEFAULT_TENANT
 from chatpush.settings import Support
-from chatpush.support.asking import ask, open_shelf, run
-from chatpush.support.datasets import Task, task
-from chatpush.support.embedding import LocalEmbedder
-from chatpush.support.evaluation import Asked, Report, picture, report
-from chatpush.support.reading import read_file
-from chatpush.support.retrieval import Retrieval
-from chatpush.support.shelf import ComparedHere, Shelf, TrainedHere, bare
+from chatpush.support.assistant.asking import ask, open_shelf, run
+from chatpush.support.judging.datasets import Task, task
+from chatpush.support.judging.evaluation import Asked, Report, picture, report
+from chatpush.support.knowledge.reading import read_file
+from chatpush.support.knowledge.shelf import ComparedHere, Shelf, TrainedHere, bare
+from chatpush.support.retrieval.embedding import LocalEmbedder
+from chatpush.support.retrieval.retrieval import Retrieval
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "support-quality.md"

@@ -23,22 +23,25 @@ from chatpush.configuration import load
 from chatpush.domain import DEFAULT_TENANT, Content, Identity, MessageId, UserId
 from chatpush.errors import InvalidSettings, Unauthenticated
 from chatpush.housekeeping import Housekeeping
-from chatpush.notify.drafts import MessageDraft, Recipient
+from chatpush.notify.messages.drafts import MessageDraft, Recipient
 from chatpush.rooms import Rooms
 from chatpush.settings import Settings
 from chatpush.store.database import Database
-from chatpush.support.assigning import PERSON_PREFIX
-from chatpush.web import one_way, poll, routes, server, server_api, streams, websocket
-from chatpush.web.addresses import Throttle
+from chatpush.support.people.assigning import PERSON_PREFIX
+from chatpush.web import routes
 from chatpush.web.console.wiring import add_console
-from chatpush.web.front import FrontSite
-from chatpush.web.health import Readiness, add_health
-from chatpush.web.hot import HotRequests
-from chatpush.web.idempotency import Replies
-from chatpush.web.identify import Identifier
-from chatpush.web.metrics import Metrics
-from chatpush.web.plugin_metrics import plugin_readings
-from chatpush.web.realtime_metrics import readings_of
+from chatpush.web.http import server
+from chatpush.web.http.addresses import Throttle
+from chatpush.web.http.idempotency import Replies
+from chatpush.web.http.identify import Identifier
+from chatpush.web.monitoring.health import Readiness, add_health
+from chatpush.web.monitoring.metrics import Metrics
+from chatpush.web.monitoring.plugin_metrics import plugin_readings
+from chatpush.web.monitoring.realtime_metrics import readings_of
+from chatpush.web.realtime_api import server_api
+from chatpush.web.transports import one_way, poll, streams, websocket
+from chatpush.web.transports.front import FrontSite
+from chatpush.web.transports.hot import HotRequests
 from chatpush.web.widget_files import add_widget
 
 log = structlog.get_logger(__name__)
@@ -105,9 +108,10 @@ class Chatpush(Rooms):
             await self._load_templates()
             for part in (
                 self.blocks, self.log, self.hub, self.renderers, self.outbox, self.fanout, self.broadcasts,
-                self.recalls, self.shelving, self.webhook_events, self.webhook_calls, self.recommender, self.learning, self.exposures, self.occasions,
-                self.promises, self.heads, self.assistant, *self.staff.running(), self.runs, self.alarm, self.reactor,
-                self.metrics, self.housekeeping, self.exports, self.reloading,
+                self.recalls, self.shelving, self.webhook_events, self.webhook_calls, self.recommender,
+                self.learning, self.exposures, self.occasions, self.promises, self.heads, self.assistant,
+                *self.staff.running(), self.runs, self.alarm, self.reactor, self.metrics, self.housekeeping,
+                self.exports, self.reloading,
             ):  # fmt: skip
                 start, stop = getattr(part, "start", None), getattr(part, "stop", None)
                 if start is not None:

@@ -34,25 +34,27 @@ from chatpush.domain import (
     new_id,
 )
 from chatpush.errors import ChatpushError, InvalidInput, InvalidSettings, NotFound, PluginFailed
-from chatpush.notify.disclosing import Discloser
-from chatpush.notify.drafts import MessageDraft, Recipient
-from chatpush.notify.inbox import Inbox
-from chatpush.notify.messages import Messages
-from chatpush.notify.outbox import HoldBack
-from chatpush.notify.policy import Cap
-from chatpush.notify.ruling import FEWER, Rules
-from chatpush.notify.users import UserChange, Users
+from chatpush.notify.audience.users import UserChange, Users
+from chatpush.notify.deciding.policy import Cap
+from chatpush.notify.deciding.ruling import FEWER, Rules
+from chatpush.notify.messages.drafts import MessageDraft, Recipient
+from chatpush.notify.messages.messages import Messages
+from chatpush.notify.reading.disclosing import Discloser
+from chatpush.notify.reading.inbox import Inbox
+from chatpush.notify.sending.outbox import HoldBack
 from chatpush.plugins import loader
 from chatpush.plugins.host import Plugins
 from chatpush.realtime.hub import Hub
-from chatpush.realtime.tokens import Tokens
-from chatpush.recommend.behaviour import Behaviour
+from chatpush.realtime.identity.tokens import Tokens
+from chatpush.recommend.behaviour.behaviour import Behaviour
 from chatpush.recommend.catalogue import Catalogue
 from chatpush.schedule.reactor import React
 from chatpush.settings import Notify as NotifySettings
 from chatpush.settings import Settings
 from chatpush.store.database import Database
-from chatpush.support.conversations import Conversations
+from chatpush.support.assistant.promises import Promises
+from chatpush.support.assistant.wishes import Wish, WishKind
+from chatpush.support.conversations.conversations import Conversations
 from chatpush.support.ports import (
     CarryOut,
     Described,
@@ -67,8 +69,6 @@ from chatpush.support.ports import (
     ReaderOf,
     SendLetter,
 )
-from chatpush.support.promises import Promises
-from chatpush.support.wishes import Wish, WishKind
 
 SUBSCRIPTION_LIFE = timedelta(hours=12)
 SIGNED_IN = "signed_in"

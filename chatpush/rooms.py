@@ -22,60 +22,60 @@ from chatpush.channels import built_in
 from chatpush.clock import Clock
 from chatpush.domain import TenantId
 from chatpush.log.embedded import EmbeddedLog
-from chatpush.notify.accepted import AcceptedMessages
-from chatpush.notify.audience import Audience
-from chatpush.notify.away import Away
-from chatpush.notify.broadcasts import Broadcasts
-from chatpush.notify.dead_letters import DeadLetters
-from chatpush.notify.disclosing import Disclosing
-from chatpush.notify.dynamic_audiences import DynamicAudiences
-from chatpush.notify.endpoints import Endpoints
-from chatpush.notify.experiments import Experiments
-from chatpush.notify.explaining import Explaining
-from chatpush.notify.fanout import FanOut
-from chatpush.notify.figures import Figures
-from chatpush.notify.happenings import Happenings
-from chatpush.notify.inbox import Inbox
-from chatpush.notify.message_formats import MessageFormats
-from chatpush.notify.messages import Messages
-from chatpush.notify.recall import Recalls
-from chatpush.notify.receipts import Receipts
-from chatpush.notify.renderers import Renderers
-from chatpush.notify.retention import Retention
-from chatpush.notify.segments import Segments
-from chatpush.notify.sending import build_outbox
-from chatpush.notify.shelving import Shelving
-from chatpush.notify.templates import Templates
-from chatpush.notify.topics import Topics
-from chatpush.notify.trace import Trace
-from chatpush.notify.users import Users
+from chatpush.notify.audience.audience import Audience
+from chatpush.notify.audience.dynamic_audiences import DynamicAudiences
+from chatpush.notify.audience.segments import Segments
+from chatpush.notify.audience.topics import Topics
+from chatpush.notify.audience.users import Users
+from chatpush.notify.deciding.experiments import Experiments
+from chatpush.notify.messages.accepted import AcceptedMessages
+from chatpush.notify.messages.broadcasts import Broadcasts
+from chatpush.notify.messages.fanout import FanOut
+from chatpush.notify.messages.happenings import Happenings
+from chatpush.notify.messages.messages import Messages
+from chatpush.notify.messages.recall import Recalls
+from chatpush.notify.reading.disclosing import Disclosing
+from chatpush.notify.reading.explaining import Explaining
+from chatpush.notify.reading.inbox import Inbox
+from chatpush.notify.reading.receipts import Receipts
+from chatpush.notify.reading.shelving import Shelving
+from chatpush.notify.reading.trace import Trace
+from chatpush.notify.reporting.figures import Figures
+from chatpush.notify.reporting.retention import Retention
+from chatpush.notify.sending.away import Away
+from chatpush.notify.sending.dead_letters import DeadLetters
+from chatpush.notify.sending.endpoints import Endpoints
+from chatpush.notify.sending.sending import build_outbox
+from chatpush.notify.templates.message_formats import MessageFormats
+from chatpush.notify.templates.renderers import Renderers
+from chatpush.notify.templates.templates import Templates
 from chatpush.plugins import loader
 from chatpush.plugins.host import Plugins
 from chatpush.plugins.reloading import Reloading
-from chatpush.realtime.blocks import Blocks
 from chatpush.realtime.hub import Hub
+from chatpush.realtime.identity.blocks import Blocks
+from chatpush.realtime.identity.public_keys import PublicKeys
+from chatpush.realtime.identity.tokens import Tokens
 from chatpush.realtime.namespaces import Namespaces
-from chatpush.realtime.public_keys import PublicKeys
 from chatpush.realtime.sealing import sealing_by
-from chatpush.realtime.tokens import Tokens
-from chatpush.recommend.advice import Adviser
-from chatpush.recommend.behaviour import Behaviour
+from chatpush.recommend.analysis.advice import Adviser
+from chatpush.recommend.analysis.labelling import Labelling
+from chatpush.recommend.behaviour.behaviour import Behaviour
+from chatpush.recommend.behaviour.exposures import Exposures
+from chatpush.recommend.behaviour.feedback import Feedback
+from chatpush.recommend.behaviour.joining import moving_events
+from chatpush.recommend.behaviour.occasions import Occasions
 from chatpush.recommend.catalogue import Catalogue
-from chatpush.recommend.copies import Copies
-from chatpush.recommend.copywriter import Copywriter
-from chatpush.recommend.exposures import Exposures
-from chatpush.recommend.feedback import Feedback
-from chatpush.recommend.forms import Forms
-from chatpush.recommend.joining import moving_events
-from chatpush.recommend.labelling import Labelling
-from chatpush.recommend.learning import Learning
-from chatpush.recommend.models import Models
-from chatpush.recommend.occasions import Occasions
-from chatpush.recommend.outlook import Outlooks
 from chatpush.recommend.recommender import Recommender
-from chatpush.recommend.restraint import Restraint
-from chatpush.recommend.slots import Brand
-from chatpush.recommend.timing import Timing
+from chatpush.recommend.timing.outlook import Outlooks
+from chatpush.recommend.timing.restraint import Restraint
+from chatpush.recommend.timing.timing import Timing
+from chatpush.recommend.training.learning import Learning
+from chatpush.recommend.training.models import Models
+from chatpush.recommend.words.copies import Copies
+from chatpush.recommend.words.copywriter import Copywriter
+from chatpush.recommend.words.forms import Forms
+from chatpush.recommend.words.slots import Brand
 from chatpush.schedule.alarm import Alarm
 from chatpush.schedule.campaigns import Campaigns
 from chatpush.schedule.drafting import Drafting
@@ -89,35 +89,35 @@ from chatpush.settings import Settings
 from chatpush.store.database import Database
 from chatpush.store.opening import open_database
 from chatpush.store.vault import Vault, derived_key, read_master_key
-from chatpush.support.answer_cache import AnswerCache
-from chatpush.support.assistant import Assistant
-from chatpush.support.attachments import Attachments
-from chatpush.support.budget import Budget
-from chatpush.support.candidates import Candidates
-from chatpush.support.conversations import Conversations
-from chatpush.support.embedded import EmbeddedAssistant
-from chatpush.support.embedding import Embedder, EndpointEmbedder, LocalEmbedder
-from chatpush.support.erasure import erasing
-from chatpush.support.forms import FormFiller
-from chatpush.support.gate import Gate
-from chatpush.support.heads import Heads
-from chatpush.support.imports import Imports
-from chatpush.support.joining import Joining
-from chatpush.support.knowledge import Knowledge
-from chatpush.support.memory import Memory
-from chatpush.support.model_tools import ModelTools
-from chatpush.support.modelled import ModelledAssistant, summarising
-from chatpush.support.prechat import Prechat
-from chatpush.support.promises import Promises
-from chatpush.support.prompts import Prompts
-from chatpush.support.redaction import Redaction
-from chatpush.support.retrieval import Retrieval
-from chatpush.support.staffing import build_staff
-from chatpush.support.tools import Toolbox
-from chatpush.support.vectors import Vectors
-from chatpush.support.wishes import Wishes
-from chatpush.support.writer import Writer
-from chatpush.web import jwks
+from chatpush.support.assistant.assistant import Assistant
+from chatpush.support.assistant.embedded import EmbeddedAssistant
+from chatpush.support.assistant.gate import Gate
+from chatpush.support.assistant.promises import Promises
+from chatpush.support.assistant.tools import Toolbox
+from chatpush.support.assistant.wishes import Wishes
+from chatpush.support.conversations.attachments import Attachments
+from chatpush.support.conversations.conversations import Conversations
+from chatpush.support.conversations.erasure import erasing
+from chatpush.support.conversations.joining import Joining
+from chatpush.support.conversations.prechat import Prechat
+from chatpush.support.knowledge.candidates import Candidates
+from chatpush.support.knowledge.imports import Imports
+from chatpush.support.knowledge.knowledge import Knowledge
+from chatpush.support.model.answer_cache import AnswerCache
+from chatpush.support.model.budget import Budget
+from chatpush.support.model.forms import FormFiller
+from chatpush.support.model.memory import Memory
+from chatpush.support.model.model_tools import ModelTools
+from chatpush.support.model.modelled import ModelledAssistant, summarising
+from chatpush.support.model.prompts import Prompts
+from chatpush.support.model.redaction import Redaction
+from chatpush.support.model.writer import Writer
+from chatpush.support.people.staffing import build_staff
+from chatpush.support.retrieval.embedding import Embedder, EndpointEmbedder, LocalEmbedder
+from chatpush.support.retrieval.heads import Heads
+from chatpush.support.retrieval.retrieval import Retrieval
+from chatpush.support.retrieval.vectors import Vectors
+from chatpush.web.http import jwks
 
 DAY_SECONDS = 86_400.0
 RUNS_KEPT = timedelta(days=90)
@@ -194,9 +194,7 @@ class Rooms:
         self.endpoints = Endpoints(database, vault, clock)
         self.inbox = Inbox(database, vault, clock, self.hub)
         self.receipts = Receipts(database, self.inbox, self.plugins, clock)
-        self.disclosing = Disclosing(
-            database, vault, self.users, self.topics, self.endpoints, clock
-        )
+        self.disclosing = Disclosing(database, vault, self.users, self.topics, self.endpoints, clock)
         self.explaining = Explaining(database, vault, self.users, Trace(database))
         self.shelving = Shelving(database, self.inbox, self.receipts, self.hub, clock)
         self.trace, self.figures = Trace(database), Figures(database)
@@ -216,7 +214,13 @@ class Rooms:
             inbox_size=rules.inbox_size, max_attempts=rules.max_attempts,
         )  # fmt: skip
         self.fanout = FanOut(
-            database, vault, self.audience, accepted, clock, self.outbox.ring, page_size=rules.page_size,
+            database,
+            vault,
+            self.audience,
+            accepted,
+            clock,
+            self.outbox.ring,
+            page_size=rules.page_size,
             handing=self.outbox.handing,
         )
         self.broadcasts = Broadcasts(
@@ -255,7 +259,12 @@ class Rooms:
         )
         self.users.also_erase(self.exposures.erase)
         self.occasions = Occasions(
-            database, self.behaviour, self.catalogue, self.recommender.again, self.recommender.training, clock,
+            database,
+            self.behaviour,
+            self.catalogue,
+            self.recommender.again,
+            self.recommender.training,
+            clock,
             self.plugins.filter_occasion if self.plugins.has("filter_occasion") else None,
         )
         self.timing = Timing(

@@ -21,13 +21,15 @@ from chatpush.configuration import PREFIX, table
 from chatpush.plugins import hooks
 from chatpush.plugins.acceptance import SPECIFIED, hooks_of
 from chatpush.plugins.loader import FIRST_PARTY, files, load_file
-from chatpush.realtime import codes
-from chatpush.realtime.grants import GrantExpired
+from chatpush.realtime.polls.grants import GrantExpired
+from chatpush.realtime.protocol import codes
 from chatpush.settings import ChannelOptions
-from chatpush.web import openapi, realtime_metrics, routes
-from chatpush.web.doors import Door
-from chatpush.web.operations import Operation
-from chatpush.web.problems import status_of
+from chatpush.web import routes
+from chatpush.web.http import openapi
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Operation
+from chatpush.web.http.problems import status_of
+from chatpush.web.monitoring import realtime_metrics
 from tests.serving import settings_for
 
 DIRECTORY = Path(__file__).parent.parent / "docs" / "reference"

@@ -10,7 +10,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "chatpush"
 FLOORS = [
     {
-        "errors", "chance",
+        "errors",
+        "chance",
         "clock",
         "domain",
         "section",
@@ -39,15 +40,15 @@ FLOORS = [
 ]
 ROOMS = {
     "aiohttp": {"web", "app", "channels"},
-    "openai": {"support/writer"},
-    "jinja2": {"notify", "recommend/prompting", "support/prompts", "web/console"},
+    "openai": {"support/model/writer"},
+    "jinja2": {"notify", "recommend/words/prompting", "support/model/prompts", "web/console"},
     "apscheduler": {"schedule/alarm"},
     "aiosmtplib": {"channels/email"},
     "pywebpush": {"channels/web_push"},
     "py_vapid": {"channels/web_push"},
     "standardwebhooks": {"channels/webhook_calls"},
     "cryptography": {"channels/web_push", "store/vault"},
-    "jwt": {"realtime/tokens", "realtime/public_keys", "channels/provider_tokens"},
+    "jwt": {"realtime/identity/tokens", "realtime/identity/public_keys", "channels/provider_tokens"},
     "httpx2": {"channels/apns"},
     "apprise": {"channels/apprise_worker"},
     "argon2": {"account/people"},
@@ -57,7 +58,7 @@ ROOMS = {
     "pluggy": {"plugins"},
     "click": {"cli"},
     "rich": {"cli"},
-    "prometheus_client": {"web/metrics"},
+    "prometheus_client": {"web/monitoring/metrics"},
     "msgspec": {"realtime", "web", "log"},
     "numpy": {"recommend", "support"},
     "scipy": {"recommend", "support"},

@@ -12,7 +12,7 @@ from playwright.async_api import async_playwright, expect
 from chatpush.configuration import load, table
 from chatpush.realtime.session import HANDLERS
 from chatpush.settings import ChannelOptions, Settings
-from chatpush.web.server_methods import METHODS
+from chatpush.web.realtime_api.server_methods import METHODS
 from tests import reference
 from tests.manual import BLOCK, DOCS, ROOT, blocks, terminal
 from tests.servers import free_port

@@ -14,7 +14,7 @@ import structlog
 
 from chatpush.domain import OutgoingMessage
 from chatpush.errors import Forbidden, InvalidInput, InvalidSettings, Unavailable
-from chatpush.notify.pipes import WorkerProcess
+from chatpush.notify.templates.pipes import WorkerProcess
 from chatpush.plugins.contracts import Sent
 
 log = structlog.get_logger(__name__)

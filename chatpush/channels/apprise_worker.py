@@ -18,7 +18,7 @@ from typing import Any
 import apprise
 
 from chatpush.channels.outgoing import is_public
-from chatpush.notify.pipes import frame, read_frame
+from chatpush.notify.templates.pipes import frame, read_frame
 
 MEMORY_BYTES = 1024 * 1024 * 1024
 LOCAL = frozenset(

@@ -17,7 +17,7 @@ from chatpush.channels.webhook_events import WebhookEvents
 from chatpush.channels.webhooks import Webhooks
 from chatpush.clock import Clock
 from chatpush.errors import InvalidSettings
-from chatpush.notify.users import Users
+from chatpush.notify.audience.users import Users
 from chatpush.plugins.contracts import Channel
 from chatpush.plugins.hooks import hook
 from chatpush.settings import Settings

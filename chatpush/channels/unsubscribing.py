@@ -10,7 +10,7 @@ import json
 
 from chatpush.domain import Category, TenantId, UserId
 from chatpush.errors import NotFound
-from chatpush.notify.users import UserChange, Users
+from chatpush.notify.audience.users import UserChange, Users
 from chatpush.store.vault import Vault
 
 FIELD = "unsubscribe"

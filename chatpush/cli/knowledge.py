@@ -19,11 +19,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from chatpush.cli.remote import Remote, remote_options
 from chatpush.cli.tables import show, table
 from chatpush.errors import InvalidKnowledge, Unavailable
-from chatpush.support.reading import SUFFIXES, Draft, read_file
-from chatpush.support.reading_pairs import SUFFIXES as PAIRS
-from chatpush.support.reading_pairs import read_pairs
-from chatpush.support.reading_pdf import SUFFIX as PDF
-from chatpush.support.reading_pdf import read_pdf
+from chatpush.support.knowledge.reading import SUFFIXES, Draft, read_file
+from chatpush.support.knowledge.reading_pairs import SUFFIXES as PAIRS
+from chatpush.support.knowledge.reading_pairs import read_pairs
+from chatpush.support.knowledge.reading_pdf import SUFFIX as PDF
+from chatpush.support.knowledge.reading_pdf import read_pdf
 
 PER_REQUEST = 25
 MAX_FILES = 20_000

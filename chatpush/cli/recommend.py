@@ -16,8 +16,8 @@ from chatpush.app import Chatpush
 from chatpush.configuration import load
 from chatpush.domain import DEFAULT_TENANT, TenantId, User, UserId
 from chatpush.errors import InvalidInput
-from chatpush.recommend.counterfactual import from_log
-from chatpush.recommend.evaluation import Evaluation, evaluate, picture
+from chatpush.recommend.training.counterfactual import from_log
+from chatpush.recommend.training.evaluation import Evaluation, evaluate, picture
 
 T = TypeVar("T")
 Tell = Callable[[str], None]

@@ -15,10 +15,10 @@ from chatpush.clock import Clock
 from chatpush.domain import Cursor, Publication, TenantId
 from chatpush.log.contract import Draft, Log
 from chatpush.log.records import published
-from chatpush.realtime import codec, frames
 from chatpush.realtime.feed import LiveChannel, Subscription
 from chatpush.realtime.listening import Listener
 from chatpush.realtime.namespaces import Namespaces
+from chatpush.realtime.protocol import codec, frames
 from chatpush.realtime.traffic import Traffics
 
 NOWHERE = Cursor("", 0)

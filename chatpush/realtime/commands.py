@@ -6,8 +6,12 @@ from chatpush.domain import Cursor, Identity, IdentityKind
 from chatpush.errors import CursorLost, InvalidInput
 from chatpush.log.contract import Draft
 from chatpush.plugins.contracts import Drop
-from chatpush.realtime import codec, frames
-from chatpush.realtime.codes import (
+from chatpush.realtime.connection import Connection
+from chatpush.realtime.feed import LiveChannel, Subscription
+from chatpush.realtime.node import Node
+from chatpush.realtime.permissions import check_history, check_presence, check_publish
+from chatpush.realtime.protocol import codec, frames
+from chatpush.realtime.protocol.codes import (
     BAD_REQUEST,
     INTERNAL,
     METHOD_NOT_FOUND,
@@ -15,10 +19,6 @@ from chatpush.realtime.codes import (
     UNRECOVERABLE_POSITION,
     Refused,
 )
-from chatpush.realtime.connection import Connection
-from chatpush.realtime.feed import LiveChannel, Subscription
-from chatpush.realtime.node import Node
-from chatpush.realtime.permissions import check_history, check_presence, check_publish
 
 HISTORY_LIMIT = 300
 RPC_SECONDS = 5.0

@@ -7,8 +7,12 @@ the server.
 
 from chatpush.domain import UserId
 from chatpush.errors import TokenExpired, Unauthenticated
-from chatpush.realtime import frames
-from chatpush.realtime.codes import (
+from chatpush.realtime.connection import Connection
+from chatpush.realtime.identity.tokens import ConnectionClaims
+from chatpush.realtime.node import Node
+from chatpush.realtime.permissions import check_reserved, personal_channel
+from chatpush.realtime.protocol import frames
+from chatpush.realtime.protocol.codes import (
     BAD_FRAME,
     BAD_REQUEST,
     CHANNEL_LIMIT,
@@ -19,12 +23,8 @@ from chatpush.realtime.codes import (
     Disconnected,
     Refused,
 )
-from chatpush.realtime.connection import Connection
-from chatpush.realtime.node import Node
-from chatpush.realtime.permissions import check_reserved, personal_channel
 from chatpush.realtime.subscribing import take_place
 from chatpush.realtime.terms import NO_TERMS, Terms
-from chatpush.realtime.tokens import ConnectionClaims
 
 
 async def connect(node: Node, connection: Connection, request: frames.ConnectRequest) -> frames.ConnectResult:

@@ -5,11 +5,11 @@ from uuid import uuid4
 
 from chatpush.domain import ClientInfo, Json, TenantId, UserId
 from chatpush.log.contract import Log
-from chatpush.realtime import codec, frames
-from chatpush.realtime.codes import SLOW, Disconnect
 from chatpush.realtime.feed import CatchUp, Subscription
 from chatpush.realtime.limits import Bucket
 from chatpush.realtime.listening import Wire
+from chatpush.realtime.protocol import codec, frames
+from chatpush.realtime.protocol.codes import SLOW, Disconnect
 from chatpush.realtime.traffic import Way
 
 

@@ -17,8 +17,8 @@ import structlog
 from chatpush.domain import ClientInfo, Cursor, Publication, TenantId, UserId
 from chatpush.errors import CursorLost
 from chatpush.log.contract import Log, Slice
-from chatpush.realtime import codec
 from chatpush.realtime.listening import DirectWire, Listener, Wire
+from chatpush.realtime.protocol import codec
 from chatpush.realtime.shapes import Shape
 from chatpush.realtime.traffic import Way
 from chatpush.settings import ChannelOptions

@@ -6,8 +6,8 @@ is left per publication is a few comparisons.
 
 from collections.abc import Callable, Mapping
 
-from chatpush.realtime.codes import BAD_REQUEST, Refused
-from chatpush.realtime.frames import FilterNode
+from chatpush.realtime.protocol.codes import BAD_REQUEST, Refused
+from chatpush.realtime.protocol.frames import FilterNode
 
 DEEPEST = 8
 MOST_NODES = 64

@@ -14,8 +14,8 @@ from itertools import count
 import structlog
 
 from chatpush.clock import Clock
-from chatpush.realtime.codes import NO_PONG, STALE
 from chatpush.realtime.connection import Connection
+from chatpush.realtime.protocol.codes import NO_PONG, STALE
 from chatpush.settings import Client
 
 log = structlog.get_logger(__name__)

@@ -11,9 +11,24 @@ from chatpush.clock import Clock
 from chatpush.domain import Cursor, Json, TenantId, UserId, new_id
 from chatpush.log.contract import Draft, Log, Slice
 from chatpush.plugins.host import Plugins
-from chatpush.realtime import codec, commands, frames, subscribing
+from chatpush.realtime import commands, subscribing
 from chatpush.realtime.channels import Channels
-from chatpush.realtime.codes import (
+from chatpush.realtime.connection import Connection
+from chatpush.realtime.emulation import Emulation
+from chatpush.realtime.feed import Subscription
+from chatpush.realtime.heartbeat import EXPIRY_GRACE_SECONDS, Heartbeat
+from chatpush.realtime.identity.tokens import Tokens
+from chatpush.realtime.leaving import send_away
+from chatpush.realtime.limits import Bucket, UserRates
+from chatpush.realtime.listening import Wire
+from chatpush.realtime.moves import Chosen, Moves
+from chatpush.realtime.namespaces import Namespaces
+from chatpush.realtime.neighbours import Neighbours
+from chatpush.realtime.node import Node
+from chatpush.realtime.polls.polling import Polling
+from chatpush.realtime.positions import Positions
+from chatpush.realtime.protocol import codec, frames
+from chatpush.realtime.protocol.codes import (
     CONNECTION_CLOSED,
     CONNECTION_EXPIRED,
     FORCE_DISCONNECT,
@@ -24,23 +39,9 @@ from chatpush.realtime.codes import (
     SUBSCRIPTION_EXPIRED,
     Disconnect,
 )
-from chatpush.realtime.connection import Connection
-from chatpush.realtime.emulation import Emulation
-from chatpush.realtime.feed import Subscription
-from chatpush.realtime.heartbeat import EXPIRY_GRACE_SECONDS, Heartbeat
-from chatpush.realtime.leaving import send_away
-from chatpush.realtime.limits import Bucket, UserRates
-from chatpush.realtime.listening import Wire
-from chatpush.realtime.moves import Chosen, Moves
-from chatpush.realtime.namespaces import Namespaces
-from chatpush.realtime.neighbours import Neighbours
-from chatpush.realtime.node import Node
-from chatpush.realtime.polling import Polling
-from chatpush.realtime.positions import Positions
 from chatpush.realtime.registry import Registry, UserListener
 from chatpush.realtime.rpc import Rpc
 from chatpush.realtime.session import Session
-from chatpush.realtime.tokens import Tokens
 from chatpush.realtime.traffic import Traffics
 from chatpush.realtime.wires import OneWayWire, ProtobufWire
 from chatpush.settings import Settings

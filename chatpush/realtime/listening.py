@@ -6,8 +6,8 @@ Transports implement these; ``feed.py`` only ever sees them so.
 from typing import Protocol
 
 from chatpush.domain import Publication
-from chatpush.realtime import codec
-from chatpush.realtime.codes import Disconnect
+from chatpush.realtime.protocol import codec
+from chatpush.realtime.protocol.codes import Disconnect
 
 
 class Wire(Protocol):

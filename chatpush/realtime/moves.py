@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from chatpush.domain import Cursor, Json, TenantId, UserId
-from chatpush.realtime import codec, frames, subscribing
-from chatpush.realtime.codes import CONNECTION_EXPIRED, Disconnect
+from chatpush.realtime import subscribing
 from chatpush.realtime.connection import Connection
 from chatpush.realtime.node import Node
+from chatpush.realtime.protocol import codec, frames
+from chatpush.realtime.protocol.codes import CONNECTION_EXPIRED, Disconnect
 from chatpush.realtime.terms import NO_TERMS, Terms
 
 AT_ONCE = 128

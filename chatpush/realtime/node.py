@@ -7,11 +7,11 @@ from chatpush.log.contract import Log
 from chatpush.plugins.host import Plugins
 from chatpush.realtime.channels import Channels
 from chatpush.realtime.heartbeat import Heartbeat
+from chatpush.realtime.identity.tokens import Tokens
 from chatpush.realtime.limits import UserRates
 from chatpush.realtime.namespaces import Namespaces
 from chatpush.realtime.registry import Registry
 from chatpush.realtime.rpc import Rpc
-from chatpush.realtime.tokens import Tokens
 from chatpush.realtime.traffic import Traffics
 from chatpush.settings import Client
 

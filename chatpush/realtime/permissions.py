@@ -6,7 +6,7 @@ subscription token or the namespace's options decide.
 """
 
 from chatpush.domain import UserId
-from chatpush.realtime.codes import NOT_AVAILABLE, PERMISSION_DENIED, Refused
+from chatpush.realtime.protocol.codes import NOT_AVAILABLE, PERMISSION_DENIED, Refused
 from chatpush.settings import ChannelOptions
 
 PERSONAL = "user"

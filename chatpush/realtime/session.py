@@ -13,9 +13,12 @@ import msgspec
 import structlog
 
 from chatpush.errors import ChatpushError
-from chatpush.realtime import codec, commands, connecting, frames, subscribing
-from chatpush.realtime.codec import BadFrame
-from chatpush.realtime.codes import (
+from chatpush.realtime import commands, connecting, subscribing
+from chatpush.realtime.connection import Connection
+from chatpush.realtime.node import Node
+from chatpush.realtime.protocol import codec, frames
+from chatpush.realtime.protocol.codec import BadFrame
+from chatpush.realtime.protocol.codes import (
     BAD_FRAME,
     CONNECTION_EXPIRED,
     INTERNAL,
@@ -30,8 +33,6 @@ from chatpush.realtime.codes import (
     Refused,
     code_of,
 )
-from chatpush.realtime.connection import Connection
-from chatpush.realtime.node import Node
 
 log = structlog.get_logger(__name__)
 

@@ -6,8 +6,8 @@ channel's number instead of its name. Each form is encoded once.
 """
 
 from chatpush.domain import Publication
-from chatpush.realtime.codec import Frame, PublicationFrame
 from chatpush.realtime.filters import Filter
+from chatpush.realtime.protocol.codec import Frame, PublicationFrame
 
 
 class Shape:

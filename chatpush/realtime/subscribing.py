@@ -8,8 +8,14 @@ nothing comes twice, because only the cursor decides.
 
 from chatpush.domain import Cursor, Publication
 from chatpush.errors import CursorLost, TokenExpired, Unauthenticated
-from chatpush.realtime import codec, frames
-from chatpush.realtime.codes import (
+from chatpush.realtime.connection import Connection
+from chatpush.realtime.feed import Subscription
+from chatpush.realtime.filters import compiled
+from chatpush.realtime.identity.tokens import SubscriptionClaims
+from chatpush.realtime.node import Node
+from chatpush.realtime.permissions import check_reserved, check_subscribe
+from chatpush.realtime.protocol import codec, frames
+from chatpush.realtime.protocol.codes import (
     ALREADY_SUBSCRIBED,
     BAD_REQUEST,
     CONNECTION_CLOSED,
@@ -24,14 +30,8 @@ from chatpush.realtime.codes import (
     Refused,
     Unsubscribe,
 )
-from chatpush.realtime.connection import Connection
-from chatpush.realtime.feed import Subscription
-from chatpush.realtime.filters import compiled
-from chatpush.realtime.node import Node
-from chatpush.realtime.permissions import check_reserved, check_subscribe
 from chatpush.realtime.shapes import Shape
 from chatpush.realtime.terms import NO_TERMS, Terms
-from chatpush.realtime.tokens import SubscriptionClaims
 from chatpush.realtime.wires import speaks_protobuf
 
 RECOVERY_LIMIT = 300

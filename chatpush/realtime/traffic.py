@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections import Counter
 
 from chatpush.domain import TenantId
-from chatpush.realtime.codec import Frame
+from chatpush.realtime.protocol.codec import Frame
 
 LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 

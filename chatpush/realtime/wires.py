@@ -1,8 +1,8 @@
 """Wires around wires: the same session, written in another form."""
 
-from chatpush.realtime.codec import Frame
-from chatpush.realtime.codes import Disconnect
 from chatpush.realtime.listening import Wire
+from chatpush.realtime.protocol.codec import Frame
+from chatpush.realtime.protocol.codes import Disconnect
 
 
 def speaks_protobuf(wire: Wire) -> bool:

@@ -20,16 +20,16 @@ from chatpush.clock import Clock
 from chatpush.domain import DEFAULT_LOCALE, DEFAULT_TENANT, Event, Item, ItemId, Pick, TenantId, User, UserId
 from chatpush.plugins.contracts import Candidate, Ranker, RankingRequest
 from chatpush.plugins.host import Plugins
-from chatpush.recommend import blend
-from chatpush.recommend.again import AgainRanker, SeenRanker
-from chatpush.recommend.assembling import Asked, Assembler, Picked
-from chatpush.recommend.behaviour import Behaviour
+from chatpush.recommend.behaviour.behaviour import Behaviour
 from chatpush.recommend.catalogue import Catalogue, Shelf
-from chatpush.recommend.content import ContentRanker
-from chatpush.recommend.likeminded import LikemindedRanker
-from chatpush.recommend.popular import PopularRanker, RisingRanker
-from chatpush.recommend.together import TogetherRanker
-from chatpush.recommend.training import Fitted, Training
+from chatpush.recommend.rankers import blend
+from chatpush.recommend.rankers.again import AgainRanker, SeenRanker
+from chatpush.recommend.rankers.assembling import Asked, Assembler, Picked
+from chatpush.recommend.rankers.content import ContentRanker
+from chatpush.recommend.rankers.likeminded import LikemindedRanker
+from chatpush.recommend.rankers.popular import PopularRanker, RisingRanker
+from chatpush.recommend.rankers.together import TogetherRanker
+from chatpush.recommend.training.training import Fitted, Training
 from chatpush.store.database import Database
 
 __all__ = ["Picked", "Recommender"]

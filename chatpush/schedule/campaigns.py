@@ -15,7 +15,7 @@ from chatpush.clock import Clock
 from chatpush.domain import CampaignId, TenantId, User, UserId, from_ms, new_id, to_ms
 from chatpush.errors import Conflict, NotFound
 from chatpush.notify.listing import Listed, Window
-from chatpush.notify.messages import Messages
+from chatpush.notify.messages.messages import Messages
 from chatpush.schedule import definition as definitions
 from chatpush.schedule import triggers
 from chatpush.schedule.definition import Definition

@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 
 from chatpush.domain import Category, Content, UserId
 from chatpush.errors import InvalidInput
-from chatpush.notify.digests import Digest
-from chatpush.notify.drafts import LIVE, Priority, Recipient
-from chatpush.notify.experiments import Variant, check_variants
-from chatpush.notify.hours import wall, zone
-from chatpush.notify.policy import QuietRule
-from chatpush.recommend.copywriter import Slot, checked_slots
+from chatpush.notify.deciding.digests import Digest
+from chatpush.notify.deciding.experiments import Variant, check_variants
+from chatpush.notify.deciding.hours import wall, zone
+from chatpush.notify.deciding.policy import QuietRule
+from chatpush.notify.messages.drafts import LIVE, Priority, Recipient
 from chatpush.recommend.recommender import FOR_YOU, KINDS
+from chatpush.recommend.words.copywriter import Slot, checked_slots
 from chatpush.schedule import triggers
 from chatpush.schedule.moments import RECIPIENT
 from chatpush.schedule.triggers import EventTrigger, Trigger

@@ -11,13 +11,13 @@ from types import MappingProxyType
 from typing import Any
 
 from chatpush.domain import DEFAULT_LOCALE, CampaignId, Category, Pick, TenantId, User, UserId
-from chatpush.notify.drafts import MessageDraft, Recipient
-from chatpush.notify.users import Users
+from chatpush.notify.audience.users import Users
+from chatpush.notify.messages.drafts import MessageDraft, Recipient
 from chatpush.recommend.catalogue import card
-from chatpush.recommend.copywriter import Copywriter
 from chatpush.recommend.recommender import Recommender
-from chatpush.recommend.restraint import Restraint
-from chatpush.recommend.timing import Timing
+from chatpush.recommend.timing.restraint import Restraint
+from chatpush.recommend.timing.timing import Timing
+from chatpush.recommend.words.copywriter import Copywriter
 from chatpush.schedule.definition import Definition
 from chatpush.schedule.moments import at_wall
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from chatpush.domain import Content, TenantId, UserId
 from chatpush.errors import ChatpushError, InvalidInput
-from chatpush.notify.audience import Audience
-from chatpush.notify.templates import Templates
+from chatpush.notify.audience.audience import Audience
+from chatpush.notify.templates.templates import Templates
 from chatpush.schedule.campaigns import Campaigns
 from chatpush.schedule.definition import Definition
 from chatpush.schedule.drafting import Addressed, Drafting

@@ -11,7 +11,7 @@ from typing import Any
 
 from chatpush.clock import Clock
 from chatpush.domain import RunId, new_id, to_ms
-from chatpush.notify.templates import Templates
+from chatpush.notify.templates.templates import Templates
 from chatpush.schedule.campaigns import Campaign, CampaignState
 from chatpush.schedule.triggers import Slot
 from chatpush.store.database import Database, Row, Transaction

@@ -8,7 +8,7 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from chatpush.domain import User, UserId, from_ms, to_ms
-from chatpush.notify.hours import instant, zone
+from chatpush.notify.deciding.hours import instant, zone
 
 RECIPIENT = "recipient"
 PARTS_OF_A_SECOND = 4

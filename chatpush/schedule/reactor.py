@@ -16,7 +16,7 @@ import structlog
 
 from chatpush.clock import Clock
 from chatpush.domain import Event, EventId, TenantId, to_ms
-from chatpush.recommend.behaviour import Behaviour
+from chatpush.recommend.behaviour.behaviour import Behaviour
 from chatpush.rounds import Rounds
 from chatpush.store.database import Database, Row, Transaction
 

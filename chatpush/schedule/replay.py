@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from chatpush.domain import User
-from chatpush.notify.drafts import Accepted
-from chatpush.notify.policy import Past, Verdict, decide
-from chatpush.notify.ruling import Rules, facts_of
+from chatpush.notify.deciding.policy import Past, Verdict, decide
+from chatpush.notify.deciding.ruling import Rules, facts_of
+from chatpush.notify.messages.drafts import Accepted
 
 MOST_DEFERRALS = 50
 """A message deferred more often than that in a window of weeks is one that waits."""

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from chatpush.clock import Clock
 from chatpush.domain import TenantId, to_ms
-from chatpush.notify.experiments import HOLDOUT, interval, p_value
+from chatpush.notify.deciding.experiments import HOLDOUT, interval, p_value
 from chatpush.schedule.campaigns import Campaigns
 from chatpush.store.database import Database, Row
 

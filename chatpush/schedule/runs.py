@@ -16,10 +16,10 @@ import structlog
 from chatpush.clock import Clock
 from chatpush.domain import EPOCH, CampaignId, RunId, TenantId, UserId, from_ms, new_id, to_ms
 from chatpush.errors import ChatpushError, Conflict, NotFound, Unavailable
-from chatpush.notify.audience import Audience
+from chatpush.notify.audience.audience import Audience
 from chatpush.notify.listing import Listed, Window
-from chatpush.notify.messages import Messages
-from chatpush.notify.templates import Templates
+from chatpush.notify.messages.messages import Messages
+from chatpush.notify.templates.templates import Templates
 from chatpush.rounds import Rounds
 from chatpush.schedule import definition as definitions
 from chatpush.schedule import moments

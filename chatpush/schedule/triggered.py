@@ -13,7 +13,7 @@ import structlog
 from chatpush.clock import Clock
 from chatpush.domain import Event, iso
 from chatpush.errors import InvalidInput, KeyReused, NotFound
-from chatpush.notify.messages import Messages
+from chatpush.notify.messages.messages import Messages
 from chatpush.recommend.catalogue import Catalogue, card
 from chatpush.schedule.campaigns import Campaign, Campaigns
 from chatpush.schedule.drafting import Drafting, draft

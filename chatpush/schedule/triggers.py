@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from chatpush.domain import iso
 from chatpush.errors import InvalidInput
-from chatpush.notify.hours import instant, zone
+from chatpush.notify.deciding.hours import instant, zone
 from chatpush.schedule import cron
 from chatpush.schedule.cron import Cron
 

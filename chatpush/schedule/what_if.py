@@ -21,19 +21,19 @@ from typing import Any
 from chatpush.clock import Clock
 from chatpush.domain import CampaignId, Category, Event, TenantId, User, UserId, from_ms, to_ms
 from chatpush.errors import InvalidInput
-from chatpush.notify.audience import Audience
-from chatpush.notify.drafts import LIVE, Accepted
-from chatpush.notify.experiments import HOLDOUT, assign
-from chatpush.notify.jobs import Job
+from chatpush.notify.audience.audience import Audience
+from chatpush.notify.audience.users import Users
+from chatpush.notify.deciding.experiments import HOLDOUT, assign
+from chatpush.notify.deciding.policy import Past
+from chatpush.notify.deciding.ruling import Rules
 from chatpush.notify.listing import among
-from chatpush.notify.messages import Messages
-from chatpush.notify.policy import Past
-from chatpush.notify.ruling import Rules
-from chatpush.notify.templates import Templates
-from chatpush.notify.users import Users
-from chatpush.notify.wording import Wording
+from chatpush.notify.messages.drafts import LIVE, Accepted
+from chatpush.notify.messages.messages import Messages
+from chatpush.notify.sending.jobs import Job
+from chatpush.notify.templates.templates import Templates
+from chatpush.notify.templates.wording import Wording
 from chatpush.plugins.host import Plugins
-from chatpush.recommend.behaviour import Behaviour
+from chatpush.recommend.behaviour.behaviour import Behaviour
 from chatpush.schedule.campaigns import Campaigns
 from chatpush.schedule.definition import Definition
 from chatpush.schedule.drafting import Addressed, Drafting, draft

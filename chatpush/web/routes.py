@@ -35,7 +35,7 @@ from chatpush.web.api import (
     users,
     webhooks,
 )
-from chatpush.web.operations import Operations
+from chatpush.web.http.operations import Operations
 
 ALL: list[Operations] = [
     messages.routes,

@@ -10,7 +10,7 @@ from chatpush.account.tenants import Tenants
 from chatpush.domain import DEFAULT_TENANT, Identity, IdentityKind, Role, TenantId, UserId
 from chatpush.settings import Settings
 from chatpush.store.database import Database
-from chatpush.support.budget import Budget, Tokens
+from chatpush.support.model.budget import Budget, Tokens
 from chatpush.web.api import keys as keys_api
 from chatpush.web.api import usage as usage_api
 from chatpush.writer_settings import ModelPrice, Writer

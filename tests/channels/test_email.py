@@ -11,7 +11,7 @@ from chatpush.channels.email import Email
 from chatpush.channels.unsubscribing import Unsubscribing
 from chatpush.domain import Category, Content, TenantId, UserId
 from chatpush.errors import InvalidInput, NotFound, Unavailable
-from chatpush.notify.users import UserChange, Users
+from chatpush.notify.audience.users import UserChange, Users
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from tests.channels.peers import MailServer, mailing, message

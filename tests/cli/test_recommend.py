@@ -15,7 +15,7 @@ from chatpush.app import Chatpush
 from chatpush.cli.main import cli
 from chatpush.configuration import load
 from chatpush.domain import DEFAULT_TENANT, Item, ItemId, UserId
-from chatpush.recommend.behaviour import event
+from chatpush.recommend.behaviour.behaviour import event
 
 
 def run(config: Path, *arguments: str) -> Result:

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from markupsafe import Markup
 
 from chatpush.domain import Role
-from chatpush.support.canned import CannedAnswer
-from chatpush.support.service_figures import DayFigures, ServiceReport
+from chatpush.support.people.canned import CannedAnswer
+from chatpush.support.people.service_figures import DayFigures, ServiceReport
 from chatpush.web.console import models
 from chatpush.web.console.render import Shell
 from tests.console import recommending_made_up

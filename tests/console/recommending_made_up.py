@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from chatpush.recommend.models import Trained
+from chatpush.recommend.training.models import Trained
 from chatpush.web.console import models
 from chatpush.web.console.models import recommending
 from chatpush.web.console.quality import picture

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from chatpush.domain import DEFAULT_TENANT, Role, UserId
-from chatpush.notify.users import UserChange
+from chatpush.notify.audience.users import UserChange
 from tests.console.whole import Client, Whole, post, sign_in
 
 HTMX = {"HX-Request": "true"}

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page, Route, async_playwright
 
 from chatpush.domain import DEFAULT_TENANT, Role, Speaker, UserId
-from chatpush.support.teams import Targets, TeamDraft
+from chatpush.support.people.teams import Targets, TeamDraft
 from tests.console.axe import violations
 from tests.console.test_browser import PHONE, Tab, tab
 from tests.console.whole import Client, Whole

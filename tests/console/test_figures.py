@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chatpush.domain import DEFAULT_TENANT, DeliveryId, MessageId, to_ms
-from chatpush.notify.figures import Figures, _id_at
-from chatpush.notify.trace import entry
+from chatpush.notify.reading.trace import entry
+from chatpush.notify.reporting.figures import Figures, _id_at
 from chatpush.store.database import Database
 
 NOW = datetime(2026, 11, 24, 12, 0, 30, tzinfo=UTC)

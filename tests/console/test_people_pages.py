@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from chatpush.domain import DEFAULT_TENANT, Role
-from chatpush.support.candidates import Candidates
-from chatpush.support.knowledge import Knowledge
-from chatpush.support.reading import Draft
+from chatpush.support.knowledge.candidates import Candidates
+from chatpush.support.knowledge.knowledge import Knowledge
+from chatpush.support.knowledge.reading import Draft
 from tests.console.whole import PASSWORD, Client, Whole, post, sign_in
 from tests.support.house import ADA, BOB
 

@@ -8,7 +8,7 @@ import pytest
 from chatpush.domain import DEFAULT_TENANT, ConversationState, UserId
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
-from chatpush.support.queue import Queue
+from chatpush.support.people.queue import Queue
 from tests.clocks import StillClock
 from tests.conftest import MASTER_KEY
 from tests.support.house import House, build

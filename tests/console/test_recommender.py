@@ -10,7 +10,7 @@ from aiohttp import ClientSession, CookieJar
 
 from chatpush.domain import DEFAULT_TENANT, UserId, iso, to_ms
 from chatpush.errors import InvalidInput
-from chatpush.notify.experiments import HOLDOUT
+from chatpush.notify.deciding.experiments import HOLDOUT
 from chatpush.web.console.recommendations import supposed
 from tests.recommend.world import delivery
 from tests.serving import EMAIL, PASSWORD, Served, serving

@@ -6,7 +6,7 @@ import pytest
 
 from chatpush.domain import DEFAULT_TENANT, ConversationState, Identity, IdentityKind, Role, Speaker
 from chatpush.notify.listing import Window
-from chatpush.support.teams import TeamDraft
+from chatpush.support.people.teams import TeamDraft
 from chatpush.web.console.pages import POLICY
 from chatpush.web.console.wiring import declared
 from tests.console.whole import Client, Whole, post, sign_in

@@ -32,23 +32,23 @@ from chatpush.domain import (
     TenantId,
     UserId,
 )
-from chatpush.notify.drafts import MessageDraft, Recipient
-from chatpush.notify.figures import Figures
-from chatpush.notify.template_source import LocaleSource
-from chatpush.notify.users import UserChange
+from chatpush.notify.audience.users import UserChange
+from chatpush.notify.messages.drafts import MessageDraft, Recipient
+from chatpush.notify.reporting.figures import Figures
+from chatpush.notify.templates.template_source import LocaleSource
 from chatpush.plugins.hooks import hook
 from chatpush.plugins.host import Plugins
 from chatpush.realtime.hub import Hub
-from chatpush.realtime.tokens import Tokens
-from chatpush.recommend.behaviour import Behaviour
+from chatpush.realtime.identity.tokens import Tokens
+from chatpush.recommend.behaviour.behaviour import Behaviour
 from chatpush.recommend.catalogue import Catalogue
-from chatpush.recommend.copies import Copies
-from chatpush.recommend.copywriter import Copywriter
-from chatpush.recommend.learning import Learning
-from chatpush.recommend.models import Models
 from chatpush.recommend.recommender import Recommender
-from chatpush.recommend.restraint import Restraint
-from chatpush.recommend.timing import Timing
+from chatpush.recommend.timing.restraint import Restraint
+from chatpush.recommend.timing.timing import Timing
+from chatpush.recommend.training.learning import Learning
+from chatpush.recommend.training.models import Models
+from chatpush.recommend.words.copies import Copies
+from chatpush.recommend.words.copywriter import Copywriter
 from chatpush.schedule.campaigns import Campaigns
 from chatpush.schedule.drafting import Drafting
 from chatpush.schedule.dry_run import DryRuns
@@ -58,14 +58,15 @@ from chatpush.schedule.what_if import WhatIf
 from chatpush.settings import Settings
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
-from chatpush.support.assistant import Assistant
-from chatpush.support.candidates import Candidates
-from chatpush.support.conversations import Conversations
-from chatpush.support.knowledge import Knowledge
-from chatpush.support.promises import Promises
-from chatpush.support.retrieval import Retrieval
-from chatpush.web import server, websocket
+from chatpush.support.assistant.assistant import Assistant
+from chatpush.support.assistant.promises import Promises
+from chatpush.support.conversations.conversations import Conversations
+from chatpush.support.knowledge.candidates import Candidates
+from chatpush.support.knowledge.knowledge import Knowledge
+from chatpush.support.retrieval.retrieval import Retrieval
 from chatpush.web.console.wiring import add_console
+from chatpush.web.http import server
+from chatpush.web.transports import websocket
 from tests.clocks import StillClock
 from tests.notify.building import Room, build_room
 from tests.realtime.node import RealtimeNode

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chatpush.support.reading import read_file, split
+from chatpush.support.knowledge.reading import read_file, split
 from examples.shop.help import ADDRESS, KNOWLEDGE, Help, write_for
 from examples.shop.rendering import pounds
 from examples.shop.shipping import CHINA, ELSEWHERE, EUROPE, UNITED_KINGDOM

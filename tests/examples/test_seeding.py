@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from chatpush.notify.hours import zone
+from chatpush.notify.deciding.hours import zone
 from chatpush.schedule.triggers import check, parse
 from examples.shop.bodies import COUNTRIES, buyer_body, item_body, person_body
 from examples.shop.catalogue import Catalogue

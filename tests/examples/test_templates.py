@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from chatpush.notify.sandbox import compile_parts, render_parts
-from chatpush.notify.template_source import check, read_directory
+from chatpush.notify.templates.sandbox import compile_parts, render_parts
+from chatpush.notify.templates.template_source import check, read_directory
 from examples.shop import seeding
 
 TEMPLATES = Path(seeding.__file__).parent / "templates"

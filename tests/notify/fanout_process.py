@@ -14,7 +14,7 @@ from typing import Any
 
 from chatpush.clock import SystemClock
 from chatpush.domain import DEFAULT_TENANT, Content
-from chatpush.notify.drafts import MessageDraft, Recipient
+from chatpush.notify.messages.drafts import MessageDraft, Recipient
 from chatpush.store.database import SqliteDatabase
 from chatpush.store.migrate import migrate
 from chatpush.store.vault import Vault

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatpush.domain import TenantId, UserId
-from chatpush.notify.audience import _full_or_end, _merge
-from chatpush.notify.drafts import Recipient
-from chatpush.notify.users import UserChange
+from chatpush.notify.audience.audience import _full_or_end, _merge
+from chatpush.notify.audience.users import UserChange
+from chatpush.notify.messages.drafts import Recipient
 from tests.notify.building import Room
 
 NAMES = st.lists(st.text("abc", min_size=1, max_size=4), max_size=30)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatpush.errors import InvalidInput
-from chatpush.notify.conditions import matches, parse, topics_in
+from chatpush.notify.audience.conditions import matches, parse, topics_in
 
 EMMA: dict[str, Any] = {
     "id": "emma", "locale": "en-GB", "country": "GB", "age": 34, "score": 1.5, "vip": True, "tags": ["gold", "new"],

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from chatpush.errors import InvalidInput
-from chatpush.notify.experiments import HOLDOUT, Variant, assign, check_variants, p_value
+from chatpush.notify.deciding.experiments import HOLDOUT, Variant, assign, check_variants, p_value
 
 AB = (Variant("a", "one"), Variant("b", "two", 3.0))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chatpush.notify.formats import moment, money, number
+from chatpush.notify.templates.formats import moment, money, number
 
 
 @pytest.mark.parametrize(

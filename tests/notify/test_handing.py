@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from chatpush.domain import Category, Content, OutgoingMessage, TenantId, UserId
-from chatpush.notify import handing
-from chatpush.notify.drafts import MessageDraft, Recipient
-from chatpush.notify.template_source import LocaleSource
-from chatpush.notify.users import UserChange
+from chatpush.notify.audience.users import UserChange
+from chatpush.notify.messages.drafts import MessageDraft, Recipient
+from chatpush.notify.sending import handing
+from chatpush.notify.templates.template_source import LocaleSource
 from chatpush.plugins.hooks import hook
 from chatpush.plugins.host import Plugins
 from chatpush.store.database import Database

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chatpush.domain import QuietHours
 from chatpush.errors import InvalidInput
-from chatpush.notify.hours import instant, parse_window, quiet_hours, quiet_until, zone
+from chatpush.notify.deciding.hours import instant, parse_window, quiet_hours, quiet_until, zone
 
 ZONES = ["UTC", "Asia/Shanghai", "Europe/London", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]
 TIMES = st.builds("{:02}:{:02}".format, st.integers(0, 23), st.integers(0, 59))

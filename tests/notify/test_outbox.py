@@ -11,11 +11,11 @@ import pytest
 from chatpush.clock import SystemClock
 from chatpush.domain import Category, Content, OutgoingMessage, TenantId, UserId
 from chatpush.errors import Unavailable
-from chatpush.notify.accepted import AcceptedMessages
-from chatpush.notify.drafts import MessageDraft, Priority, Recipient
+from chatpush.notify.audience.users import UserChange
 from chatpush.notify.listing import Window
-from chatpush.notify.template_source import LocaleSource
-from chatpush.notify.users import UserChange
+from chatpush.notify.messages.accepted import AcceptedMessages
+from chatpush.notify.messages.drafts import MessageDraft, Priority, Recipient
+from chatpush.notify.templates.template_source import LocaleSource
 from chatpush.plugins.contracts import Drop, Sent
 from chatpush.plugins.hooks import hook
 from chatpush.plugins.host import Plugins

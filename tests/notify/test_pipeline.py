@@ -8,10 +8,10 @@ import pytest
 
 from chatpush.domain import Category, Content, DeliveryId, QuietHours, ReceiptKind, TenantId, UserId
 from chatpush.errors import InvalidInput, KeyReused
-from chatpush.notify.drafts import MessageDraft, Recipient
+from chatpush.notify.audience.users import UserChange
 from chatpush.notify.listing import Window
-from chatpush.notify.template_source import LocaleSource
-from chatpush.notify.users import UserChange
+from chatpush.notify.messages.drafts import MessageDraft, Recipient
+from chatpush.notify.templates.template_source import LocaleSource
 from chatpush.store.database import Database
 from tests.clocks import StillClock
 from tests.notify.building import Room

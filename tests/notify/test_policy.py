@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatpush.domain import Category, QuietHours
-from chatpush.notify.policy import Decision, Facts, QuietRule, Verdict, decide, default_quiet_rule
+from chatpush.notify.deciding.policy import Decision, Facts, QuietRule, Verdict, decide, default_quiet_rule
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 NIGHT = NOON.replace(hour=23)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from chatpush.errors import InvalidTemplate
-from chatpush.notify.renderers import Renderers
+from chatpush.notify.templates.renderers import Renderers
 
 PARTS = {"title": "{{ a }}", "body": "{% if a == 3 %}{{ 'x'|center(2000000000) }}{% endif %}ok"}
 

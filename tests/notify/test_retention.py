@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from chatpush.domain import Content, TenantId, UserId
-from chatpush.notify.drafts import MessageDraft, Recipient
-from chatpush.notify.retention import Retention
+from chatpush.notify.messages.drafts import MessageDraft, Recipient
+from chatpush.notify.reporting.retention import Retention
 from chatpush.store.database import Database
 from tests.clocks import StillClock
 from tests.notify.building import Room

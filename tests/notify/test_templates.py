@@ -7,7 +7,7 @@ import pytest
 
 from chatpush.domain import TenantId, User, UserId
 from chatpush.errors import InvalidTemplate
-from chatpush.notify.template_source import LocaleSource
+from chatpush.notify.templates.template_source import LocaleSource
 from chatpush.store.database import Database
 from tests.notify.building import Room
 

@@ -13,9 +13,9 @@ from chatpush.domain import Event, EventId, TenantId, UserId
 from chatpush.errors import NotFound, PluginFailed, Unavailable
 from chatpush.plugins import samples
 from chatpush.plugins.contracts import Tool
-from chatpush.support.phrases import as_promise
-from chatpush.support.promises import fill, matches
-from chatpush.support.tools import Toolbox, flat, sources_in
+from chatpush.support.assistant.phrases import as_promise
+from chatpush.support.assistant.promises import fill, matches
+from chatpush.support.assistant.tools import Toolbox, flat, sources_in
 from tests.plugins.firstparty import load
 
 TOKEN = "a shared secret"

@@ -15,14 +15,16 @@ from chatpush.domain import DEFAULT_TENANT, Identity, IdentityKind, TenantId, Us
 from chatpush.errors import Unauthenticated
 from chatpush.log.embedded import EmbeddedLog
 from chatpush.plugins.host import Plugins
-from chatpush.realtime.codec import Frame
-from chatpush.realtime.codes import Disconnect
 from chatpush.realtime.hub import Hub
+from chatpush.realtime.identity.tokens import Tokens
 from chatpush.realtime.namespaces import Namespaces
+from chatpush.realtime.protocol.codec import Frame
+from chatpush.realtime.protocol.codes import Disconnect
 from chatpush.realtime.session import Session
-from chatpush.realtime.tokens import Tokens
 from chatpush.settings import Settings
-from chatpush.web import one_way, poll, server, server_api, streams, websocket
+from chatpush.web.http import server
+from chatpush.web.realtime_api import server_api
+from chatpush.web.transports import one_way, poll, streams, websocket
 from tests.log.logs import MASKING
 from tests.waiting import until
 

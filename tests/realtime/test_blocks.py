@@ -11,7 +11,7 @@ from aiohttp import ClientSession
 
 from chatpush.domain import TenantId, UserId
 from chatpush.errors import Unauthenticated
-from chatpush.realtime.blocks import Blocks
+from chatpush.realtime.identity.blocks import Blocks
 from chatpush.store.database import Database
 from tests.clocks import StillClock
 from tests.realtime.node import API_KEY, SECRET, Client, RealtimeNode, realtime_node, serving

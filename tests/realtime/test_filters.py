@@ -2,9 +2,9 @@
 
 import pytest
 
-from chatpush.realtime.codes import Refused
 from chatpush.realtime.filters import DEEPEST, MOST_NODES, compiled
-from chatpush.realtime.frames import FilterNode
+from chatpush.realtime.protocol.codes import Refused
+from chatpush.realtime.protocol.frames import FilterNode
 
 TAGS = {"ticker": "AAPL", "price": "100.5", "empty": ""}
 

@@ -8,7 +8,7 @@ from centrifuge.fossil import apply_delta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatpush.realtime import fossil
+from chatpush.realtime.protocol import fossil
 
 WORDS = st.text(alphabet="abc 新闻😀é", max_size=40)
 

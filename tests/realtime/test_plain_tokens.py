@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatpush.realtime.plain_tokens import claims_of, plain
+from chatpush.realtime.identity.plain_tokens import claims_of, plain
 
 SECRET = "a secret that is long enough for everybody"
 

@@ -154,7 +154,7 @@ async def test_overlapping_polls_settle(poll: Poller) -> None:
 
 
 async def test_a_client_that_leaves_is_let_go(poll: Poller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatpush.web.poll.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("chatpush.web.transports.poll.LOOK_SECONDS", 0.02)
     ask = {"token": await poll.node.token("emma")}
     place = await poll(**ask)
     held = asyncio.create_task(poll(**ask, cursor=place["cursor"]))

@@ -17,7 +17,7 @@ from websockets.asyncio.client import connect
 
 from chatpush.clock import SystemClock
 from chatpush.domain import Identity, Json, TenantId, UserId
-from chatpush.realtime import codec, frames, protobuf
+from chatpush.realtime.protocol import codec, frames, protobuf
 from tests.realtime.node import RealtimeNode, realtime_node, serving
 from tests.waiting import until
 

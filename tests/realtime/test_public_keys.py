@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from chatpush.domain import TenantId
 from chatpush.errors import InvalidSettings, Unauthenticated, Unavailable
-from chatpush.realtime.public_keys import PublicKeys
-from chatpush.realtime.tokens import Tokens
+from chatpush.realtime.identity.public_keys import PublicKeys
+from chatpush.realtime.identity.tokens import Tokens
 from chatpush.settings import ClientToken
-from chatpush.web import jwks
+from chatpush.web.http import jwks
 from tests.clocks import StillClock
 from tests.realtime.node import secret_of
 from tests.realtime.test_tokens import forged

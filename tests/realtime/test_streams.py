@@ -15,8 +15,8 @@ from websockets.asyncio.client import connect
 
 from chatpush.clock import SystemClock
 from chatpush.domain import TenantId, UserId
-from chatpush.realtime import frames, protobuf
-from chatpush.web import stream_wire
+from chatpush.realtime.protocol import frames, protobuf
+from chatpush.web.transports import stream_wire
 from tests.realtime.node import RealtimeNode, realtime_node, serving
 from tests.waiting import until
 from tests.widget.conftest import ARGS, browser_path

@@ -12,7 +12,7 @@ import pytest
 
 from chatpush.domain import TenantId, UserId
 from chatpush.errors import TokenExpired, Unauthenticated
-from chatpush.realtime.tokens import Tokens
+from chatpush.realtime.identity.tokens import Tokens
 from chatpush.settings import ClientToken
 from tests.clocks import StillClock
 from tests.realtime.node import SECRET, secret_of

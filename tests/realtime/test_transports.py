@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from chatpush.clock import SystemClock
 from chatpush.domain import TenantId, UserId
-from chatpush.realtime.grants import decode_cursor
+from chatpush.realtime.polls.grants import decode_cursor
 from tests.realtime.node import RealtimeNode, realtime_node, serving
 from tests.waiting import until
 

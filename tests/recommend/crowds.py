@@ -4,7 +4,7 @@ import numpy as np
 from scipy import sparse
 
 from chatpush.domain import ItemId
-from chatpush.recommend.footprints import PURCHASE, Footprints
+from chatpush.recommend.training.footprints import PURCHASE, Footprints
 
 
 def crowd(

@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from chatpush.recommend.responses import HALF_LIFE_DAYS, Hours, Responses, Told, crowd_of, responses
+from chatpush.recommend.timing.responses import HALF_LIFE_DAYS, Hours, Responses, Told, crowd_of, responses
 
 Ints = NDArray[np.int_]
 SENT_FROM = 9

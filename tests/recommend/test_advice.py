@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from chatpush.domain import Category, TenantId, User, UserId
-from chatpush.recommend.advice import WORDS, Adviser
-from chatpush.recommend.forms import Filled, Forms, Schema
-from chatpush.recommend.timing import Timing
+from chatpush.recommend.analysis.advice import WORDS, Adviser
+from chatpush.recommend.timing.timing import Timing
+from chatpush.recommend.words.forms import Filled, Forms, Schema
 from tests.recommend.world import World
 
 

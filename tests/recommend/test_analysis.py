@@ -3,12 +3,12 @@
 import pytest
 
 from chatpush.domain import Category
-from chatpush.recommend import labelling
-from chatpush.recommend.analysis import Classifier, accuracy, analysed
-from chatpush.recommend.claims import CURE, RETURN, SUPERLATIVE, claims
-from chatpush.recommend.labelled import PARTS, lines
-from chatpush.recommend.labelling import Labelling, sells
-from chatpush.recommend.languages import language_of, speaks
+from chatpush.recommend.analysis import labelling
+from chatpush.recommend.analysis.analysis import Classifier, accuracy, analysed
+from chatpush.recommend.analysis.claims import CURE, RETURN, SUPERLATIVE, claims
+from chatpush.recommend.analysis.labelled import PARTS, lines
+from chatpush.recommend.analysis.labelling import Labelling, sells
+from chatpush.recommend.analysis.languages import language_of, speaks
 
 
 def test_the_lines_are_many_in_both_languages_and_none_twice() -> None:

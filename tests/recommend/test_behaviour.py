@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from chatpush.domain import EventId, TenantId, UserId
-from chatpush.recommend.behaviour import RECENT_EVENTS
+from chatpush.recommend.behaviour.behaviour import RECENT_EVENTS
 from chatpush.store.database import Database
 from tests.recommend.world import World
 

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from chatpush.domain import DEFAULT_TENANT, Event, EventId, Item, ItemId, UserId
 from chatpush.plugins.contracts import Candidate
-from chatpush.recommend import blend
+from chatpush.recommend.rankers import blend
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 

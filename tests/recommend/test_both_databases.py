@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 
 from chatpush.domain import TenantId, User, UserId, to_ms
-from chatpush.notify.experiments import HOLDOUT
-from chatpush.recommend.copies import Copies
-from chatpush.recommend.forms import Filled, Forms, Schema
-from chatpush.recommend.outlook import Outlooks
-from chatpush.recommend.restraint import Restraint
-from chatpush.recommend.timing import Timing
+from chatpush.notify.deciding.experiments import HOLDOUT
+from chatpush.recommend.timing.outlook import Outlooks
+from chatpush.recommend.timing.restraint import Restraint
+from chatpush.recommend.timing.timing import Timing
+from chatpush.recommend.words.copies import Copies
+from chatpush.recommend.words.forms import Filled, Forms, Schema
 from chatpush.store.database import Database
 from tests.recommend.world import World, delivery
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from chatpush.recommend import choosing
-from chatpush.recommend.choosing import choose, hold_out, quality
-from chatpush.recommend.collaborative import Collaborative, Settings, walk_of
-from chatpush.recommend.ease import ease
-from chatpush.recommend.learned import learn
+from chatpush.recommend.rankers.collaborative import Collaborative, Settings, walk_of
+from chatpush.recommend.rankers.ease import ease
+from chatpush.recommend.training import choosing
+from chatpush.recommend.training.choosing import choose, hold_out, quality
+from chatpush.recommend.training.learned import learn
 from tests.recommend import retail
 from tests.recommend.crowds import crowd
 

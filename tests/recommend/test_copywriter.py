@@ -12,15 +12,15 @@ import pytest
 from chatpush.account.metering import Meter
 from chatpush.domain import DEFAULT_TENANT, Item, ItemId, Pick, Reason, TenantId
 from chatpush.errors import InvalidInput, WriterUnavailable
-from chatpush.recommend import forms as forms_module
-from chatpush.recommend.copies import TEMPLATE, WRITTEN, Copies
-from chatpush.recommend.copywriter import Copywriter
-from chatpush.recommend.forms import Filled, Forms, Schema
-from chatpush.recommend.slots import Brand, Slot, checked_slots
+from chatpush.recommend.words import forms as forms_module
+from chatpush.recommend.words.copies import TEMPLATE, WRITTEN, Copies
+from chatpush.recommend.words.copywriter import Copywriter
+from chatpush.recommend.words.forms import Filled, Forms, Schema
+from chatpush.recommend.words.slots import Brand, Slot, checked_slots
 from chatpush.store.database import Database
-from chatpush.support.budget import Budget
-from chatpush.support.forms import FormFiller
-from chatpush.support.writer import Writer
+from chatpush.support.model.budget import Budget
+from chatpush.support.model.forms import FormFiller
+from chatpush.support.model.writer import Writer
 from chatpush.writer_settings import Writer as WriterSettings
 from tests.clocks import StillClock
 from tests.support.scripted_model import Cut, Refuse, ScriptedModel, Stall, call, chunk, scripted_model, text

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from chatpush.recommend.engagement import engagement, habit, leave_alone, uplift
+from chatpush.recommend.timing.engagement import engagement, habit, leave_alone, uplift
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -8,10 +8,10 @@ import pytest
 
 from chatpush.domain import UserId
 from chatpush.errors import InvalidInput
-from chatpush.recommend.counterfactual import estimate, from_log
-from chatpush.recommend.evaluation import evaluate, interval, judged, picture, temporal_split
-from chatpush.recommend.exposures import Exposures
-from chatpush.recommend.footprints import PURCHASE, Footprints
+from chatpush.recommend.behaviour.exposures import Exposures
+from chatpush.recommend.training.counterfactual import estimate, from_log
+from chatpush.recommend.training.evaluation import evaluate, interval, judged, picture, temporal_split
+from chatpush.recommend.training.footprints import PURCHASE, Footprints
 from tests.recommend import retail
 from tests.recommend.crowds import crowd, prints
 from tests.recommend.world import World

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from chatpush.domain import Content, DeliveryId, ReceiptKind, TenantId, UserId
-from chatpush.notify.drafts import MessageDraft, Recipient
-from chatpush.recommend.copies import Copies
-from chatpush.recommend.feedback import Feedback
+from chatpush.notify.messages.drafts import MessageDraft, Recipient
+from chatpush.recommend.behaviour.feedback import Feedback
+from chatpush.recommend.words.copies import Copies
 from tests.notify.building import Room, build_room
 from tests.recommend.world import World
 

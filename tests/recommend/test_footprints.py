@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chatpush.recommend.footprints import top
+from chatpush.recommend.training.footprints import top
 
 
 @pytest.mark.parametrize("kind", ["uniform", "sparse", "ties", "one", "nothing"])

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from chatpush.domain import ItemId, TenantId, User, UserId, to_ms
-from chatpush.recommend.behaviour import RECENT_EVENTS
-from chatpush.recommend.footprints import Footprints
-from chatpush.recommend.walk import CROWDED, Walk
+from chatpush.recommend.behaviour.behaviour import RECENT_EVENTS
+from chatpush.recommend.rankers.walk import CROWDED, Walk
+from chatpush.recommend.training.footprints import Footprints
 from tests.recommend.world import World
 
 

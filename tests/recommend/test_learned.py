@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from chatpush.domain import ItemId
-from chatpush.recommend.choosing import Choice
-from chatpush.recommend.collaborative import Settings
-from chatpush.recommend.footprints import History
-from chatpush.recommend.learned import DamagedModel, Learned, learn, unpacked
+from chatpush.recommend.rankers.collaborative import Settings
+from chatpush.recommend.training.choosing import Choice
+from chatpush.recommend.training.footprints import History
+from chatpush.recommend.training.learned import DamagedModel, Learned, learn, unpacked
 from tests.recommend.crowds import crowd
 
 MIXED = Settings(spectral=0.5, directions=8, ease=0.5, penalty=30.0)
@@ -74,8 +74,8 @@ def test_the_narrowed_list_of_a_big_catalogue_is_the_whole_ones_head(monkeypatch
     settings = Settings(spectral=0.5, directions=90)
     model = learn(pairs, items, Choice(settings, 0.1, 0.1, 400)).model(pairs, items)
     whole = model.scores(taste(1, 2, 3))
-    monkeypatch.setattr("chatpush.recommend.collaborative.MANY_CELLS", 0)
-    monkeypatch.setattr("chatpush.recommend.collaborative.PROMISING", 200)
+    monkeypatch.setattr("chatpush.recommend.rankers.collaborative.MANY_CELLS", 0)
+    monkeypatch.setattr("chatpush.recommend.rankers.collaborative.PROMISING", 200)
     narrow = model.scores(taste(1, 2, 3))
     assert np.argsort(-narrow)[:20].tolist() == np.argsort(-whole)[:20].tolist()
     assert np.allclose(np.sort(narrow)[-20:], np.sort(whole)[-20:], atol=1e-3)

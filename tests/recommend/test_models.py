@@ -7,8 +7,8 @@ import pytest
 
 from chatpush.domain import TenantId, UserId
 from chatpush.errors import InvalidInput, NotFound
-from chatpush.recommend.learning import Learning
-from chatpush.recommend.models import Models
+from chatpush.recommend.training.learning import Learning
+from chatpush.recommend.training.models import Models
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from tests.clocks import StillClock

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from chatpush.domain import Event, UserId
-from chatpush.recommend.occasions import Occasions
+from chatpush.recommend.behaviour.occasions import Occasions
 from tests.recommend.world import PRICE, World
 
 

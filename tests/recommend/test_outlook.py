@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from chatpush.domain import TenantId, User, UserId, to_ms
-from chatpush.notify.experiments import HOLDOUT
-from chatpush.recommend.outlook import Outlooks
-from chatpush.recommend.restraint import SPARE, Restraint, kind
-from chatpush.recommend.timing import Timing
+from chatpush.notify.deciding.experiments import HOLDOUT
+from chatpush.recommend.timing.outlook import Outlooks
+from chatpush.recommend.timing.restraint import SPARE, Restraint, kind
+from chatpush.recommend.timing.timing import Timing
 from chatpush.store.database import Row
 from tests.recommend.world import World, delivery
 

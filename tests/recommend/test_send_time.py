@@ -5,7 +5,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from chatpush.recommend.responses import THOUGHT, UNKNOWN, Told, crowd_of, responses
+from chatpush.recommend.timing.responses import THOUGHT, UNKNOWN, Told, crowd_of, responses
 from tests.recommend.responders import people, simulate
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy import sparse
 
-from chatpush.recommend.footprints import History
-from chatpush.recommend.spectral import orthonormal, spectrum
+from chatpush.recommend.rankers.spectral import orthonormal, spectrum
+from chatpush.recommend.training.footprints import History
 from tests.recommend.crowds import crowd
 
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from chatpush.domain import QuietHours, TenantId, User, UserId, to_ms
-from chatpush.recommend.timing import Timing
+from chatpush.recommend.timing.timing import Timing
 from tests.recommend.world import World, delivery
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

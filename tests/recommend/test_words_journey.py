@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chatpush.domain import DEFAULT_TENANT, DeliveryId, ReceiptKind, UserId
-from chatpush.recommend.restraint import Restraint
+from chatpush.recommend.timing.restraint import Restraint
 from tests.serving import Served, serving
 from tests.support.scripted_model import ScriptedModel, call, scripted_model
 from tests.waiting import until

@@ -6,7 +6,7 @@ from typing import Any
 
 from chatpush.domain import Event, Item, ItemId, TenantId, User, UserId
 from chatpush.plugins.host import Plugins
-from chatpush.recommend.behaviour import Behaviour, event
+from chatpush.recommend.behaviour.behaviour import Behaviour, event
 from chatpush.recommend.catalogue import Catalogue
 from chatpush.recommend.recommender import Recommender
 from chatpush.store.database import Database, Row

@@ -7,14 +7,14 @@ from typing import Any
 from chatpush import bridges
 from chatpush.clock import Clock
 from chatpush.domain import TenantId, UserId
-from chatpush.notify.template_source import LocaleSource
-from chatpush.notify.users import UserChange
+from chatpush.notify.audience.users import UserChange
+from chatpush.notify.templates.template_source import LocaleSource
 from chatpush.plugins.host import Plugins
-from chatpush.recommend.behaviour import Behaviour
+from chatpush.recommend.behaviour.behaviour import Behaviour
 from chatpush.recommend.catalogue import Catalogue
-from chatpush.recommend.copywriter import Copywriter
 from chatpush.recommend.recommender import Recommender
-from chatpush.recommend.timing import Timing
+from chatpush.recommend.timing.timing import Timing
+from chatpush.recommend.words.copywriter import Copywriter
 from chatpush.schedule.campaigns import Campaigns
 from chatpush.schedule.drafting import Drafting
 from chatpush.schedule.dry_run import DryRuns

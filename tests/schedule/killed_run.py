@@ -10,7 +10,7 @@ from typing import Any
 
 from chatpush.clock import SystemClock
 from chatpush.domain import DEFAULT_TENANT, MessageId, TenantId
-from chatpush.notify.drafts import MessageDraft
+from chatpush.notify.messages.drafts import MessageDraft
 from chatpush.store.database import SqliteDatabase
 from chatpush.store.migrate import migrate
 from chatpush.store.vault import Vault

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from chatpush.domain import Event, Item, ItemId, TenantId, UserId
-from chatpush.recommend.behaviour import event
+from chatpush.recommend.behaviour.behaviour import event
 from chatpush.schedule.reactor import MOST_ATTEMPTS, Reactor
 from chatpush.store.database import Database
 from tests.clocks import StillClock

@@ -7,9 +7,9 @@ import pytest
 
 from chatpush.domain import Item, ItemId, MessageId, TenantId, UserId
 from chatpush.errors import Conflict, NotFound, Unavailable
-from chatpush.notify.drafts import MessageDraft
 from chatpush.notify.listing import Window
-from chatpush.recommend.behaviour import event
+from chatpush.notify.messages.drafts import MessageDraft
+from chatpush.recommend.behaviour.behaviour import event
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from tests.clocks import StillClock

@@ -23,19 +23,19 @@ from chatpush.plugins.host import Plugins
 from chatpush.settings import Support
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
-from chatpush.support.assistant import Assistant
-from chatpush.support.conversations import Conversations
-from chatpush.support.desk import Desk
-from chatpush.support.embedded import EmbeddedAssistant
-from chatpush.support.gate import Gate
-from chatpush.support.knowledge import Knowledge
+from chatpush.support.assistant.assistant import Assistant
+from chatpush.support.assistant.embedded import EmbeddedAssistant
+from chatpush.support.assistant.gate import Gate
+from chatpush.support.assistant.promises import Promises
+from chatpush.support.assistant.tools import Toolbox
+from chatpush.support.assistant.wishes import Wishes
+from chatpush.support.conversations.conversations import Conversations
+from chatpush.support.conversations.turns import Conversation
+from chatpush.support.knowledge.knowledge import Knowledge
+from chatpush.support.knowledge.reading import Draft
+from chatpush.support.people.desk import Desk
 from chatpush.support.ports import Described, Notice
-from chatpush.support.promises import Promises
-from chatpush.support.reading import Draft
-from chatpush.support.retrieval import Retrieval
-from chatpush.support.tools import Toolbox
-from chatpush.support.turns import Conversation
-from chatpush.support.wishes import Wishes
+from chatpush.support.retrieval.retrieval import Retrieval
 from chatpush.writer_settings import Writer as WriterSettings
 from tests.clocks import StillClock
 from tests.support.modelling import Modelling, build_modelling

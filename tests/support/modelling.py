@@ -2,23 +2,23 @@
 
 from dataclasses import dataclass
 
-from chatpush.notify.renderers import Renderers
+from chatpush.notify.templates.renderers import Renderers
 from chatpush.plugins.host import Plugins
 from chatpush.settings import Support
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
-from chatpush.support.answer_cache import AnswerCache
-from chatpush.support.budget import Budget
-from chatpush.support.conversations import Conversations
-from chatpush.support.embedded import EmbeddedAssistant
-from chatpush.support.memory import Memory
-from chatpush.support.model_tools import ModelTools
-from chatpush.support.modelled import ModelledAssistant, summarising
-from chatpush.support.prompts import Prompts
-from chatpush.support.redaction import Redaction
-from chatpush.support.retrieval import Retrieval
-from chatpush.support.tools import Toolbox
-from chatpush.support.writer import Writer
+from chatpush.support.assistant.embedded import EmbeddedAssistant
+from chatpush.support.assistant.tools import Toolbox
+from chatpush.support.conversations.conversations import Conversations
+from chatpush.support.model.answer_cache import AnswerCache
+from chatpush.support.model.budget import Budget
+from chatpush.support.model.memory import Memory
+from chatpush.support.model.model_tools import ModelTools
+from chatpush.support.model.modelled import ModelledAssistant, summarising
+from chatpush.support.model.prompts import Prompts
+from chatpush.support.model.redaction import Redaction
+from chatpush.support.model.writer import Writer
+from chatpush.support.retrieval.retrieval import Retrieval
 from chatpush.writer_settings import Writer as WriterSettings
 from tests.clocks import StillClock
 

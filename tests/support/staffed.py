@@ -6,14 +6,14 @@ from typing import Any
 
 from chatpush.clock import Clock
 from chatpush.domain import TenantId, UserId
-from chatpush.notify.renderers import Renderers
-from chatpush.notify.users import Users
+from chatpush.notify.audience.users import Users
+from chatpush.notify.templates.renderers import Renderers
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
-from chatpush.support.conversations import Conversations
+from chatpush.support.assistant.promises import Promises
+from chatpush.support.conversations.conversations import Conversations
+from chatpush.support.people.staffing import Staff, build_staff
 from chatpush.support.ports import Letter, Publisher
-from chatpush.support.promises import Promises
-from chatpush.support.staffing import Staff, build_staff
 
 
 @dataclass

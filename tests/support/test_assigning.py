@@ -7,8 +7,8 @@ import pytest
 from chatpush.domain import DEFAULT_TENANT, ConversationState, UserId
 from chatpush.errors import InvalidInput, NotFound
 from chatpush.store.database import Database
-from chatpush.support.assigning import GONE_AFTER, console_user
-from chatpush.support.teams import Agent, Assignment, Team, TeamDraft
+from chatpush.support.people.assigning import GONE_AFTER, console_user
+from chatpush.support.people.teams import Agent, Assignment, Team, TeamDraft
 from tests.clocks import StillClock
 from tests.support.house import ADA, BOB, House
 

@@ -16,11 +16,11 @@ from chatpush.domain import DEFAULT_TENANT, Identity
 from chatpush.plugins.contracts import ToolResult
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
-from chatpush.support.grounding import letters
+from chatpush.support.assistant.grounding import letters
+from chatpush.support.assistant.promises import Promises
+from chatpush.support.knowledge.reading import Draft
+from chatpush.support.model.prompts import prompts_directory
 from chatpush.support.ports import Described
-from chatpush.support.promises import Promises
-from chatpush.support.prompts import prompts_directory
-from chatpush.support.reading import Draft
 from chatpush.writer_settings import Writer as WriterSettings
 from tests.clocks import StillClock
 from tests.support.attacks import ATTACKS, EVIL, FABRICATED, RULES, Attack

@@ -6,8 +6,8 @@ from chatpush.domain import DEFAULT_TENANT, ConversationId, Speaker, TenantId, T
 from chatpush.errors import Conflict, NotFound
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
-from chatpush.support.candidates import Candidates, answered
-from chatpush.support.erasure import erasing
+from chatpush.support.conversations.erasure import erasing
+from chatpush.support.knowledge.candidates import Candidates, answered
 from tests.clocks import StillClock
 from tests.support.house import ADA, House, build
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from chatpush.support.asking import ask, open_shelf
-from chatpush.support.datasets import chinese
-from chatpush.support.evaluation import report
+from chatpush.support.assistant.asking import ask, open_shelf
+from chatpush.support.judging.datasets import chinese
+from chatpush.support.judging.evaluation import report
 
 DATA = Path(__file__).parent / "data" / "chinese-questions.tsv"
 

@@ -9,9 +9,9 @@ import pytest
 from chatpush.domain import DEFAULT_TENANT
 from chatpush.errors import WriterUnavailable
 from chatpush.store.database import Database
-from chatpush.support.budget import Budget
-from chatpush.support.writer import Writer
-from chatpush.support.written import Finished
+from chatpush.support.model.budget import Budget
+from chatpush.support.model.writer import Writer
+from chatpush.support.model.written import Finished
 from chatpush.writer_settings import Writer as WriterSettings
 from tests.clocks import StillClock
 from tests.support.house import ADA

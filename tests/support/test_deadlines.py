@@ -6,7 +6,7 @@ import pytest
 
 from chatpush.domain import DEFAULT_TENANT, ConversationState
 from chatpush.store.database import Database
-from chatpush.support.teams import Targets, TeamDraft
+from chatpush.support.people.teams import Targets, TeamDraft
 from tests.clocks import StillClock
 from tests.support.house import ADA, BOB, House, delivered
 

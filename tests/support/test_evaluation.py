@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from chatpush.cli.support import support
 from chatpush.errors import InvalidKnowledge
-from chatpush.support.datasets import questions, task
-from chatpush.support.evaluation import Asked, Judged, picture, report
+from chatpush.support.judging.datasets import questions, task
+from chatpush.support.judging.evaluation import Asked, Judged, picture, report
 
 KNOWN, STRANGE = Asked("q", ("a",)), Asked("s", ())
 JUDGED = [

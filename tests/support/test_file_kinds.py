@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatpush.errors import InvalidInput
-from chatpush.support.attachments import clean
-from chatpush.support.file_kinds import goes_by, kind_of
+from chatpush.support.conversations.attachments import clean
+from chatpush.support.conversations.file_kinds import goes_by, kind_of
 from tests.support.files import GIF, JPEG, PNG, TEXT, WEBP, WHOLE, png
 
 MOST = 1_000_000

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatpush.support.grounding import Grounding, Unfounded, cite
+from chatpush.support.assistant.grounding import Grounding, Unfounded, cite
 
 
 def feed(text: str, size: int, known: str = "", urls: tuple[str, ...] = (), sources: int = 0) -> str:

@@ -9,14 +9,14 @@ import pytest
 from chatpush.domain import DEFAULT_TENANT
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
-from chatpush.support.head import MIN_EXAMPLES, Example, Head, enough
-from chatpush.support.head_features import Features, han_terms, word_terms
-from chatpush.support.head_starting import in_a_process
-from chatpush.support.head_training import threshold, train
-from chatpush.support.heads import Heads
-from chatpush.support.knowledge import Knowledge
-from chatpush.support.reading import Draft
-from chatpush.support.retrieval import Retrieval
+from chatpush.support.knowledge.knowledge import Knowledge
+from chatpush.support.knowledge.reading import Draft
+from chatpush.support.retrieval.head import MIN_EXAMPLES, Example, Head, enough
+from chatpush.support.retrieval.head_features import Features, han_terms, word_terms
+from chatpush.support.retrieval.head_starting import in_a_process
+from chatpush.support.retrieval.head_training import threshold, train
+from chatpush.support.retrieval.heads import Heads
+from chatpush.support.retrieval.retrieval import Retrieval
 from tests.clocks import StillClock
 
 EXAMPLES = {

@@ -20,11 +20,11 @@ from chatpush.domain import DEFAULT_TENANT
 from chatpush.errors import Conflict, Forbidden, InvalidInput, InvalidKnowledge, NotFound, Unavailable
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
-from chatpush.support.crawling import Limits, article_id
-from chatpush.support.imports import Import, Imports
-from chatpush.support.knowledge import Knowledge
-from chatpush.support.reading import Draft, split, tokens_in
-from chatpush.support.reading_pdf import pdf_of
+from chatpush.support.knowledge.crawling import Limits, article_id
+from chatpush.support.knowledge.imports import Import, Imports
+from chatpush.support.knowledge.knowledge import Knowledge
+from chatpush.support.knowledge.reading import Draft, split, tokens_in
+from chatpush.support.knowledge.reading_pdf import pdf_of
 from chatpush.web.api import knowledge as knowledge_api
 from chatpush.web.api import knowledge_imports
 from tests.clocks import StillClock

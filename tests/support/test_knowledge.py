@@ -10,9 +10,9 @@ from chatpush.domain import DEFAULT_TENANT, TenantId
 from chatpush.errors import InvalidKnowledge, NotFound
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
-from chatpush.support.knowledge import Knowledge
-from chatpush.support.reading import Draft
-from chatpush.support.retrieval import Retrieval
+from chatpush.support.knowledge.knowledge import Knowledge
+from chatpush.support.knowledge.reading import Draft
+from chatpush.support.retrieval.retrieval import Retrieval
 from tests.clocks import StillClock
 from tests.support.house import ARTICLES
 

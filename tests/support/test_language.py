@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatpush.support.language import detect, pick
+from chatpush.support.retrieval.language import detect, pick
 
 
 @pytest.mark.parametrize(

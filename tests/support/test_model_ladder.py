@@ -11,8 +11,8 @@ from chatpush.domain import DEFAULT_TENANT, ConversationState, Speaker
 from chatpush.errors import InvalidInput, NotFound
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
-from chatpush.support.answer_cache import is_impersonal, normalised
-from chatpush.support.reading import Draft
+from chatpush.support.knowledge.reading import Draft
+from chatpush.support.model.answer_cache import is_impersonal, normalised
 from chatpush.writer_settings import ModelPrice
 from chatpush.writer_settings import Writer as WriterSettings
 from tests.clocks import StillClock

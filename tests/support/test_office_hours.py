@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatpush.errors import InvalidInput
-from chatpush.support.office_hours import OfficeHours, office_hours
+from chatpush.support.people.office_hours import OfficeHours, office_hours
 
 LONDON = office_hours(
     {

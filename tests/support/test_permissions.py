@@ -12,7 +12,7 @@ from chatpush.plugins.hooks import hook
 from chatpush.plugins.host import Plugins
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
-from chatpush.support.permissions import Risk, declared_only, question_before, risk_of
+from chatpush.support.assistant.permissions import Risk, declared_only, question_before, risk_of
 from chatpush.writer_settings import Writer as WriterSettings
 from tests.clocks import StillClock
 from tests.plugins.firstparty import load

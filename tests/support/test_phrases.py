@@ -4,7 +4,7 @@ import string
 
 import pytest
 
-from chatpush.support.phrases import (
+from chatpush.support.assistant.phrases import (
     WORDS,
     as_promise,
     is_no,

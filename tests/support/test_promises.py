@@ -8,7 +8,7 @@ from chatpush.domain import DEFAULT_TENANT, ConversationState, Event, EventId, P
 from chatpush.errors import NotFound
 from chatpush.plugins.contracts import Follow
 from chatpush.store.database import Database
-from chatpush.support.promises import fill, matches
+from chatpush.support.assistant.promises import fill, matches
 from tests.support.house import ADA, House, delivered
 from tests.waiting import until
 

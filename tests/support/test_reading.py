@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from chatpush.errors import InvalidKnowledge
-from chatpush.support.reading import MAX_BYTES, MAX_CHUNK_TOKENS, read_bytes, read_file, split, tokens_in
+from chatpush.support.knowledge.reading import (
+    MAX_BYTES,
+    MAX_CHUNK_TOKENS,
+    read_bytes,
+    read_file,
+    split,
+    tokens_in,
+)
 
 
 def write(directory: Path, name: str, content: bytes) -> Path:

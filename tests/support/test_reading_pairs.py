@@ -3,7 +3,7 @@
 import pytest
 
 from chatpush.errors import InvalidKnowledge
-from chatpush.support.reading_pairs import pairs_of
+from chatpush.support.knowledge.reading_pairs import pairs_of
 
 
 def test_rows_with_the_same_answer_are_one_article() -> None:

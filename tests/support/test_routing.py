@@ -5,8 +5,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatpush.support.routing import choose_agent, choose_team
-from chatpush.support.teams import Agent, Assignment, Team
+from chatpush.support.people.routing import choose_agent, choose_team
+from chatpush.support.people.teams import Agent, Assignment, Team
 from tests.clocks import StillClock
 
 NOW = StillClock().now()

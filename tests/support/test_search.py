@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from chatpush.domain import DEFAULT_TENANT, ConversationId, UserId
 from chatpush.errors import InvalidInput
 from chatpush.store.database import Database
-from chatpush.support.search import WORDS_PER_TURN, excerpt, query_words, search_words
+from chatpush.support.people.search import WORDS_PER_TURN, excerpt, query_words, search_words
 from tests.support.house import ADA, BOB, House
 
 

@@ -6,10 +6,10 @@ from chatpush.domain import DEFAULT_TENANT
 from chatpush.errors import InvalidKnowledge
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
-from chatpush.support.knowledge import Knowledge
-from chatpush.support.reading import Draft
-from chatpush.support.retrieval import Retrieval
-from chatpush.support.synonyms import Synonyms, parse
+from chatpush.support.knowledge.knowledge import Knowledge
+from chatpush.support.knowledge.reading import Draft
+from chatpush.support.retrieval.retrieval import Retrieval
+from chatpush.support.retrieval.synonyms import Synonyms, parse
 from tests.clocks import StillClock
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatpush.support.terms import terms, units
+from chatpush.support.retrieval.terms import terms, units
 
 
 def test_english_is_stemmed_and_has_grams() -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chatpush.support.toolcalls import ToolCalls
+from chatpush.support.model.toolcalls import ToolCalls
 
 
 def collect(*pieces: dict[str, Any]) -> list[tuple[str, str, Any]]:

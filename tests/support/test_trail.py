@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from chatpush.store.database import Database
-from chatpush.support.trail import KEPT, following, note, noted
+from chatpush.support.assistant.trail import KEPT, following, note, noted
 from tests.clocks import StillClock
 from tests.support.house import ADA, House
 

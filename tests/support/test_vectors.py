@@ -16,13 +16,13 @@ from chatpush.domain import DEFAULT_TENANT
 from chatpush.errors import InvalidSettings, WriterUnavailable
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
-from chatpush.support.budget import Budget
-from chatpush.support.embedding import EndpointEmbedder, LocalEmbedder
-from chatpush.support.knowledge import Knowledge
-from chatpush.support.minilm import MiniLm
-from chatpush.support.retrieval import Retrieval
-from chatpush.support.vectors import Vectors
-from chatpush.support.writer import Writer
+from chatpush.support.knowledge.knowledge import Knowledge
+from chatpush.support.model.budget import Budget
+from chatpush.support.model.writer import Writer
+from chatpush.support.retrieval.embedding import EndpointEmbedder, LocalEmbedder
+from chatpush.support.retrieval.minilm import MiniLm
+from chatpush.support.retrieval.retrieval import Retrieval
+from chatpush.support.retrieval.vectors import Vectors
 from chatpush.writer_settings import Writer as WriterSettings
 from tests.clocks import StillClock
 from tests.support.house import ARTICLES

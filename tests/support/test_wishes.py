@@ -7,14 +7,14 @@ import pytest
 
 from chatpush.bridges import OPEN_COMPLAINT, carry_out, hold_back
 from chatpush.domain import DEFAULT_TENANT, Category, ConversationState, Item, ItemId, TenantId, UserId
-from chatpush.notify.ruling import FEWER, Rules, facts_of
-from chatpush.notify.users import UserChange, Users
-from chatpush.recommend.behaviour import Behaviour
-from chatpush.recommend.blend import forbidden
+from chatpush.notify.audience.users import UserChange, Users
+from chatpush.notify.deciding.ruling import FEWER, Rules, facts_of
+from chatpush.recommend.behaviour.behaviour import Behaviour
+from chatpush.recommend.rankers.blend import forbidden
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
+from chatpush.support.assistant.wishes import Wish, Wishes, WishKind, complains, wish_in
 from chatpush.support.ports import Described
-from chatpush.support.wishes import Wish, Wishes, WishKind, complains, wish_in
 from tests.clocks import StillClock
 from tests.support.house import ADA, VISITOR, House, build
 

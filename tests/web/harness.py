@@ -8,8 +8,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from chatpush.domain import DEFAULT_TENANT, Identity, IdentityKind, Role, UserId
 from chatpush.settings import Settings
-from chatpush.web.operations import Operations
-from chatpush.web.server import build
+from chatpush.web.http.operations import Operations
+from chatpush.web.http.server import build
 
 Client = TestClient[web.Request, web.Application]
 KEY = Identity(DEFAULT_TENANT, IdentityKind.KEY, "key_test", frozenset({"*"}))

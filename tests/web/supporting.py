@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from chatpush.clock import Clock
 from chatpush.domain import Identity
 from chatpush.settings import Settings
-from chatpush.support.assistant import Assistant
-from chatpush.support.conversations import Conversations
-from chatpush.support.knowledge import Knowledge
-from chatpush.support.promises import Promises
-from chatpush.support.retrieval import Retrieval
+from chatpush.support.assistant.assistant import Assistant
+from chatpush.support.assistant.promises import Promises
+from chatpush.support.conversations.conversations import Conversations
+from chatpush.support.knowledge.knowledge import Knowledge
+from chatpush.support.retrieval.retrieval import Retrieval
 from chatpush.web.api import conversations, desk, knowledge, my_conversations, teams
 from tests.support.house import House
 from tests.web.harness import KEY, Client, serve

@@ -8,8 +8,8 @@ import pytest
 
 from chatpush.domain import Content, TenantId, UserId
 from chatpush.errors import InvalidInput, PluginFailed, Unavailable
-from chatpush.notify import dynamic_audiences
-from chatpush.notify.dynamic_audiences import DynamicAudiences
+from chatpush.notify.audience import dynamic_audiences
+from chatpush.notify.audience.dynamic_audiences import DynamicAudiences
 from chatpush.plugins.hooks import hook
 from chatpush.plugins.host import Plugins
 from chatpush.store.database import Database

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from chatpush.web.operations import Operation
-from chatpush.web.server import DECLARED
+from chatpush.web.http.operations import Operation
+from chatpush.web.http.server import DECLARED
 from tests.serving import Served, serving
 
 STRANGE: list[Any] = [

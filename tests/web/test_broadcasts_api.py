@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chatpush.domain import TenantId, UserId
-from chatpush.notify.ruling import Rules
+from chatpush.notify.deciding.ruling import Rules
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from tests.clocks import StillClock

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chatpush.domain import TenantId, UserId, to_ms
-from chatpush.recommend.behaviour import event
+from chatpush.recommend.behaviour.behaviour import event
 from chatpush.schedule.runs import Runs
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault

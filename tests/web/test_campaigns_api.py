@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chatpush.notify.dynamic_audiences import DynamicAudiences
+from chatpush.notify.audience.dynamic_audiences import DynamicAudiences
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from tests.clocks import StillClock

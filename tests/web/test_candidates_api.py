@@ -4,7 +4,7 @@ from chatpush.domain import DEFAULT_TENANT
 from chatpush.settings import Settings
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
-from chatpush.support.candidates import Candidates
+from chatpush.support.knowledge.candidates import Candidates
 from chatpush.web.api import candidates as api
 from tests.clocks import StillClock
 from tests.support.house import build

@@ -7,7 +7,7 @@ import pytest
 from chatpush.errors import TooMany
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
-from chatpush.web.rates import Rates
+from chatpush.web.http.rates import Rates
 from tests.clocks import StillClock
 from tests.web.harness import KEY, NOBODY, user
 from tests.web.notifying import notifying, problem

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chatpush.domain import DEFAULT_TENANT, Role, UserId
-from chatpush.notify.users import UserChange
+from chatpush.notify.audience.users import UserChange
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from tests.clocks import StillClock

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chatpush.domain import TenantId
-from chatpush.notify.template_source import LocaleSource
+from chatpush.notify.templates.template_source import LocaleSource
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from tests.clocks import StillClock

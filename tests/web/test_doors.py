@@ -14,9 +14,9 @@ import pytest
 
 from chatpush.account.keys import SCOPES
 from chatpush.domain import DEFAULT_TENANT, Identity, IdentityKind, Role
-from chatpush.web.identify import CSRF_HEADER, SESSION_COOKIE
-from chatpush.web.operations import Operation
-from chatpush.web.server import DECLARED
+from chatpush.web.http.identify import CSRF_HEADER, SESSION_COOKIE
+from chatpush.web.http.operations import Operation
+from chatpush.web.http.server import DECLARED
 from tests.serving import EMAIL, PASSWORD, Served, serving
 
 REFUSED = {401, 403}

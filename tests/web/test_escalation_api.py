@@ -10,7 +10,7 @@ import pytest
 from chatpush.channel_settings import ChannelLimit
 from chatpush.domain import OutgoingMessage
 from chatpush.errors import InvalidSettings, NotFound, Unavailable
-from chatpush.notify.away import Away
+from chatpush.notify.sending.away import Away
 from chatpush.plugins.contracts import Sent
 from chatpush.plugins.hooks import hook
 from chatpush.plugins.host import Plugins

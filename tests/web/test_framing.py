@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from chatpush.web.framing import (
+from chatpush.web.transports.framing import (
     BINARY,
     CLOSE,
     PING,

@@ -13,9 +13,11 @@ from aiohttp import web
 from chatpush.clock import SystemClock
 from chatpush.domain import DEFAULT_TENANT, Identity, IdentityKind, TenantId, UserId
 from chatpush.errors import Unauthenticated
-from chatpush.web import poll, server, server_api, websocket
-from chatpush.web.front import FrontSite, parse
-from chatpush.web.hot import HotRequests
+from chatpush.web.http import server
+from chatpush.web.realtime_api import server_api
+from chatpush.web.transports import poll, websocket
+from chatpush.web.transports.front import FrontSite, parse
+from chatpush.web.transports.hot import HotRequests
 from tests.realtime.node import API_KEY, RealtimeNode, realtime_node
 from tests.serving import serving
 from tests.waiting import until

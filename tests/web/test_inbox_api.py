@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chatpush.domain import Content, TenantId, UserId
-from chatpush.notify.drafts import MessageDraft, Recipient
+from chatpush.notify.messages.drafts import MessageDraft, Recipient
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from tests.clocks import StillClock

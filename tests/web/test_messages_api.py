@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from chatpush.domain import TenantId, UserId
-from chatpush.notify.template_source import LocaleSource
-from chatpush.notify.users import UserChange
+from chatpush.notify.audience.users import UserChange
+from chatpush.notify.templates.template_source import LocaleSource
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from tests.clocks import StillClock

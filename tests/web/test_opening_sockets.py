@@ -10,7 +10,7 @@ from aiohttp import ClientSession, WSServerHandshakeError
 
 from chatpush.clock import SystemClock
 from chatpush.domain import DEFAULT_TENANT
-from chatpush.web.websocket import accepted
+from chatpush.web.transports.websocket import accepted
 from tests.realtime.node import RealtimeNode, realtime_node
 from tests.waiting import until
 from tests.web.test_front import ORIGIN, listening
@@ -27,7 +27,7 @@ async def node(tmp_path: Path) -> AsyncIterator[RealtimeNode]:
 @pytest.mark.parametrize("protobuf", [False, True])
 @pytest.mark.parametrize("query", ["", "?key=pk_good"])
 async def test_a_socket_is_opened_and_served(node: RealtimeNode, query: str, protobuf: bool) -> None:
-    protocols = ("centrifuge-protobuf",) if protobuf else ()
+    protocols = ["centrifuge-protobuf"] if protobuf else []
     async with listening(node) as port, ClientSession() as http:
         url = f"ws://127.0.0.1:{port}/connection/websocket{query}"
         async with http.ws_connect(url, protocols=protocols, headers={"Origin": ORIGIN}) as socket:

@@ -7,9 +7,9 @@ from chatpush.domain import Role
 from chatpush.errors import NotFound, TooMany
 from chatpush.settings import Settings
 from chatpush.store.database import Database
-from chatpush.web.doors import Door
-from chatpush.web.idempotency import Replies
-from chatpush.web.operations import Body, Call, Operations, Page, PageQuery
+from chatpush.web.http.doors import Door
+from chatpush.web.http.idempotency import Replies
+from chatpush.web.http.operations import Body, Call, Operations, Page, PageQuery
 from tests.web.harness import NOBODY, person, serve, user
 
 routes = Operations("things")

@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 
 from chatpush.domain import DEFAULT_TENANT, UserId, to_ms
-from chatpush.notify.users import Users
-from chatpush.recommend.copies import Copies
-from chatpush.recommend.outlook import Outlooks
-from chatpush.recommend.restraint import Restraint
-from chatpush.recommend.timing import Timing
+from chatpush.notify.audience.users import Users
+from chatpush.recommend.timing.outlook import Outlooks
+from chatpush.recommend.timing.restraint import Restraint
+from chatpush.recommend.timing.timing import Timing
+from chatpush.recommend.words.copies import Copies
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from chatpush.web.api.recommendations import routes

@@ -4,10 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 from chatpush.domain import Category, TenantId, UserId
-from chatpush.notify.policy import Cap
-from chatpush.notify.ruling import Rules
-from chatpush.notify.template_source import LocaleSource
-from chatpush.notify.users import UserChange
+from chatpush.notify.audience.users import UserChange
+from chatpush.notify.deciding.policy import Cap
+from chatpush.notify.deciding.ruling import Rules
+from chatpush.notify.templates.template_source import LocaleSource
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from tests.clocks import StillClock

@@ -13,7 +13,7 @@ import pytest
 
 from chatpush.clock import SystemClock
 from chatpush.domain import DEFAULT_TENANT, UserId
-from chatpush.realtime.polling import Polling
+from chatpush.realtime.polls.polling import Polling
 from tests.clocks import StillClock
 from tests.realtime.node import SECRET, RealtimeNode, realtime_node
 from tests.waiting import until
@@ -269,7 +269,7 @@ async def test_a_newer_poll_elsewhere_ends_a_known_one(node: RealtimeNode, known
 async def test_who_does_not_come_again_is_let_go(
     node: RealtimeNode, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatpush.realtime.polling.REST_SECONDS", 0.01)
+    monkeypatch.setattr("chatpush.realtime.polls.polling.REST_SECONDS", 0.01)
     monkeypatch.setattr("chatpush.realtime.registry.POLL_GRACE_SECONDS", -1.0)
     client = await regular(node, line)
     client.send()

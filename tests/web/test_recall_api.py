@@ -111,7 +111,7 @@ async def test_many_users_are_done_page_by_page(
     tenant: TenantId,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("chatpush.notify.recall.PAGE", 2)
+    monkeypatch.setattr("chatpush.notify.messages.recall.PAGE", 2)
     async with notifying(database, vault, still_clock) as (client, room):
         names = [f"u{number}" for number in range(5)]
         message = await send(client, *names)

@@ -15,7 +15,7 @@ import pytest
 from chatpush.clock import SystemClock
 from chatpush.domain import DEFAULT_TENANT
 from chatpush.realtime.heartbeat import TIDY_FROM
-from chatpush.web.sockets import Socket
+from chatpush.web.transports.sockets import Socket
 from tests.realtime.node import RealtimeNode, realtime_node, serving
 from tests.waiting import until
 from tests.web.test_framing import sent

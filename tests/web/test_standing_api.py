@@ -9,8 +9,8 @@ import pytest
 from chatpush.domain import DEFAULT_TENANT
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
-from chatpush.support.office_hours import OfficeHours
-from chatpush.support.teams import Agent, TeamDraft
+from chatpush.support.people.office_hours import OfficeHours
+from chatpush.support.people.teams import Agent, TeamDraft
 from tests.clocks import StillClock
 from tests.support.house import ADA, BOB, House, build
 from tests.web.harness import KEY, Client

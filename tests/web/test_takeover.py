@@ -14,7 +14,8 @@ from websockets.asyncio.client import connect
 
 from chatpush.clock import SystemClock
 from chatpush.domain import DEFAULT_TENANT, Identity, IdentityKind, TenantId
-from chatpush.web import server, takeover, websocket
+from chatpush.web.http import server
+from chatpush.web.transports import takeover, websocket
 from tests.realtime.node import RealtimeNode, realtime_node, serving
 from tests.waiting import until
 
@@ -28,7 +29,7 @@ async def node(tmp_path: Path) -> AsyncIterator[RealtimeNode]:
 def test_this_aiohttp_has_the_parts_we_lean_on() -> None:
     assert takeover.MISSING == (), (
         f"aiohttp {aiohttp.__version__} has no {', '.join(takeover.MISSING)} in web_protocol.RequestHandler: "
-        "WebSockets fall back to aiohttp's own until chatpush/web/takeover.py is adapted"
+        "WebSockets fall back to aiohttp's own until chatpush/web/transports/takeover.py is adapted"
     )
 
 

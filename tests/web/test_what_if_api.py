@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from chatpush.domain import Category, Content, TenantId, UserId
-from chatpush.notify.drafts import MessageDraft, Recipient
-from chatpush.notify.users import UserChange
-from chatpush.recommend.behaviour import event
+from chatpush.notify.audience.users import UserChange
+from chatpush.notify.messages.drafts import MessageDraft, Recipient
+from chatpush.recommend.behaviour.behaviour import event
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from tests.clocks import StillClock

@@ -3,10 +3,10 @@
 from pydantic import BaseModel, Field
 
 from chatpush.domain import Category, Role
-from chatpush.notify.users import checked_locale
-from chatpush.recommend.advice import Advice, Adviser
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations
+from chatpush.notify.audience.users import checked_locale
+from chatpush.recommend.analysis.advice import Advice, Adviser
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations
 
 routes = Operations("analysis")
 

@@ -13,12 +13,12 @@ from pydantic import BaseModel, Field
 
 from chatpush.domain import ConversationId, Role
 from chatpush.errors import InvalidInput, TooLarge
-from chatpush.support.attachments import Attachments
-from chatpush.support.conversations import Conversations
-from chatpush.support.turns import Conversation
+from chatpush.support.conversations.attachments import Attachments
+from chatpush.support.conversations.conversations import Conversations
+from chatpush.support.conversations.turns import Conversation
 from chatpush.web.api.my_conversations import own_conversation
-from chatpush.web.doors import Door
-from chatpush.web.operations import Call, Operations, Query
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Call, Operations, Query
 
 routes = Operations("attachments")
 MINE = Door(user=True)

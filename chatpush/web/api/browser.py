@@ -8,14 +8,14 @@ from pydantic import BaseModel, Field
 from chatpush.channels.built_in import BuiltInChannels
 from chatpush.domain import DEFAULT_LOCALE, VISITOR_PREFIX, UserId, new_id
 from chatpush.errors import Forbidden, Unauthenticated
-from chatpush.notify.users import UserChange, Users
+from chatpush.notify.audience.users import UserChange, Users
 from chatpush.realtime.hub import Hub
-from chatpush.realtime.tokens import Tokens
+from chatpush.realtime.identity.tokens import Tokens
 from chatpush.settings import Settings
-from chatpush.support.joining import Joining
-from chatpush.web.addresses import Throttle, address_of
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations
+from chatpush.support.conversations.joining import Joining
+from chatpush.web.http.addresses import Throttle, address_of
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations
 
 VISITOR_LIFE = timedelta(days=30)
 routes = Operations("browser")

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, JsonValue, StrictBool, StrictInt
 
 from chatpush.web.api.message_bodies import ActionIn, DigestIn, VariantIn
-from chatpush.web.operations import Body
+from chatpush.web.http.operations import Body
 
 
 class TriggerIn(Body):

@@ -14,8 +14,8 @@ from chatpush.schedule.results import (
     HoldoutResult,
     VariantResult,
 )
-from chatpush.web.doors import Door
-from chatpush.web.operations import Call, Operations, Query
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Call, Operations, Query
 
 routes = Operations("campaigns")
 READERS = Door(scope="campaigns:write", role=Role.VIEWER)

@@ -8,8 +8,8 @@ from chatpush.domain import Role, iso
 from chatpush.errors import NotFound
 from chatpush.notify.listing import Window
 from chatpush.schedule.runs import Run, Runs
-from chatpush.web.doors import Door
-from chatpush.web.operations import Call, Operations, PageQuery
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Call, Operations, PageQuery
 
 routes = Operations("campaigns")
 READERS = Door(scope="campaigns:write", role=Role.VIEWER)

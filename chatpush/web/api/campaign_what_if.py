@@ -10,8 +10,8 @@ from chatpush.domain import Role, iso
 from chatpush.schedule.campaigns import Campaigns
 from chatpush.schedule.what_if import MOST_USERS, Answer, Question, WhatIf
 from chatpush.web.api.campaign_bodies import CampaignIn
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations
 
 routes = Operations("campaigns")
 READERS = Door(scope="campaigns:write", role=Role.EDITOR)

@@ -8,16 +8,16 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, Field, TypeAdapter, model_serializer
 
 from chatpush.domain import Role, iso
+from chatpush.notify.audience.users import checked_user
 from chatpush.notify.listing import Window
-from chatpush.notify.users import checked_user
 from chatpush.schedule import presets
 from chatpush.schedule.campaigns import Campaign, Campaigns
 from chatpush.schedule.dry_run import MOST_SAMPLES, DryRuns
 from chatpush.schedule.runs import Runs
 from chatpush.web.api.campaign_bodies import CampaignIn
 from chatpush.web.api.campaign_runs import RunOut, run_out
-from chatpush.web.doors import Door
-from chatpush.web.operations import Call, Operations, PageQuery, Query
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Call, Operations, PageQuery, Query
 
 routes = Operations("campaigns")
 READERS = Door(scope="campaigns:write", role=Role.VIEWER)

@@ -5,10 +5,10 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from chatpush.domain import Role, iso
-from chatpush.support.candidates import Candidate, Candidates
-from chatpush.support.knowledge import MAX_ID
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations
+from chatpush.support.knowledge.candidates import Candidate, Candidates
+from chatpush.support.knowledge.knowledge import MAX_ID
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations
 
 routes = Operations("knowledge")
 DECIDE = Door(scope="knowledge:write", role=Role.EDITOR)

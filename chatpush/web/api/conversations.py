@@ -6,13 +6,13 @@ from pydantic import BaseModel, Field
 
 from chatpush.domain import ConversationId, ConversationState, IdentityKind, Role, Speaker, iso
 from chatpush.errors import InvalidInput
-from chatpush.support.conversations import Conversations
-from chatpush.support.desk import MAX_REPLY_CHARS, Desk
-from chatpush.support.labels import Labels
-from chatpush.support.standing import Standings
-from chatpush.support.turns import Conversation, turn_payload
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations, PageQuery
+from chatpush.support.conversations.conversations import Conversations
+from chatpush.support.conversations.turns import Conversation, turn_payload
+from chatpush.support.people.desk import MAX_REPLY_CHARS, Desk
+from chatpush.support.people.labels import Labels
+from chatpush.support.people.standing import Standings
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations, PageQuery
 
 routes = Operations("conversations")
 READ = Door(scope="conversations:read", role=Role.AGENT)

@@ -3,10 +3,10 @@
 from pydantic import BaseModel, Field
 
 from chatpush.domain import Role, iso
-from chatpush.notify.dead_letters import DeadLetter, DeadLetters
 from chatpush.notify.listing import Window
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations, PageQuery
+from chatpush.notify.sending.dead_letters import DeadLetter, DeadLetters
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations, PageQuery
 
 routes = Operations("dead letters")
 READERS = Door(scope="messages:read", role=Role.VIEWER)

@@ -6,14 +6,14 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from chatpush.domain import DeliveryId, Role, iso
-from chatpush.notify.explaining import Explaining
+from chatpush.notify.audience.users import CHOOSABLE
 from chatpush.notify.listing import Window
-from chatpush.notify.messages import Messages
-from chatpush.notify.reporting import MOMENTS, DeliveryReport
-from chatpush.notify.trace import Trace, TraceEntry
-from chatpush.notify.users import CHOOSABLE
-from chatpush.web.doors import Door
-from chatpush.web.operations import Call, Operations, PageQuery, Query
+from chatpush.notify.messages.messages import Messages
+from chatpush.notify.reading.explaining import Explaining
+from chatpush.notify.reading.trace import Trace, TraceEntry
+from chatpush.notify.reporting.reporting import MOMENTS, DeliveryReport
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Call, Operations, PageQuery, Query
 
 routes = Operations("deliveries")
 READERS = Door(scope="messages:read", role=Role.VIEWER)

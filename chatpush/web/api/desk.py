@@ -5,14 +5,14 @@ from typing import ClassVar
 from pydantic import BaseModel, Field
 
 from chatpush.domain import ConversationId, Role, iso
-from chatpush.support import notes
-from chatpush.support.canned import LONGEST, CannedAnswers
-from chatpush.support.desk import Desk
-from chatpush.support.labels import LONGEST_SUBJECT, MOST_TAGS, Labels
-from chatpush.support.letters import LONGEST_ADDRESS
-from chatpush.support.merging import Merging
-from chatpush.support.notes import Note, Notes
-from chatpush.support.search import LONGEST_QUERY, MOST, ConversationSearch
+from chatpush.support.people import notes
+from chatpush.support.people.canned import LONGEST, CannedAnswers
+from chatpush.support.people.desk import Desk
+from chatpush.support.people.labels import LONGEST_SUBJECT, MOST_TAGS, Labels
+from chatpush.support.people.letters import LONGEST_ADDRESS
+from chatpush.support.people.merging import Merging
+from chatpush.support.people.notes import Note, Notes
+from chatpush.support.people.search import LONGEST_QUERY, MOST, ConversationSearch
 from chatpush.web.api.conversations import (
     READ,
     WRITE,
@@ -22,8 +22,8 @@ from chatpush.web.api.conversations import (
     found_in,
     shown,
 )
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations
 
 routes = Operations("conversations")
 EDIT = Door(scope="conversations:write", role=Role.EDITOR)

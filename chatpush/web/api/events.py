@@ -7,10 +7,10 @@ from pydantic import AwareDatetime, BaseModel, Field, JsonValue
 from chatpush.clock import Clock
 from chatpush.domain import Event, ItemId, Role, TenantId, UserId
 from chatpush.errors import InvalidInput
-from chatpush.notify.users import Users, checked_user
-from chatpush.recommend.behaviour import Behaviour, event
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations
+from chatpush.notify.audience.users import Users, checked_user
+from chatpush.recommend.behaviour.behaviour import Behaviour, event
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations
 
 routes = Operations("events")
 BATCH = 1000

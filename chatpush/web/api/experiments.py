@@ -5,10 +5,10 @@ from dataclasses import asdict
 from pydantic import BaseModel, Field
 
 from chatpush.domain import MessageId, Role
-from chatpush.notify.experiments import Experiments
-from chatpush.notify.messages import Messages
-from chatpush.web.doors import Door
-from chatpush.web.operations import Call, Operations
+from chatpush.notify.deciding.experiments import Experiments
+from chatpush.notify.messages.messages import Messages
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Call, Operations
 
 routes = Operations("experiments")
 READERS = Door(scope="messages:read", role=Role.VIEWER)

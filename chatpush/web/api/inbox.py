@@ -7,14 +7,14 @@ from pydantic import BaseModel, Field
 
 from chatpush.domain import Category, DeliveryId, ReceiptKind, TenantId, UserId
 from chatpush.errors import InvalidInput
-from chatpush.notify.broadcasts import Broadcasts
-from chatpush.notify.inbox import Filter, Inbox, Shelf
 from chatpush.notify.listing import Window
-from chatpush.notify.receipts import Receipts
-from chatpush.notify.shelving import Shelving
+from chatpush.notify.messages.broadcasts import Broadcasts
+from chatpush.notify.reading.inbox import Filter, Inbox, Shelf
+from chatpush.notify.reading.receipts import Receipts
+from chatpush.notify.reading.shelving import Shelving
 from chatpush.web.api.deliveries import WhyOut, WhyQuery, explained
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations, PageQuery
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations, PageQuery
 
 routes = Operations("inbox")
 USERS = Door(user=True)

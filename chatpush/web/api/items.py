@@ -7,10 +7,10 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, Field, JsonValue, field_validator, model_validator
 
 from chatpush.domain import Item, ItemId, Role, TenantId
-from chatpush.notify.users import checked_locale
+from chatpush.notify.audience.users import checked_locale
 from chatpush.recommend.catalogue import Catalogue
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations, Query
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations, Query
 
 routes = Operations("items")
 BATCH = 1000

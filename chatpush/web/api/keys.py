@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 
 from chatpush.account.keys import LONGEST_NAME, IssuedKey, Key, Keys
 from chatpush.domain import Role, iso
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations
 
 routes = Operations("keys")
 ADMINS = Door(scope="keys:write", role=Role.ADMIN)

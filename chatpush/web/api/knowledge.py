@@ -6,11 +6,11 @@ from pydantic import BaseModel, Field
 
 from chatpush.domain import DEFAULT_LOCALE, Role, iso
 from chatpush.errors import InvalidInput
-from chatpush.support.knowledge import MAX_ID, MAX_TITLE, Article, Knowledge
-from chatpush.support.reading import MAX_BYTES, Draft, read_bytes
-from chatpush.support.retrieval import Retrieval
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations, PageQuery
+from chatpush.support.knowledge.knowledge import MAX_ID, MAX_TITLE, Article, Knowledge
+from chatpush.support.knowledge.reading import MAX_BYTES, Draft, read_bytes
+from chatpush.support.retrieval.retrieval import Retrieval
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations, PageQuery
 
 routes = Operations("knowledge")
 MAX_ARTICLES = 200

@@ -10,16 +10,16 @@ from pydantic import BaseModel, Field
 
 from chatpush.domain import Role, iso
 from chatpush.errors import InvalidInput, InvalidKnowledge
-from chatpush.support.crawling import Limits
-from chatpush.support.imports import Import, Imports
-from chatpush.support.knowledge import MAX_ID, Knowledge
-from chatpush.support.reading import SUFFIXES, Draft, read_bytes
-from chatpush.support.reading_pairs import SUFFIXES as PAIRS
-from chatpush.support.reading_pairs import pairs_of
-from chatpush.support.reading_pdf import SUFFIX as PDF
-from chatpush.support.reading_pdf import pdf_of
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations
+from chatpush.support.knowledge.crawling import Limits
+from chatpush.support.knowledge.imports import Import, Imports
+from chatpush.support.knowledge.knowledge import MAX_ID, Knowledge
+from chatpush.support.knowledge.reading import SUFFIXES, Draft, read_bytes
+from chatpush.support.knowledge.reading_pairs import SUFFIXES as PAIRS
+from chatpush.support.knowledge.reading_pairs import pairs_of
+from chatpush.support.knowledge.reading_pdf import SUFFIX as PDF
+from chatpush.support.knowledge.reading_pdf import pdf_of
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations
 
 routes = Operations("knowledge")
 WRITE = Door(scope="knowledge:write", role=Role.EDITOR)

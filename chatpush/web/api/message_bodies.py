@@ -7,12 +7,12 @@ from pydantic import Field, JsonValue, StrictBool, StrictInt
 
 from chatpush.domain import Category, Content, UserId
 from chatpush.errors import InvalidInput
-from chatpush.notify.digests import Digest
-from chatpush.notify.drafts import LIVE, MessageDraft, Priority, Recipient
-from chatpush.notify.experiments import Variant
-from chatpush.notify.hours import instant, zone
-from chatpush.notify.policy import QuietRule
-from chatpush.web.operations import Body
+from chatpush.notify.deciding.digests import Digest
+from chatpush.notify.deciding.experiments import Variant
+from chatpush.notify.deciding.hours import instant, zone
+from chatpush.notify.deciding.policy import QuietRule
+from chatpush.notify.messages.drafts import LIVE, MessageDraft, Priority, Recipient
+from chatpush.web.http.operations import Body
 
 
 class RecipientIn(Body):

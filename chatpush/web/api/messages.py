@@ -8,15 +8,15 @@ from pydantic import BaseModel, Field
 from chatpush.domain import Category, MessageId, Role, UserId, iso
 from chatpush.errors import Conflict, InvalidInput, TooLarge, TooMany
 from chatpush.notify.listing import Window
-from chatpush.notify.messages import Messages
-from chatpush.notify.recall import Recalls
-from chatpush.notify.repeating import HTTP_KEY
-from chatpush.notify.reporting import Message
+from chatpush.notify.messages.messages import Messages
+from chatpush.notify.messages.recall import Recalls
+from chatpush.notify.messages.repeating import HTTP_KEY
+from chatpush.notify.reporting.reporting import Message
 from chatpush.web.api.deliveries import DeliveryOut, DeliveryPage, delivery_out
 from chatpush.web.api.message_bodies import MessageIn
-from chatpush.web.doors import Door
-from chatpush.web.idempotency import HEADER
-from chatpush.web.operations import Body, Call, Operations, PageQuery
+from chatpush.web.http.doors import Door
+from chatpush.web.http.idempotency import HEADER
+from chatpush.web.http.operations import Body, Call, Operations, PageQuery
 
 routes = Operations("messages")
 READERS = Door(scope="messages:read", role=Role.VIEWER)

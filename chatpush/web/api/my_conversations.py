@@ -10,18 +10,18 @@ from pydantic import BaseModel, Field
 
 from chatpush.domain import ConversationId, PromiseId, Speaker, Turn, iso
 from chatpush.errors import InvalidInput
-from chatpush.support.assistant import Assistant
-from chatpush.support.attachments import Attachments
-from chatpush.support.conversations import Conversations
-from chatpush.support.desk import LONGEST_MESSAGE, Desk
-from chatpush.support.letters import LONGEST_ADDRESS
-from chatpush.support.prechat import Prechat
-from chatpush.support.promises import Promises
-from chatpush.support.ratings import BEST, LONGEST_COMMENT, WORST, Ratings
-from chatpush.support.standing import Standings
-from chatpush.support.turns import Conversation, turn_payload
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations
+from chatpush.support.assistant.assistant import Assistant
+from chatpush.support.assistant.promises import Promises
+from chatpush.support.conversations.attachments import Attachments
+from chatpush.support.conversations.conversations import Conversations
+from chatpush.support.conversations.prechat import Prechat
+from chatpush.support.conversations.turns import Conversation, turn_payload
+from chatpush.support.people.desk import LONGEST_MESSAGE, Desk
+from chatpush.support.people.letters import LONGEST_ADDRESS
+from chatpush.support.people.ratings import BEST, LONGEST_COMMENT, WORST, Ratings
+from chatpush.support.people.standing import Standings
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations
 
 routes = Operations("my conversations")
 MINE = Door(user=True)

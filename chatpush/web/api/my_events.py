@@ -4,11 +4,11 @@ from pydantic import Field, JsonValue
 
 from chatpush.clock import Clock
 from chatpush.domain import ItemId
-from chatpush.notify.users import Users
-from chatpush.recommend.behaviour import Behaviour, event
+from chatpush.notify.audience.users import Users
+from chatpush.recommend.behaviour.behaviour import Behaviour, event
 from chatpush.web.api.events import ID, EventsTaken
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations
 
 routes = Operations("events")
 SEEN_BY_PAGES = r"^(view|cart|search|click|dismiss|impression|page\.[A-Za-z0-9_.:-]{1,58})$"

@@ -5,10 +5,10 @@ from dataclasses import replace
 from pydantic import BaseModel, Field
 
 from chatpush.domain import Category, User
-from chatpush.notify.users import Users
+from chatpush.notify.audience.users import Users
 from chatpush.web.api.users import QuietHoursBody, quiet_out, user_change
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations
 
 routes = Operations("preferences")
 USERS = Door(user=True)

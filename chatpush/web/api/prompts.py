@@ -7,9 +7,9 @@ figures, links, risks.
 from pydantic import BaseModel, Field
 
 from chatpush.domain import Role, from_ms, iso
-from chatpush.support.prompts import LONGEST, Prompt, Prompts
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations
+from chatpush.support.model.prompts import LONGEST, Prompt, Prompts
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations
 
 routes = Operations("knowledge")
 READ = Door(scope="knowledge:write", role=Role.EDITOR)

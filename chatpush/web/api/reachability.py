@@ -8,11 +8,11 @@ from chatpush.channels.built_in import Addressable, BuiltInChannels
 from chatpush.channels.unsubscribing import Unsubscribing
 from chatpush.channels.web_push import NAME, checked_subscription, subscription_text
 from chatpush.errors import InvalidInput, NotFound
-from chatpush.notify.endpoints import Endpoints
-from chatpush.notify.users import Users
+from chatpush.notify.audience.users import Users
+from chatpush.notify.sending.endpoints import Endpoints
 from chatpush.settings import Settings
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations
 
 log = structlog.get_logger(__name__)
 routes = Operations("reachability")

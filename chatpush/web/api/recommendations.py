@@ -5,14 +5,14 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from chatpush.domain import Role, User, UserId
-from chatpush.notify.users import Users, checked_locale, checked_user
-from chatpush.recommend.copies import Compared, Copies
-from chatpush.recommend.outlook import Outlook, Outlooks
+from chatpush.notify.audience.users import Users, checked_locale, checked_user
 from chatpush.recommend.recommender import Picked, Recommender
-from chatpush.recommend.restraint import Restraint
+from chatpush.recommend.timing.outlook import Outlook, Outlooks
+from chatpush.recommend.timing.restraint import Restraint
+from chatpush.recommend.words.copies import Compared, Copies
 from chatpush.web.api.items import ItemOut, item_out
-from chatpush.web.doors import Door
-from chatpush.web.operations import Call, Operations, Query
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Call, Operations, Query
 
 routes = Operations("recommendations")
 READERS = Door(scope="recommend:read", role=Role.VIEWER)

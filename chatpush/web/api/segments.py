@@ -3,10 +3,10 @@
 from pydantic import BaseModel, Field
 
 from chatpush.domain import Role, iso
+from chatpush.notify.audience.segments import Segment, Segments
 from chatpush.notify.listing import Window
-from chatpush.notify.segments import Segment, Segments
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations, PageQuery
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations, PageQuery
 
 routes = Operations("segments")
 READERS = Door(scope="users:read", role=Role.VIEWER)

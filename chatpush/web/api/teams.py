@@ -7,9 +7,9 @@ from pydantic import BaseModel, Field
 
 from chatpush.clock import Clock
 from chatpush.domain import Role, iso
-from chatpush.support.office_hours import office_hours
-from chatpush.support.service_figures import ServiceFigures
-from chatpush.support.teams import (
+from chatpush.support.people.office_hours import office_hours
+from chatpush.support.people.service_figures import ServiceFigures
+from chatpush.support.people.teams import (
     DEFAULT_CAPACITY,
     LONGEST_NAME,
     LONGEST_TARGET_SECONDS,
@@ -22,8 +22,8 @@ from chatpush.support.teams import (
     TeamDraft,
     Teams,
 )
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations, Query
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations, Query
 
 routes = Operations("teams")
 READ = Door(scope="conversations:read", role=Role.AGENT)

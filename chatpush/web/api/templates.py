@@ -9,16 +9,16 @@ from pydantic import BaseModel, Field, JsonValue
 
 from chatpush.domain import Category, Content, Role, User, UserId, iso
 from chatpush.errors import NotFound
-from chatpush.notify.away import Away
-from chatpush.notify.content_limits import cuts
-from chatpush.notify.drafts import LIVE, MessageDraft, Recipient
+from chatpush.notify.audience.users import Users, checked_locale
 from chatpush.notify.listing import Window
-from chatpush.notify.messages import Messages
-from chatpush.notify.template_source import LocaleSource, Template
-from chatpush.notify.templates import Templates
-from chatpush.notify.users import Users, checked_locale
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations, PageQuery
+from chatpush.notify.messages.drafts import LIVE, MessageDraft, Recipient
+from chatpush.notify.messages.messages import Messages
+from chatpush.notify.sending.away import Away
+from chatpush.notify.templates.content_limits import cuts
+from chatpush.notify.templates.template_source import LocaleSource, Template
+from chatpush.notify.templates.templates import Templates
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations, PageQuery
 
 routes = Operations("templates")
 READERS = Door(scope="templates:write", role=Role.VIEWER)

@@ -6,10 +6,10 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from chatpush.domain import Role, UserId, iso
 from chatpush.errors import NotFound
+from chatpush.notify.audience.topics import Topic, Topics
 from chatpush.notify.listing import Window
-from chatpush.notify.topics import Topic, Topics
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations, PageQuery, Query
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations, PageQuery, Query
 
 routes = Operations("topics")
 READERS = Door(scope="users:read", role=Role.VIEWER)

@@ -12,9 +12,9 @@ from chatpush.account.metering import Meter
 from chatpush.account.plans import Bill
 from chatpush.domain import Role
 from chatpush.errors import InvalidInput
-from chatpush.support.budget import Budget, DaySpent
-from chatpush.web.doors import Door
-from chatpush.web.operations import Call, Operations, Query
+from chatpush.support.model.budget import Budget, DaySpent
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Call, Operations, Query
 
 routes = Operations("usage")
 LONGEST_DAYS = 400

@@ -7,13 +7,13 @@ from aiohttp import web
 from pydantic import BaseModel, Field, JsonValue, StringConstraints
 
 from chatpush.domain import QuietHours, Role, User, UserId, iso
-from chatpush.notify.disclosing import Disclosing
-from chatpush.notify.endpoints import Endpoints
+from chatpush.notify.audience.topics import Topics
+from chatpush.notify.audience.users import UserChange, Users
 from chatpush.notify.listing import NAME, Window
-from chatpush.notify.topics import Topics
-from chatpush.notify.users import UserChange, Users
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations, PageQuery
+from chatpush.notify.reading.disclosing import Disclosing
+from chatpush.notify.sending.endpoints import Endpoints
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations, PageQuery
 
 routes = Operations("users")
 READERS = Door(scope="users:read", role=Role.VIEWER)

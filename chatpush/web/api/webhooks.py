@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 from chatpush.channels.webhooks import TYPES, Webhook, Webhooks
 from chatpush.domain import Role, iso
 from chatpush.notify.listing import Window
-from chatpush.web.doors import Door
-from chatpush.web.operations import Body, Call, Operations, PageQuery
+from chatpush.web.http.doors import Door
+from chatpush.web.http.operations import Body, Call, Operations, PageQuery
 
 routes = Operations("webhooks")
 READERS = Door(scope="messages:read", role=Role.VIEWER)

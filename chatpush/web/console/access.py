@@ -8,7 +8,7 @@ from chatpush.domain import Role
 from chatpush.errors import ChatpushError, InvalidInput
 from chatpush.web.console import models
 from chatpush.web.console.pages import Pages, Visit
-from chatpush.web.doors import Door
+from chatpush.web.http.doors import Door
 
 pages = Pages()
 ADMIN = Door(role=Role.ADMIN)

@@ -6,7 +6,7 @@ from chatpush.account.people import People
 from chatpush.domain import Role
 from chatpush.errors import ChatpushError, TooMany, Unauthenticated
 from chatpush.web.console.pages import Pages, Visit, visit_text
-from chatpush.web.doors import Door
+from chatpush.web.http.doors import Door
 
 pages = Pages()
 OWN = Door(role=Role.VIEWER)

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from chatpush.web.console.pages import Pages, Visit
 from chatpush.web.console.render import STATIC
-from chatpush.web.doors import Door
+from chatpush.web.http.doors import Door
 
 pages = Pages()
 FOREVER = "public, max-age=31536000, immutable"

@@ -9,14 +9,14 @@ from aiohttp import web
 from chatpush.domain import Role
 from chatpush.errors import ChatpushError, InvalidInput
 from chatpush.notify.listing import Window
-from chatpush.notify.templates import Templates
+from chatpush.notify.templates.templates import Templates
 from chatpush.schedule.campaigns import Campaign, Campaigns
 from chatpush.schedule.results import SIGNIFICANT, STEPS, CampaignResults, Results, VariantResult
 from chatpush.schedule.runs import Runs
 from chatpush.schedule.what_if import MOST_USERS, Answer, Question, WhatIf
 from chatpush.web.console import models
 from chatpush.web.console.pages import Pages, Visit
-from chatpush.web.doors import Door
+from chatpush.web.http.doors import Door
 
 pages = Pages()
 LOOK = Door(role=Role.VIEWER)

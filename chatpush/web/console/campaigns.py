@@ -11,18 +11,18 @@ from aiohttp import web
 
 from chatpush.domain import Role
 from chatpush.errors import ChatpushError, InvalidInput
+from chatpush.notify.audience.segments import Segments
+from chatpush.notify.audience.topics import Topics
 from chatpush.notify.listing import Window
-from chatpush.notify.messages import Messages
-from chatpush.notify.segments import Segments
-from chatpush.notify.templates import Templates
-from chatpush.notify.topics import Topics
+from chatpush.notify.messages.messages import Messages
+from chatpush.notify.templates.templates import Templates
 from chatpush.schedule.campaigns import Campaign, Campaigns
 from chatpush.schedule.dry_run import DryRuns
 from chatpush.schedule.runs import Run, Runs
 from chatpush.web.console import models
 from chatpush.web.console.deliveries import FUNNEL_SPAN, funnel
 from chatpush.web.console.pages import Pages, Visit, visit_text
-from chatpush.web.doors import Door
+from chatpush.web.http.doors import Door
 
 pages = Pages()
 LOOK = Door(role=Role.VIEWER)

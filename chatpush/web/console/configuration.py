@@ -11,7 +11,7 @@ from chatpush.domain import Role
 from chatpush.settings import Settings
 from chatpush.web.console import models
 from chatpush.web.console.pages import Pages, Visit, visit_text
-from chatpush.web.doors import Door
+from chatpush.web.http.doors import Door
 
 pages = Pages()
 SECRET = re.compile(r"(^|\.|_)(key|secret|password|secret_key|hmac_secret_key|api_key)$|^plugins\.settings$")

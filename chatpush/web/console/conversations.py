@@ -11,26 +11,26 @@ from aiohttp import web
 from chatpush.account.people import People
 from chatpush.domain import ConversationId, ConversationState, Role, Speaker, TurnId
 from chatpush.errors import ChatpushError, NotFound
-from chatpush.support.canned import CannedAnswers
-from chatpush.support.conversations import Conversations
-from chatpush.support.deadlines import Deadlines, ServiceClock
-from chatpush.support.desk import Desk
-from chatpush.support.labels import Labels
-from chatpush.support.merging import Merging
-from chatpush.support.notes import Notes
-from chatpush.support.queue import LONGEST, OPEN, Queue, QueueCounts, QueueLine
-from chatpush.support.retrieval import Retrieval
-from chatpush.support.search import ConversationSearch
-from chatpush.support.teams import Teams
-from chatpush.support.trail import Trails
-from chatpush.support.turns import Conversation
+from chatpush.support.assistant.trail import Trails
+from chatpush.support.conversations.conversations import Conversations
+from chatpush.support.conversations.turns import Conversation
+from chatpush.support.people.canned import CannedAnswers
+from chatpush.support.people.deadlines import Deadlines, ServiceClock
+from chatpush.support.people.desk import Desk
+from chatpush.support.people.labels import Labels
+from chatpush.support.people.merging import Merging
+from chatpush.support.people.notes import Notes
+from chatpush.support.people.queue import LONGEST, OPEN, Queue, QueueCounts, QueueLine
+from chatpush.support.people.search import ConversationSearch
+from chatpush.support.people.teams import Teams
+from chatpush.support.retrieval.retrieval import Retrieval
 from chatpush.web.console import models
 from chatpush.web.console.customers import customer_of
 from chatpush.web.console.markup import plain
 from chatpush.web.console.pages import Pages, Visit
 from chatpush.web.console.presence import is_online, names_of
 from chatpush.web.console.thread import deadlines_of, step_view, thread_of
-from chatpush.web.doors import Door
+from chatpush.web.http.doors import Door
 
 pages = Pages()
 LOOK = Door(role=Role.VIEWER)

@@ -7,27 +7,27 @@ from aiohttp import web
 
 from chatpush.domain import VISITOR_PREFIX, ConversationId, DeliveryId, Event, ItemId, Role, UserId
 from chatpush.errors import ChatpushError, InvalidInput, NotFound
-from chatpush.notify.inbox import Inbox
+from chatpush.notify.audience.users import Users
 from chatpush.notify.listing import Window
-from chatpush.notify.messages import Messages
-from chatpush.notify.users import Users
+from chatpush.notify.messages.messages import Messages
+from chatpush.notify.reading.inbox import Inbox
 from chatpush.plugins.host import Plugins
-from chatpush.recommend.behaviour import Behaviour
+from chatpush.recommend.behaviour.behaviour import Behaviour
 from chatpush.recommend.catalogue import Catalogue
-from chatpush.support.conversations import Conversations
-from chatpush.support.labels import Labels
-from chatpush.support.language import pick
-from chatpush.support.letters import Letters
-from chatpush.support.promises import Promises
-from chatpush.support.ratings import Ratings
-from chatpush.support.tools import Toolbox, needs_account, sources_in
-from chatpush.support.turns import Conversation
+from chatpush.support.assistant.promises import Promises
+from chatpush.support.assistant.tools import Toolbox, needs_account, sources_in
+from chatpush.support.conversations.conversations import Conversations
+from chatpush.support.conversations.turns import Conversation
+from chatpush.support.people.labels import Labels
+from chatpush.support.people.letters import Letters
+from chatpush.support.people.ratings import Ratings
+from chatpush.support.retrieval.language import pick
 from chatpush.web.console import models
 from chatpush.web.console.markup import safe
 from chatpush.web.console.pages import Pages, Visit
 from chatpush.web.console.presence import is_online, name_of
 from chatpush.web.console.thread import link
-from chatpush.web.doors import Door
+from chatpush.web.http.doors import Door
 
 pages = Pages()
 LOOK = Door(role=Role.VIEWER)
@@ -66,7 +66,9 @@ async def look_up(visit: Visit) -> web.StreamResponse:
         result = await toolbox.call(tool, visit.tenant, conversation.user, arguments)
     except ChatpushError as error:
         return visit.draw("conversations_looked_up.html", html=None, problem=error.message, sources=())
-    sources = tuple(models.SourceLink(s.title, link(s.url), s.quote) for s in sources_in(result, visit.shell.language))
+    sources = tuple(
+        models.SourceLink(s.title, link(s.url), s.quote) for s in sources_in(result, visit.shell.language)
+    )
     text = safe(pick(result.text, visit.shell.language))
     return visit.draw("conversations_looked_up.html", html=text, problem="", sources=sources)
 

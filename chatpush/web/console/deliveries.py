@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from aiohttp import web
 
 from chatpush.domain import MessageId, Role
-from chatpush.notify.figures import Figures
 from chatpush.notify.listing import Window
-from chatpush.notify.messages import Messages
-from chatpush.notify.reporting import DeliveryReport, Message
-from chatpush.notify.trace import TraceEntry
+from chatpush.notify.messages.messages import Messages
+from chatpush.notify.reading.trace import TraceEntry
+from chatpush.notify.reporting.figures import Figures
+from chatpush.notify.reporting.reporting import DeliveryReport, Message
 from chatpush.web.console import models
 from chatpush.web.console.pages import Pages, Visit, visit_text
-from chatpush.web.doors import Door
+from chatpush.web.http.doors import Door
 
 pages = Pages()
 LOOK = Door(role=Role.VIEWER)

@@ -5,13 +5,13 @@ from aiohttp import web
 from chatpush.domain import DEFAULT_LOCALE, Role
 from chatpush.errors import ChatpushError
 from chatpush.settings import Settings
-from chatpush.support.candidates import Candidate, Candidates
-from chatpush.support.knowledge import MAX_ID, Article, Knowledge
-from chatpush.support.reading import Draft
-from chatpush.support.retrieval import Retrieval
+from chatpush.support.knowledge.candidates import Candidate, Candidates
+from chatpush.support.knowledge.knowledge import MAX_ID, Article, Knowledge
+from chatpush.support.knowledge.reading import Draft
+from chatpush.support.retrieval.retrieval import Retrieval
 from chatpush.web.console import models
 from chatpush.web.console.pages import Pages, Visit
-from chatpush.web.doors import Door
+from chatpush.web.http.doors import Door
 
 pages = Pages()
 LOOK = Door(role=Role.VIEWER)

@@ -8,15 +8,15 @@ from aiohttp import web
 
 from chatpush.domain import Content, Role, User, UserId
 from chatpush.errors import ChatpushError
-from chatpush.notify.drafts import MessageDraft, Recipient
 from chatpush.notify.listing import Window
-from chatpush.notify.messages import Messages
-from chatpush.notify.template_source import Template
-from chatpush.notify.templates import Templates
-from chatpush.recommend.advice import Advice, Adviser
+from chatpush.notify.messages.drafts import MessageDraft, Recipient
+from chatpush.notify.messages.messages import Messages
+from chatpush.notify.templates.template_source import Template
+from chatpush.notify.templates.templates import Templates
+from chatpush.recommend.analysis.advice import Advice, Adviser
 from chatpush.web.console import models
 from chatpush.web.console.pages import Pages, Visit, visit_text
-from chatpush.web.doors import Door
+from chatpush.web.http.doors import Door
 
 pages = Pages()
 LOOK = Door(role=Role.VIEWER)

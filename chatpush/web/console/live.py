@@ -10,12 +10,12 @@ from datetime import timedelta
 from aiohttp import web
 
 from chatpush.domain import DEFAULT_TENANT, Role
-from chatpush.realtime.tokens import Tokens
-from chatpush.support.assigning import console_user
-from chatpush.support.conversations import ACTIVITY
-from chatpush.support.teams import Teams
+from chatpush.realtime.identity.tokens import Tokens
+from chatpush.support.conversations.conversations import ACTIVITY
+from chatpush.support.people.assigning import console_user
+from chatpush.support.people.teams import Teams
 from chatpush.web.console.pages import Pages, Visit
-from chatpush.web.doors import Door
+from chatpush.web.http.doors import Door
 
 pages = Pages()
 LOOK = Door(role=Role.VIEWER)

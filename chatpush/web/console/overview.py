@@ -9,20 +9,20 @@ from chatpush.account.billing import Billing
 from chatpush.account.plans import Bill, Line
 from chatpush.domain import ConversationState, Role
 from chatpush.errors import ChatpushError
-from chatpush.notify.figures import Figures
 from chatpush.notify.listing import Window
-from chatpush.notify.messages import Messages
+from chatpush.notify.messages.messages import Messages
+from chatpush.notify.reporting.figures import Figures
 from chatpush.realtime.hub import Hub
 from chatpush.schedule.campaigns import Campaigns
-from chatpush.support.assigning import PERSON_PREFIX
-from chatpush.support.conversations import ACTIVITY
-from chatpush.support.queue import OPEN, Queue
+from chatpush.support.conversations.conversations import ACTIVITY
+from chatpush.support.people.assigning import PERSON_PREFIX
+from chatpush.support.people.queue import OPEN, Queue
 from chatpush.web.console import models
 from chatpush.web.console.deliveries import HELD, states
 from chatpush.web.console.markup import plain
 from chatpush.web.console.pages import Pages, Visit, visit_text
 from chatpush.web.console.presence import names_of
-from chatpush.web.doors import Door
+from chatpush.web.http.doors import Door
 
 pages = Pages()
 LOOK = Door(role=Role.VIEWER)

@@ -22,11 +22,11 @@ from chatpush.clock import Clock, SystemClock
 from chatpush.domain import Identity, IdentityKind, TenantId
 from chatpush.errors import ChatpushError, Forbidden, InvalidInput, Unauthenticated
 from chatpush.settings import Settings
-from chatpush.web import problems
 from chatpush.web.console import render, texts
-from chatpush.web.doors import Door
-from chatpush.web.identify import CSRF_HEADER, SESSION_COOKIE
-from chatpush.web.operations import IDENTITY, SERVICES, Operation
+from chatpush.web.http import problems
+from chatpush.web.http.doors import Door
+from chatpush.web.http.identify import CSRF_HEADER, SESSION_COOKIE
+from chatpush.web.http.operations import IDENTITY, SERVICES, Operation
 
 T = TypeVar("T")
 GATE_COOKIE = "chatpush_gate"

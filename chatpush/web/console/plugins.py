@@ -7,7 +7,7 @@ from chatpush.plugins.host import Plugins
 from chatpush.plugins.states import HookState, PluginState
 from chatpush.web.console import models
 from chatpush.web.console.pages import Pages, Visit
-from chatpush.web.doors import Door
+from chatpush.web.http.doors import Door
 
 pages = Pages()
 LOOK = Door(role=Role.VIEWER)

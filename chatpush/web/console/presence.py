@@ -1,7 +1,7 @@
 """Say who a user is and whether they are connected right now."""
 
 from chatpush.domain import VISITOR_PREFIX, User, UserId
-from chatpush.notify.users import Users
+from chatpush.notify.audience.users import Users
 from chatpush.realtime.hub import Hub
 from chatpush.web.console.pages import Visit
 

@@ -7,15 +7,15 @@ from aiohttp import web
 
 from chatpush.domain import Role, TenantId
 from chatpush.notify.listing import Window
-from chatpush.recommend.copies import Copies
-from chatpush.recommend.learning import Learning
-from chatpush.recommend.models import Trained
-from chatpush.recommend.restraint import Restraint
+from chatpush.recommend.timing.restraint import Restraint
+from chatpush.recommend.training.learning import Learning
+from chatpush.recommend.training.models import Trained
+from chatpush.recommend.words.copies import Copies
 from chatpush.schedule.campaigns import Campaign, Campaigns
 from chatpush.schedule.results import SIGNIFICANT, STEPS, CampaignResults, VariantResult
 from chatpush.web.console.models import recommending
 from chatpush.web.console.pages import Pages, Visit
-from chatpush.web.doors import Door
+from chatpush.web.http.doors import Door
 
 pages = Pages()
 LOOK = Door(role=Role.VIEWER)

@@ -7,18 +7,18 @@ from aiohttp import web
 
 from chatpush.domain import ItemId, Pick, Role, User, UserId
 from chatpush.errors import InvalidInput
+from chatpush.notify.audience.users import Users
 from chatpush.notify.listing import Window
-from chatpush.notify.users import Users
-from chatpush.recommend.behaviour import Behaviour
-from chatpush.recommend.outlook import Outlook, Outlooks
+from chatpush.recommend.behaviour.behaviour import Behaviour
 from chatpush.recommend.recommender import Recommender, WhatIf
-from chatpush.recommend.responses import Hours
+from chatpush.recommend.timing.outlook import Outlook, Outlooks
+from chatpush.recommend.timing.responses import Hours
 from chatpush.web.console import models
 from chatpush.web.console.customers import event_lines
 from chatpush.web.console.models import recommending
 from chatpush.web.console.overview import money
 from chatpush.web.console.pages import Pages, Visit, visit_text
-from chatpush.web.doors import Door
+from chatpush.web.http.doors import Door
 
 pages = Pages()
 PICKS = 12

@@ -7,13 +7,13 @@ from aiohttp import web
 from chatpush.account.people import People
 from chatpush.domain import Role
 from chatpush.errors import ChatpushError, InvalidInput
-from chatpush.support.canned import CannedAnswers
-from chatpush.support.language import base
-from chatpush.support.office_hours import DAYS, office_hours
-from chatpush.support.teams import Agent, Assignment, Targets, Team, TeamDraft, Teams
+from chatpush.support.people.canned import CannedAnswers
+from chatpush.support.people.office_hours import DAYS, office_hours
+from chatpush.support.people.teams import Agent, Assignment, Targets, Team, TeamDraft, Teams
+from chatpush.support.retrieval.language import base
 from chatpush.web.console import models
 from chatpush.web.console.pages import Pages, Visit
-from chatpush.web.doors import Door
+from chatpush.web.http.doors import Door
 
 pages = Pages()
 ADMIN = Door(role=Role.ADMIN)

@@ -5,11 +5,11 @@ from datetime import timedelta
 from aiohttp import web
 
 from chatpush.domain import Role
-from chatpush.support.budget import Budget
-from chatpush.support.service_figures import ServiceFigures, ServiceReport
+from chatpush.support.model.budget import Budget
+from chatpush.support.people.service_figures import ServiceFigures, ServiceReport
 from chatpush.web.console import models
 from chatpush.web.console.pages import Pages, Visit, visit_text
-from chatpush.web.doors import Door
+from chatpush.web.http.doors import Door
 
 pages = Pages()
 LOOK = Door(role=Role.VIEWER)

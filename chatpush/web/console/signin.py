@@ -13,10 +13,10 @@ from chatpush.account.sessions import LIFE, Sessions
 from chatpush.domain import DEFAULT_TENANT, Role
 from chatpush.errors import TooMany, Unauthenticated
 from chatpush.settings import Settings
-from chatpush.web import addresses
 from chatpush.web.console.pages import Pages, Visit, set_session, visit_text
-from chatpush.web.doors import Door
-from chatpush.web.identify import SESSION_COOKIE
+from chatpush.web.http import addresses
+from chatpush.web.http.doors import Door
+from chatpush.web.http.identify import SESSION_COOKIE
 
 pages = Pages()
 

@@ -5,12 +5,12 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from chatpush.domain import ConversationState, Role, Speaker, Turn
-from chatpush.support.assistant import Assistant
-from chatpush.support.conversations import Conversations
-from chatpush.support.deadlines import Deadlines, ServiceClock
-from chatpush.support.notes import Note, Notes
-from chatpush.support.trail import Step, Trails
-from chatpush.support.turns import Conversation
+from chatpush.support.assistant.assistant import Assistant
+from chatpush.support.assistant.trail import Step, Trails
+from chatpush.support.conversations.conversations import Conversations
+from chatpush.support.conversations.turns import Conversation
+from chatpush.support.people.deadlines import Deadlines, ServiceClock
+from chatpush.support.people.notes import Note, Notes
 from chatpush.web.console import models
 from chatpush.web.console.markup import safe
 from chatpush.web.console.pages import Visit

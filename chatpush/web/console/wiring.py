@@ -24,8 +24,8 @@ from chatpush.web.console import (
     signin,
 )
 from chatpush.web.console.pages import endpoint
-from chatpush.web.operations import Operation
-from chatpush.web.server import DECLARED
+from chatpush.web.http.operations import Operation
+from chatpush.web.http.server import DECLARED
 
 PARTS = (
     signin, live, overview, service_overview, conversations, customers, deliveries, campaigns, campaign_effects,

@@ -1,0 +1,1 @@
+"""Who is meant: users, topics, segments, and audiences that plugins bring."""

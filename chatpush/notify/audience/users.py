@@ -1,0 +1,337 @@
+"""Know the end users: how to speak to them, when, and what they agreed to.
+
+Attributes are sealed with the user's own key. Consents stand twice: their
+present value with the user, and every change in a ledger that is only added
+to (who agreed to what, when, and through what). A user nobody introduced is
+made with defaults by the first message or event.
+"""
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from chatpush.clock import Clock
+from chatpush.domain import (
+    DEFAULT_LOCALE,
+    Category,
+    QuietHours,
+    TenantId,
+    User,
+    UserId,
+    from_ms,
+    new_id,
+    to_ms,
+)
+from chatpush.errors import InvalidInput, NotFound, TooLarge
+from chatpush.notify.deciding.hours import quiet_hours, zone
+from chatpush.notify.listing import Listed, Window, among
+from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.vault import Vault
+
+USER_ID = re.compile(r"[^\s\x00-\x1f\x7f#,]{1,128}")
+LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
+MAX_ATTRIBUTES = 100
+MAX_ATTRIBUTE_BYTES = 32_768
+CHOOSABLE = (Category.MARKETING, Category.ALERT)
+
+
+Eraser = Callable[[TenantId, UserId], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class UserChange:
+    """What to change; what is None stays as it is.
+
+    ``attributes`` are merged key by key (None removes one). ``quiet_hours`` is
+    a window, or None with ``clear_quiet_hours``.
+    """
+
+    locale: str | None = None
+    timezone: str | None = None
+    attributes: Mapping[str, Any] | None = None
+    consents: Mapping[str, bool] | None = None
+    quiet_hours: QuietHours | None = None
+    clear_quiet_hours: bool = False
+    personalized: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentEntry:
+    """One line of the ledger."""
+
+    category: str
+    granted: bool
+    via: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A change whose every part is known to be good, as columns."""
+
+    columns: dict[str, Any] = field(default_factory=dict)
+    consents: dict[str, bool] = field(default_factory=dict)
+
+
+def checked_user(user: str, param: str = "user") -> UserId:
+    """Return a user's id.
+
+    Raises:
+        InvalidInput: it is empty, too long or has spaces, ``#``, ``,`` or control characters.
+    """
+    if not USER_ID.fullmatch(user):
+        raise InvalidInput(
+            f"{user[:80]!r} is not a user id: 1 to 128 characters without spaces, # or commas", param=param
+        )
+    return UserId(user)
+
+
+def checked_locale(locale: str, param: str = "locale") -> str:
+    """Return a locale as a BCP 47 tag such as ``zh-CN``.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    if not LOCALE.fullmatch(locale):
+        raise InvalidInput(f"{locale[:40]!r} is not a locale; use a tag such as en or zh-CN", param=param)
+    language, *rest = locale.replace("_", "-").split("-")
+    return "-".join([language.lower(), *(part.upper() if len(part) == 2 else part for part in rest)])
+
+
+def create_missing(tx: Transaction, tenant: TenantId, users: Iterable[UserId], now_ms: int) -> None:
+    """Make the users that do not exist yet, with defaults, in the caller's transaction."""
+    tx.insert_many(
+        "app_user",
+        [
+            {
+                "tenant": tenant, "id": user, "locale": DEFAULT_LOCALE, "timezone": "UTC", "consents": "{}",
+                "personalized": 1, "created_at": now_ms, "updated_at": now_ms,
+            }
+            for user in users
+        ],
+        "(tenant, id) DO NOTHING",
+    )  # fmt: skip
+
+
+class Users:
+    """The users of every tenant."""
+
+    def __init__(self, database: Database, vault: Vault, clock: Clock) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+        self._erasers: list[Eraser] = []
+
+    def also_erase(self, eraser: Eraser) -> None:
+        """Let another room erase what it holds of a user, before the key is thrown away."""
+        self._erasers.append(eraser)
+
+    async def put(self, tenant: TenantId, user: UserId, change: UserChange, via: str = "api") -> User:
+        """Make or change a user and return it.
+
+        ``via`` goes into the consent ledger: api, preferences, import …
+
+        Raises:
+            InvalidInput: something in the change can't be used.
+            TooLarge: too many attributes.
+        """
+        checked_user(user, "id")
+        checked = _check(change)
+        await self._vault.ready(tenant, user)
+        now = to_ms(self._clock.now())
+
+        def change_it(tx: Transaction) -> Row:
+            create_missing(tx, tenant, [user], now)
+            before = tx.query("SELECT * FROM app_user WHERE tenant = :t AND id = :u", t=tenant, u=user)[0]
+            columns = dict(checked.columns)
+            columns["consents"] = self._consent_in(tx, tenant, user, before, checked.consents, via, now)
+            columns["attributes_sealed"] = self._attributes_after(tenant, user, before, change.attributes)
+            columns["updated_at"] = now
+            assignments = ", ".join(f"{name} = :{name}" for name in columns)
+            tx.execute(
+                f"UPDATE app_user SET {assignments} WHERE tenant = :t AND id = :u",
+                t=tenant,
+                u=user,
+                **columns,
+            )
+            return before | columns
+
+        return self._user(await self._database.write(change_it))
+
+    async def ensure(self, tenant: TenantId, users: Iterable[UserId]) -> None:
+        """Make the users that do not exist yet, with defaults."""
+        wanted = list(users)
+        now = to_ms(self._clock.now())
+        await self._database.write(lambda tx: create_missing(tx, tenant, wanted, now))
+
+    async def get(self, tenant: TenantId, user: UserId) -> User:
+        """Return a user.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        found = await self.find(tenant, user)
+        if found is None:
+            raise NotFound(f"no user {user!r}", param="id")
+        return found
+
+    async def find(self, tenant: TenantId, user: UserId) -> User | None:
+        """Return a user, or None."""
+        return (await self.get_many(tenant, [user])).get(user)
+
+    async def get_many(self, tenant: TenantId, users: Iterable[UserId]) -> dict[UserId, User]:
+        """Return those of the users that exist."""
+        names, params = among(users)
+        rows = await self._database.read(
+            f"SELECT * FROM app_user WHERE tenant = :t AND id IN {names}", t=tenant, **params
+        )
+        return {user.id: user for user in await self.of_rows(tenant, rows)}
+
+    async def of_rows(self, tenant: TenantId, rows: list[Row]) -> list[User]:
+        """Return rows of table ``app_user`` as users, their attributes opened."""
+        sealed = [row["id"] for row in rows if row["attributes_sealed"] is not None]
+        if sealed:
+            await self._vault.ready_many(tenant, sealed)
+        return [self._user(row) for row in rows]
+
+    async def ledger(self, tenant: TenantId, user: UserId) -> list[ConsentEntry]:
+        """Return every consent given or withdrawn, oldest first."""
+        rows = await self._database.read(
+            "SELECT category, granted, via, at FROM consent_entry"
+            " WHERE tenant = :t AND user_id = :u ORDER BY id",
+            t=tenant, u=user,
+        )  # fmt: skip
+        return [
+            ConsentEntry(row["category"], bool(row["granted"]), row["via"], from_ms(row["at"]))
+            for row in rows
+        ]
+
+    async def delete(self, tenant: TenantId, user: UserId) -> None:
+        """Erase a user: rows go, what waits is cancelled, and the key is thrown away.
+
+        Deliveries stay as numbers without a person.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+
+        def erase(tx: Transaction) -> int:
+            who = {"t": tenant, "u": user}
+            for table in ("consent_entry", "endpoint", "topic_member", "inbox_item", "broadcast_reader"):
+                tx.execute(f"DELETE FROM {table} WHERE tenant = :t AND user_id = :u", **who)
+            tx.execute(
+                "UPDATE delivery SET state = 'cancelled', reason = 'user_erased', pending = 0"
+                " WHERE tenant = :t AND user_id = :u AND pending = 1",
+                **who,
+            )
+            tx.execute(
+                "UPDATE delivery SET user_id = 'erased ' || id, data_sealed = NULL"
+                " WHERE tenant = :t AND user_id = :u",
+                **who,
+            )
+            return tx.execute("DELETE FROM app_user WHERE tenant = :t AND id = :u", **who)
+
+        for eraser in self._erasers:
+            await eraser(tenant, user)
+        existed = await self._database.write(erase)
+        await self._vault.forget(tenant, user)
+        if not existed:
+            raise NotFound(f"no user {user!r}", param="id")
+
+    def _user(self, row: Row) -> User:
+        window = QuietHours(row["quiet_start"], row["quiet_end"]) if row["quiet_start"] else None
+        return User(
+            tenant=TenantId(row["tenant"]),
+            id=UserId(row["id"]),
+            locale=row["locale"],
+            timezone=row["timezone"],
+            attributes=self._open(row),
+            consents=json.loads(row["consents"]),
+            quiet_hours=window,
+            personalized=bool(row["personalized"]),
+            created_at=from_ms(row["created_at"]),
+        )
+
+    def _open(self, row: Row) -> dict[str, Any]:
+        sealed = row["attributes_sealed"]
+        if sealed is None:
+            return {}
+        opened: dict[str, Any] = self._vault.open_json(
+            row["tenant"], row["id"], "app_user", "attributes", row["id"], sealed
+        )
+        return opened
+
+    def _attributes_after(
+        self, tenant: TenantId, user: UserId, before: Row, changed: Mapping[str, Any] | None
+    ) -> bytes | None:
+        if changed is None:
+            return None if before["attributes_sealed"] is None else bytes(before["attributes_sealed"])
+        merged = {
+            name: value for name, value in (self._open(before) | dict(changed)).items() if value is not None
+        }
+        if len(merged) > MAX_ATTRIBUTES:
+            raise TooLarge(f"a user has at most {MAX_ATTRIBUTES} attributes", param="attributes")
+        if len(json.dumps(merged)) > MAX_ATTRIBUTE_BYTES:
+            raise TooLarge(
+                f"a user's attributes take at most {MAX_ATTRIBUTE_BYTES} bytes", param="attributes"
+            )
+        return self._vault.seal_json(tenant, user, "app_user", "attributes", user, merged) if merged else None
+
+    def _consent_in(
+        self, tx: Transaction, tenant: TenantId, user: UserId, before: Row, given: dict[str, bool], via: str,
+        now: int,
+    ) -> str:  # fmt: skip
+        """Write changed consents into the ledger and return the new present state."""
+        present = json.loads(before["consents"])
+        tx.insert_many(
+            "consent_entry",
+            [
+                {
+                    "tenant": tenant, "id": new_id("cns"), "user_id": user, "category": category,
+                    "granted": int(granted), "via": via, "at": now,
+                }
+                for category, granted in given.items()
+                if present.get(category) is not granted
+            ],
+        )  # fmt: skip
+        return json.dumps(present | given)
+
+    async def list(self, tenant: TenantId, window: Window) -> Listed[User]:
+        """Return a page of users, by id, last first."""
+        clause, params = window.clause("id")
+        rows = await self._database.read(
+            f"SELECT * FROM app_user WHERE tenant = :t{clause}", t=tenant, **params
+        )
+        users = {user.id: user for user in await self.of_rows(tenant, rows)}
+        return window.page(rows, lambda row: users[row["id"]])
+
+
+def _check(change: UserChange) -> _Checked:
+    columns: dict[str, Any] = {}
+    if change.locale is not None:
+        columns["locale"] = checked_locale(change.locale)
+    if change.timezone is not None:
+        columns["timezone"] = zone(change.timezone).key
+    if change.personalized is not None:
+        columns["personalized"] = int(change.personalized)
+    if change.quiet_hours is not None:
+        window = quiet_hours(change.quiet_hours.start, change.quiet_hours.end)
+        columns |= {"quiet_start": window.start, "quiet_end": window.end}
+    elif change.clear_quiet_hours:
+        columns |= {"quiet_start": None, "quiet_end": None}
+    return _Checked(columns, _checked_consents(change.consents or {}))
+
+
+def _checked_consents(consents: Mapping[str, bool]) -> dict[str, bool]:
+    for category in consents:
+        if category == Category.TRANSACTIONAL:
+            raise InvalidInput("transactional messages can't be switched off", param="consents.transactional")
+        if category not in set(CHOOSABLE):
+            choices = ", ".join(CHOOSABLE)
+            raise InvalidInput(
+                f"no category {category[:40]!r}; use {choices}", param=f"consents.{category[:40]}"
+            )
+    return dict(consents)

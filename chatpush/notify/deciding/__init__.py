@@ -1,0 +1,1 @@
+"""Whether a message may reach a user now, and in which variant."""

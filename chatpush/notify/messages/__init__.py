@@ -1,0 +1,1 @@
+"""What is sent: drafts accepted durably, fanned out, broadcast, recalled."""

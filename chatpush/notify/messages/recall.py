@@ -1,0 +1,139 @@
+"""Take a message back: from the queue, from inboxes and from the screens that show it.
+
+What is on its way is cancelled, what is in an inbox becomes a tombstone
+without words, and pages hear ``message.deleted``. The channel is durable, so
+a page that was closed hears it when it comes back. Page by page in the order
+of users, the place kept with the message: a kill anywhere leaves nobody with
+a message that was taken back.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from chatpush.clock import Clock
+from chatpush.domain import Json, MessageId, TenantId, UserId, to_ms
+from chatpush.errors import NotFound
+from chatpush.notify.listing import among
+from chatpush.notify.reading.inbox import unread_in
+from chatpush.rounds import Rounds
+from chatpush.store.database import Database, Row, Transaction
+
+MESSAGES_IN_TURN = 8
+PAGE = 500
+Cancel = Callable[[TenantId, MessageId, Sequence[UserId]], Awaitable[int]]
+
+
+class Publisher(Protocol):
+    """Where pages are told."""
+
+    async def publish(
+        self, tenant: TenantId, channel: str, data: Json, *, idempotency_key: str = ""
+    ) -> object:
+        """Publish, durably, once per idempotency key."""
+        ...
+
+
+class Recalls:
+    """Takes messages back."""
+
+    def __init__(self, database: Database, publisher: Publisher, clock: Clock, cancel: Cancel) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._clock = clock
+        self._cancel = cancel
+        self._rounds = Rounds("notify.recall", self.turn)
+
+    async def start(self) -> None:
+        """Go on with whatever was left undone."""
+        await self._rounds.start()
+
+    async def stop(self) -> None:
+        """Finish the present page."""
+        await self._rounds.stop()
+
+    async def delete(self, tenant: TenantId, message: MessageId, users: Sequence[UserId] = ()) -> None:
+        """Take a message back, from everybody (in the background) or from some users (now).
+
+        Raises:
+            NotFound: there is no such message.
+        """
+        await self._cancel(tenant, message, users)
+        if users:
+            for start in range(0, len(users), PAGE):
+                await self._page(tenant, message, users=users[start : start + PAGE])
+            return
+        found = await self._database.write(
+            lambda tx: tx.execute(
+                "UPDATE message SET state = 'deleted', recalling = 1, recall_cursor = ''"
+                " WHERE tenant = :t AND id = :m",
+                t=tenant, m=message,
+            )
+        )  # fmt: skip
+        if not found:
+            raise NotFound(f"no message {message[:64]!r}", param="id")
+        self._rounds.ring()
+
+    async def turn(self) -> float | None:
+        """Take one page of the oldest recalls back; say whether there is more."""
+        rows = await self._database.read(
+            "SELECT tenant, id, recall_cursor FROM message WHERE recalling = 1 ORDER BY id LIMIT :n",
+            n=MESSAGES_IN_TURN,
+        )
+        for row in rows:
+            tenant, message = TenantId(row["tenant"]), MessageId(row["id"])
+            last = await self._page(tenant, message, after=row["recall_cursor"])
+            await self._database.write(lambda tx, row=row, last=last: _move(tx, row, last))  # type: ignore[misc]
+        return 0 if rows else None
+
+    async def _page(
+        self, tenant: TenantId, message: MessageId, *, after: str = "", users: Sequence[UserId] = ()
+    ) -> str | None:
+        """Take it back from the next users; return the last of them, None if there are no more."""
+        now = to_ms(self._clock.now())
+        taken, unread = await self._database.write(lambda tx: _bury(tx, tenant, message, after, users, now))
+        await asyncio.gather(*(self._tell(tenant, row, unread[row["user_id"]]) for row in taken))
+        return taken[-1]["user_id"] if len(taken) >= PAGE else None
+
+    async def _tell(self, tenant: TenantId, row: Row, unread: int) -> None:
+        await self._publisher.publish(
+            tenant,
+            f"user:{row['user_id']}",
+            {"type": "message.deleted", "delivery": row["delivery"], "unread": unread},
+            idempotency_key=f"deleted:{row['latest']}",
+        )
+
+
+def _bury(
+    tx: Transaction, tenant: TenantId, message: MessageId, after: str, users: Sequence[UserId], now: int
+) -> tuple[list[Row], dict[str, int]]:
+    """Make tombstones; return them with the users' unread counts. Doing it again is harmless."""
+    names, params = among(users)
+    only = f" AND user_id IN {names}" if users else ""
+    rows = tx.query(
+        "SELECT user_id, delivery, latest FROM inbox_item WHERE tenant = :t AND message = :m"
+        f" AND user_id > :after{only} ORDER BY user_id LIMIT :n",
+        t=tenant, m=message, after=after, n=PAGE, **(params if users else {}),
+    )  # fmt: skip
+    ids, which = among(row["delivery"] for row in rows)
+    latest, those = among(row["latest"] for row in rows)
+    tx.execute(
+        "UPDATE inbox_item SET deleted_at = COALESCE(deleted_at, :now), content_sealed = :nothing"
+        f" WHERE tenant = :t AND message = :m AND delivery IN {ids}",
+        now=now, nothing=b"", t=tenant, m=message, **which,
+    )  # fmt: skip
+    tx.execute(
+        f"UPDATE delivery SET reason = 'recalled', pending = 0 WHERE tenant = :t AND id IN {latest}",
+        t=tenant, **those,
+    )  # fmt: skip
+    counts = unread_in(tx, tenant, {row["user_id"] for row in rows}, now)
+    return rows, {user: count.unread for user, count in counts.items()}
+
+
+def _move(tx: Transaction, row: Row, last: str | None) -> None:
+    """Keep the place; the recall is done when nobody is left."""
+    tx.execute(
+        "UPDATE message SET recall_cursor = :last, recalling = :more WHERE tenant = :t AND id = :m",
+        last=row["recall_cursor"] if last is None else last, more=int(last is not None),
+        t=row["tenant"], m=row["id"],
+    )  # fmt: skip

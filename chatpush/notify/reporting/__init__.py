@@ -1,0 +1,1 @@
+"""What became of messages, counted and kept as long as it should be."""

@@ -1,0 +1,1 @@
+"""From the queue to a screen or a channel: claims, attempts, chains, dead letters."""

@@ -1,0 +1,127 @@
+"""Write that deliveries went out: state, trace and meter in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from chatpush.account.metering import Meter
+from chatpush.account.plans import Kind
+from chatpush.clock import Clock
+from chatpush.domain import OutgoingMessage, TenantId, new_id, to_ms
+from chatpush.notify.listing import among
+from chatpush.notify.messages.drafts import Accepted
+from chatpush.notify.messages.happenings import Happenings
+from chatpush.notify.reading.trace import entry
+from chatpush.store.database import Database, Row, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A delivery that may go now, rendered and filtered; ``grounds`` is the policy's reason.
+
+    ``filtered`` says that a plugin changed its words.
+    """
+
+    row: Row
+    message: OutgoingMessage
+    accepted: Accepted
+    grounds: str
+    filtered: bool = False
+
+    @property
+    def id(self) -> str:
+        """The delivery's id."""
+        return str(self.row["id"])
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Where a chain goes on, and when, unless a receipt comes first."""
+
+    delivery: str
+    stage: int
+    due_at: datetime
+
+
+class Marks:
+    """Marks deliveries as sent."""
+
+    def __init__(self, database: Database, meter: Meter, clock: Clock, happenings: Happenings) -> None:
+        self._database = database
+        self._happenings = happenings
+        self._meter = meter
+        self._clock = clock
+
+    async def sent(
+        self, tenant: TenantId, sent: Sequence[tuple[Ready, list[str]]], *, keep: frozenset[str] = frozenset(),
+        steps: Sequence[Step] = (),
+    ) -> None:  # fmt: skip
+        """Write that deliveries went out by these channels; those in ``keep`` stay pending."""
+        if not sent:
+            return
+        now = self._clock.now()
+        use = self._meter.row(tenant, Kind.MESSAGES, 1, "")
+        uses = [{**use, "id": use["id"] + one.id} for one, _ in sent]
+        traces = _sent_entries(tenant, sent, now)
+
+        noted = [(one.row["message"], one.id, {"channels": channels}) for one, channels in sent if channels]
+
+        def write(tx: Transaction) -> None:
+            for pending in (0, 1):
+                ids = [one.id for one, _ in sent if (one.id in keep) == bool(pending)]
+                _mark_in(tx, tenant, ids, pending, now)
+            for step in steps:
+                step_in(tx, tenant, step)
+            tx.insert_many("trace_entry", traces)
+            self._happenings.note_in(tx, tenant, "delivery.sent", noted)
+            self._meter.record_rows_in(tx, uses)
+
+        await self._database.write(write)
+        self._happenings.ring(tenant, "delivery.sent")
+
+
+def step_in(tx: Transaction, tenant: TenantId, step: Step) -> None:
+    """Let a chain go on later; a receipt or a cancel that was faster has ended it."""
+    tx.execute(
+        "UPDATE delivery SET stage = :stage, attempts = 0, due_at = :due, claimed_by = '',"
+        " reason = 'awaiting_receipt' WHERE tenant = :t AND id = :d AND pending = 1",
+        stage=step.stage, due=to_ms(step.due_at), t=tenant, d=step.delivery,
+    )  # fmt: skip
+
+
+def _mark_in(tx: Transaction, tenant: TenantId, ids: list[str], pending: int, now: datetime) -> None:
+    """A receipt may have been faster than we are: ``delivered`` stays, and its chain has ended."""
+    if ids:
+        names, params = among(ids)
+        tx.execute(
+            "UPDATE delivery SET state = CASE WHEN delivered_at IS NULL THEN 'sent' ELSE 'delivered' END,"
+            " reason = '', pending = CASE WHEN delivered_at IS NULL THEN :p ELSE 0 END, left_channels = '',"
+            " claimed_by = CASE WHEN :p = 1 THEN claimed_by ELSE '' END,"
+            " sent_at = COALESCE(sent_at, :now), published_at = COALESCE(published_at, :now),"
+            f" settled_at = COALESCE(settled_at, :now) WHERE tenant = :t AND id IN {names}",
+            p=pending, now=to_ms(now), t=tenant, **params,
+        )  # fmt: skip
+
+
+def _sent_entries(tenant: TenantId, sent: Sequence[tuple[Ready, list[str]]], now: datetime) -> list[Row]:
+    """Return the trace of what went out; most of a page has the same words, which are written down once."""
+    alike: dict[tuple[Any, ...], Row] = {}
+    entries: list[Row] = []
+    for one, channels in sent:
+        if not channels:
+            continue
+        kind = (one.grounds, *channels, one.message.template, one.filtered, one.row["variant"])
+        known = alike.get(kind)
+        if known is None:
+            known = alike[kind] = _sent_entry(tenant, one, channels, now)
+        entries.append({**known, "delivery": one.id, "id": new_id("trc")})
+    return entries
+
+
+def _sent_entry(tenant: TenantId, one: Ready, channels: list[str], now: datetime) -> Row:
+    return entry(
+        tenant, one.id, "delivery", "sent", now, because=one.grounds, channels=channels,
+        template=one.message.template, **({"filtered": True} if one.filtered else {}),
+        **({"variant": one.row["variant"]} if one.row["variant"] else {}),
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The long-poll: grants, waiting together, answers encoded once."""

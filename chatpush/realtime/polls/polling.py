@@ -1,0 +1,405 @@
+"""The long-poll: the same channels and the same cursors, without a connection.
+
+A poll reads what is after its cursor, else waits for the first publication
+and is answered at the end of the loop's turn, together with all that stood at
+the same place. It changes nothing on the server, so a lost reply is asked for
+again with the same cursor. A newer poll of the same client ends the one
+before. Who comes again within ``LINGER_SECONDS`` lingers for the rest of them:
+a stream of publications comes in pieces of that length.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import islice
+
+import structlog
+
+from chatpush.domain import Cursor, Publication, TenantId
+from chatpush.errors import ChatpushError, CursorLost, InvalidInput, TooMany
+from chatpush.realtime.node import Node
+from chatpush.realtime.polls.admission import Admission
+from chatpush.realtime.polls.answers import Answer, Place
+from chatpush.realtime.polls.grants import Grant, Grants, decode_cursor
+from chatpush.realtime.polls.stands import Poll, Spoken, Stand, Wheel
+
+LINGER_SECONDS = 0.005
+# Between two polls their user is still here; whoever rests longer is about to leave.
+REST_SECONDS = 1.0
+POLLS_AT_ONCE = 256
+# So long other work waits for polls that are being answered.
+TURN_SECONDS = 0.01
+DRAIN_SECONDS = 5.0
+log = structlog.get_logger(__name__)
+
+
+class Polling:
+    """Long-polls of this node."""
+
+    def __init__(self, node: Node, grant_key: bytes = b"") -> None:
+        self._node = node
+        self._blocks = node.tokens.blocks
+        self.grants = Grants(grant_key or secrets.token_bytes(32))
+        self.admission = Admission(node, self.grants)
+        # The newest poll of each client.
+        self._polls: dict[str, Poll] = {}
+        self._stands: dict[tuple[TenantId, str, int], Stand] = {}
+        # Stands that are about to be answered, or in the middle of it.
+        self._queue: deque[Stand] = deque()
+        # Who was answered when, until they come again or are let go.
+        self._resting: deque[tuple[float, list[Poll]]] = deque()
+        self._wheel = Wheel(self._release)
+        self._looking: set[asyncio.Task[None]] = set()
+        self._draining = False
+        self._nobody: asyncio.Event | None = None
+
+    # -- asking --------------------------------------------------------------
+
+    async def poll(
+        self, grant: Grant, channels: Sequence[str], cursor: str, limit: int, seconds: float
+    ) -> Answer:
+        """Answer with what is new after the cursor, or after so many seconds with nothing.
+
+        Raises:
+            InvalidInput: the cursor is not one of ours, or there is nothing to poll.
+            TooMany: this user polls and is connected too often.
+        """
+        given = decode_cursor(cursor)
+        names = list(dict.fromkeys([*grant.own, *channels]))
+        if not names:
+            raise InvalidInput("name at least one channel", param="channels")
+        cursors = {name: given.get(name) or await self._node.log.top(grant.tenant, name) for name in names}
+        place = Place(grant.tenant, cursors, limit)
+        if seconds <= 0 or self._draining or not given.keys() >= set(names):
+            return await self._collect(place)
+        waiter = _Waiter()
+        poll = self.new(grant, waiter)
+        self._ask(poll, place, seconds)
+        try:
+            return await waiter.answer
+        finally:
+            self.leave(poll)
+
+    def new(self, grant: Grant, spoken: Spoken) -> Poll:
+        """Return a poll with a grant that was just checked."""
+        left = grant.expires_at - self._node.now()
+        poll = Poll(grant, spoken, self._node.clock.monotonic() + left)
+        poll.checked = self._blocks.changes
+        return poll
+
+    def ask(self, poll: Poll, channels: Sequence[str], cursor: str, limit: int, seconds: float) -> bool:
+        """Let a poll wait without a task; ``poll.spoken`` hears the answer at the end of this turn or later.
+
+        False is for ``poll`` to answer: what is no wait, and what is wrong with it.
+        """
+        try:
+            given = decode_cursor(cursor)
+            names = list(dict.fromkeys([*poll.grant.own, *channels]))
+            if self._draining or seconds <= 0 or not names or not given.keys() >= set(names):
+                return False
+            self._ask(poll, Place(poll.grant.tenant, {name: given[name] for name in names}, limit), seconds)
+        except ChatpushError:
+            return False
+        return True
+
+    def again(self, poll: Poll) -> bool:
+        """Let a poll wait on after its last answer; False if that needs to be looked at more closely."""
+        answer = poll.answer
+        if answer is None or self._draining or not poll.current or poll.checked != self._blocks.changes:
+            return False
+        left = poll.until - self._node.clock.monotonic()
+        if left <= 0.0:
+            return False
+        stand = self._stand(answer.place, answer.at + LINGER_SECONDS)
+        self._join(poll, stand, min(left, poll.patience))
+        return True
+
+    def leave(self, poll: Poll) -> None:
+        """The client is gone."""
+        self._step_out(poll)
+        self._end(poll)
+
+    # -- leaving -------------------------------------------------------------
+
+    def drain(self) -> list[Callable[[], None]]:
+        """Answer the polls to come at once; return what answers each that waits now."""
+        self._draining = True
+        return [partial(self._release, poll) for poll in self._polls.values() if poll.stand is not None]
+
+    async def all_answered(self) -> None:
+        """Wait until every poll that was released has its answer."""
+        if self._node.registry.holding:
+            self._nobody = asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._nobody.wait(), DRAIN_SECONDS)
+
+    def _release(self, poll: Poll) -> None:
+        """Answer a poll now, with nothing."""
+        stand = poll.stand
+        if stand is not None:
+            self._step_out(poll)
+            self._rest([poll])
+            self._speak(poll, self._nothing(stand))
+
+    def _step_out(self, poll: Poll) -> None:
+        stand, poll.stand = poll.stand, None
+        if stand is None:
+            return
+        stand.polls.discard(poll)
+        self._count(stand, -1)
+        if not stand.polls:
+            self._close(stand)
+
+    def _rest(self, polls: list[Poll]) -> None:
+        """They were answered; let go whoever was answered a while ago and has not come again."""
+        loop = asyncio.get_running_loop()
+        if not self._resting:
+            loop.call_later(REST_SECONDS, self._let_go)
+        self._resting.append((loop.time() + REST_SECONDS, polls))
+
+    def _let_go(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        while self._resting and self._resting[0][0] <= now:
+            for poll in self._resting.popleft()[1]:
+                rested = poll.answer is None or poll.answer.at + REST_SECONDS <= now
+                if poll.stand is None and rested:
+                    self._end(poll)
+        if self._resting:
+            loop.call_later(max(0.001, self._resting[0][0] - now), self._let_go)
+
+    def _begin(self, poll: Poll) -> None:
+        """Make a poll the one of its client.
+
+        Raises:
+            TooMany: this user polls and is connected too often.
+        """
+        if poll.current:
+            return
+        grant, node = poll.grant, self._node
+        before = self._polls.get(grant.client)
+        if before is not None:
+            self._release(before)
+            self._end(before)
+        most = node.settings.max_connections_per_user
+        if grant.user and node.registry.count(grant.tenant, grant.user) >= most:
+            raise TooMany("this user has too many connections; close some", retry_after_seconds=5)
+        self._polls[grant.client] = poll
+        poll.current = True
+        node.registry.hold(grant.tenant, grant.user)
+
+    def _end(self, poll: Poll) -> None:
+        self._wheel.drop(poll)
+        if poll.current:
+            poll.current = False
+            del self._polls[poll.grant.client]
+            self._node.registry.let_go(poll.grant.tenant, poll.grant.user)
+
+    # -- waiting -------------------------------------------------------------
+
+    def _ask(self, poll: Poll, place: Place, seconds: float) -> None:
+        self._begin(poll)  # which may end the one that waits there
+        poll.patience = seconds
+        self._join(poll, self._stand(place, 0.0), min(seconds, poll.until - self._node.clock.monotonic()))
+
+    def _join(self, poll: Poll, stand: Stand, seconds: float) -> None:
+        poll.stand = stand
+        stand.polls.add(poll)
+        self._count(stand, 1)
+        poll.due = asyncio.get_running_loop().time() + seconds
+        if not poll.filed:
+            self._wheel.file(poll)
+
+    def _stand(self, place: Place, not_before: float) -> Stand:
+        """Return the stand at a place; a new one listens first and looks then, so that it misses nothing."""
+        stand = self._stands.get(place.key)
+        if stand is None:
+            channels = self._node.channels
+            lives = [channels.live(place.tenant, name) for name in place.cursors]
+            stand = self._stands[place.key] = Stand(place, lives, not_before, self._woken)
+            for live in lives:
+                channels.listen(live, stand)
+            found = self._at_hand(place)
+            if found is None or found:
+                stand.woken = True
+                self._woken(stand)
+        return stand
+
+    def _close(self, stand: Stand) -> None:
+        """Nobody comes to this stand any more."""
+        if self._stands.get(stand.place.key) is stand:
+            del self._stands[stand.place.key]
+        lives, stand.lives = stand.lives, ()
+        for live in lives:
+            self._node.channels.stop_listening(live, stand)
+
+    # -- answering -----------------------------------------------------------
+
+    def _woken(self, stand: Stand) -> None:
+        loop = asyncio.get_running_loop()
+        early = stand.not_before - loop.time()
+        if early > 0:
+            loop.call_later(early, self._line_up, stand)
+        else:
+            self._line_up(stand)
+
+    def _line_up(self, stand: Stand) -> None:
+        if not self._queue:
+            asyncio.get_running_loop().call_soon(self._answer_some)
+        self._queue.append(stand)
+
+    def _answer_some(self) -> None:
+        """Answer those that wait for it, as many as a turn of the loop has time for."""
+        clock, queue = self._node.clock, self._queue
+        stop = clock.monotonic() + TURN_SECONDS
+        while queue:
+            try:
+                done = self._answer(queue[0])
+            except Exception:
+                log.exception("answering polls failed")
+                done = True
+            if done:
+                queue.popleft()
+            if clock.monotonic() >= stop:
+                break
+        if queue:
+            asyncio.get_running_loop().call_soon(self._answer_some)
+
+    def _answer(self, stand: Stand) -> bool:
+        """Answer some of those at a stand; return whether it needs no more."""
+        if stand.lives and stand.answer is None:
+            found = self._at_hand(stand.place)
+            if found is None:
+                task = asyncio.get_running_loop().create_task(self._look(stand))
+                self._looking.add(task)
+                task.add_done_callback(self._looking.discard)
+                return True
+            if not found and not stand.passing:
+                stand.woken = False
+                return True
+            stand.answer = self._made(stand.place, found, {}, stand.passing)
+        answer = stand.answer
+        if answer is None:
+            return True
+        if stand.lives:
+            self._close(stand)
+        polls = stand.polls
+        if len(polls) <= POLLS_AT_ONCE:
+            batch = list(polls)
+            polls.clear()
+        else:
+            batch = list(islice(polls, POLLS_AT_ONCE))
+            polls.difference_update(batch)
+        self._tell(stand, answer, batch)
+        return not polls
+
+    def _tell(self, stand: Stand, answer: Answer, polls: list[Poll]) -> None:
+        changes, now = self._blocks.changes, self._node.clock.monotonic()
+        for poll in polls:
+            poll.stand = None
+            if poll.until > now and (poll.checked == changes or self._still_allowed(poll)):
+                self._speak(poll, answer)
+            else:  # the next poll is told
+                self._speak(poll, self._nothing(stand))
+        self._count(stand, -len(polls))
+        self._rest(polls)
+
+    def _speak(self, poll: Poll, answer: Answer) -> None:
+        poll.answer = answer
+        try:
+            poll.spoken.poll_over(answer)
+        except Exception:
+            log.exception("a poll could not be answered")
+
+    def _still_allowed(self, poll: Poll) -> bool:
+        try:
+            self.admission.check(poll.grant)
+        except ChatpushError:
+            return False
+        poll.checked = self._blocks.changes
+        return True
+
+    async def _look(self, stand: Stand) -> None:
+        """Read for a stand what memory does not hold."""
+        stand.heard = False
+        try:
+            answer = await self._collect(stand.place, stand.passing)
+        except Exception:
+            log.exception("reading for polls failed")
+            answer = self._nothing(stand)
+        else:
+            if answer.place.cursor == stand.place.cursor and not stand.passing:
+                stand.woken = False
+                if stand.heard and stand.lives:  # after that channel was read
+                    stand.woken = True
+                    self._line_up(stand)
+                return
+        if stand.lives:
+            stand.answer = answer
+            self._line_up(stand)
+
+    def _at_hand(self, place: Place) -> list[tuple[str, Publication]] | None:
+        """Return what is new at a place; None if only the file knows, or something is gone."""
+        found: list[tuple[str, Publication]] = []
+        for name, cursor in place.cursors.items():
+            room = place.limit - len(found)
+            if room <= 0:
+                break
+            try:
+                part = self._node.log.at_hand(place.tenant, name, cursor, room)
+            except CursorLost:
+                return None
+            if part is None:
+                return None
+            found += [(name, entry) for entry in part.publications]
+        return found
+
+    async def _collect(self, place: Place, passing: Sequence[tuple[str, Publication]] = ()) -> Answer:
+        """Read on in every channel, wherever it is kept; tell where something is gone."""
+        found: list[tuple[str, Publication]] = []
+        gaps: dict[str, Cursor] = {}
+        for name, cursor in place.cursors.items():
+            room = place.limit - len(found)
+            if room <= 0:
+                break
+            try:
+                part = await self._node.log.after(place.tenant, name, cursor, room)
+            except CursorLost:
+                gaps[name] = await self._node.log.top(place.tenant, name)
+                continue
+            found += [(name, entry) for entry in part.publications]
+        return self._made(place, found, gaps, passing)
+
+    def _made(
+        self,
+        place: Place,
+        found: Sequence[tuple[str, Publication]],
+        gaps: dict[str, Cursor],
+        passing: Sequence[tuple[str, Publication]],
+    ) -> Answer:
+        at = asyncio.get_running_loop().time()
+        return Answer(place.moved(found, gaps), [*found, *passing], list(gaps), at)
+
+    def _nothing(self, stand: Stand) -> Answer:
+        return Answer(stand.place, (), (), asyncio.get_running_loop().time())
+
+    def _count(self, stand: Stand, change: int) -> None:
+        registry = self._node.registry
+        registry.holding += change
+        registry.held[stand.place.tenant] += change
+        if self._nobody is not None and not registry.holding:
+            self._nobody.set()
+
+
+class _Waiter:
+    """A poll's task."""
+
+    def __init__(self) -> None:
+        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+    def poll_over(self, answer: Answer) -> None:
+        if not self.answer.done():
+            self.answer.set_result(answer)

@@ -1,0 +1,1 @@
+"""The Centrifuge protocol: messages, codes, codecs, deltas."""

@@ -1,0 +1,1 @@
+"""What a text is, what it must not claim, and how its author could do better."""

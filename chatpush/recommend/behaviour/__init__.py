@@ -1,0 +1,1 @@
+"""What users did and were shown, and what follows from it."""

@@ -1,0 +1,1 @@
+"""What proposes items, each in its own way, and what makes one list of it."""

@@ -1,0 +1,1 @@
+"""When to write to somebody, and whom to leave alone."""

@@ -1,0 +1,1 @@
+"""Fit models beside the work, choose among them, keep, swap and judge them."""

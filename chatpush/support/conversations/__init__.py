@@ -1,0 +1,1 @@
+"""Conversations and their turns, with the files and forms that belong to them."""

@@ -1,0 +1,1 @@
+"""Judge answers against what was expected."""

@@ -1,0 +1,1 @@
+"""Ask a language model, on a short leash: streams, tool calls, prompts, memory, budgets."""

@@ -1,0 +1,1 @@
+"""Agents at work: teams, hours, the queue, deadlines, notes, ready answers, ratings."""

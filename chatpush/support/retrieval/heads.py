@@ -1,0 +1,155 @@
+"""Keep every tenant's linear head in step with its examples.
+
+Retrieval offers the examples whenever the knowledge has changed. A head
+trained from exactly these examples is taken from the store; else one is
+trained in a process of its own, stored, and put in place in one step. The head
+before serves until then, and none at all is needed: without one, retrieval
+answers by itself.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+
+from chatpush.clock import Clock
+from chatpush.domain import TenantId, to_ms
+from chatpush.store.database import Database, Transaction
+from chatpush.store.vault import Vault
+from chatpush.support.retrieval.head import Example, Head, enough
+from chatpush.support.retrieval.head_starting import in_a_process
+
+log = structlog.get_logger(__name__)
+CACHED_TENANTS = 400  # more than retrieval keeps, which offers examples when it opens a tenant
+KEPT = 3
+CALM_SECONDS = 5.0  # an import changes the knowledge many times; wait for its end
+Trainer = Callable[[Sequence[Example]], Awaitable[bytes | None]]
+
+
+class Heads:
+    """The trained heads of every tenant."""
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        clock: Clock,
+        trainer: Trainer = in_a_process,
+        calm_seconds: float = CALM_SECONDS,
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+        self._trainer = trainer
+        self._calm_seconds = calm_seconds
+        self._heads: OrderedDict[TenantId, tuple[str, Head]] = OrderedDict()
+        self._wanted: dict[TenantId, list[Example]] = {}
+        self._tasks: dict[TenantId, asyncio.Task[None]] = {}
+        self._one_at_a_time = asyncio.Lock()
+
+    def get(self, tenant: TenantId) -> Head | None:
+        """Return the tenant's head as it is now, if it has one."""
+        found = self._heads.get(tenant)
+        if found is None:
+            return None
+        self._heads.move_to_end(tenant)
+        return found[1]
+
+    def offer(self, tenant: TenantId, examples: Sequence[Example]) -> None:
+        """Tell that these are the tenant's examples now; training follows by itself."""
+        kept = enough(examples)
+        if not kept:
+            self._heads.pop(tenant, None)
+            self._wanted.pop(tenant, None)
+            return
+        self._wanted[tenant] = kept
+        task = self._tasks.get(tenant)
+        if task is None or task.done():
+            self._tasks[tenant] = asyncio.create_task(self._keep_up(tenant), name=f"head of {tenant}")
+
+    async def idle(self) -> None:
+        """Return once nothing is being trained."""
+        while running := [task for task in self._tasks.values() if not task.done()]:
+            await asyncio.gather(*running)
+
+    async def stop(self) -> None:
+        """Give up what is being trained."""
+        for task in self._tasks.values():
+            task.cancel()
+        for task in self._tasks.values():
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._tasks.clear()
+
+    async def _keep_up(self, tenant: TenantId) -> None:
+        """Train until the head is that of the newest examples."""
+        while tenant in self._wanted:
+            try:
+                await asyncio.sleep(self._calm_seconds)
+                examples = self._wanted.pop(tenant, None)
+                if examples is not None:
+                    await self._take(tenant, examples)
+            except Exception:
+                log.exception("the head could not be renewed; the one before serves", tenant=tenant)
+
+    async def _take(self, tenant: TenantId, examples: list[Example]) -> None:
+        await self._vault.ready(tenant)
+        ordered = sorted(examples, key=lambda one: (one.answer, one.question))
+        text = json.dumps([[one.answer, one.question] for one in ordered], ensure_ascii=False)
+        fingerprint = self._vault.blind(tenant, "knowledge_head", text)
+        if tenant in self._heads and self._heads[tenant][0] == fingerprint:
+            return
+        stored = await self._stored(tenant, fingerprint)
+        head = None
+        if stored is not None:
+            head = await asyncio.to_thread(Head.from_bytes, stored, ordered)
+        if head is None:
+            async with self._one_at_a_time:
+                stored = await self._trainer(ordered)
+            if stored is None:
+                return
+            head = await asyncio.to_thread(Head.from_bytes, stored, ordered)
+            if head is None:
+                return
+            await self._store(tenant, fingerprint, head, stored)
+        self._heads[tenant] = (fingerprint, head)
+        self._heads.move_to_end(tenant)
+        while len(self._heads) > CACHED_TENANTS:
+            self._heads.popitem(last=False)
+        log.info("a head is in place", tenant=tenant, answers=len(head.answers), examples=len(ordered))
+
+    async def _stored(self, tenant: TenantId, fingerprint: str) -> bytes | None:
+        rows = await self._database.read(
+            "SELECT content_sealed FROM knowledge_head WHERE tenant = :t AND fingerprint = :f",
+            t=tenant, f=fingerprint,
+        )  # fmt: skip
+        if not rows:
+            return None
+        return self._vault.open(
+            tenant, "", "knowledge_head", "content_sealed", fingerprint, rows[0]["content_sealed"]
+        )
+
+    async def _store(self, tenant: TenantId, fingerprint: str, head: Head, content: bytes) -> None:
+        sealed = self._vault.seal(tenant, "", "knowledge_head", "content_sealed", fingerprint, content)
+        row = {
+            "tenant": tenant, "fingerprint": fingerprint, "answers": len(head.answers),
+            "examples": head.features.examples, "content_sealed": sealed,
+            "trained_at": to_ms(self._clock.now()),
+        }  # fmt: skip
+
+        def put(tx: Transaction) -> None:
+            tx.execute(
+                "DELETE FROM knowledge_head WHERE tenant = :t AND fingerprint = :f",
+                t=tenant, f=fingerprint,
+            )  # fmt: skip
+            tx.insert("knowledge_head", row)
+            tx.execute(
+                "DELETE FROM knowledge_head WHERE tenant = :t AND fingerprint NOT IN (SELECT fingerprint "
+                "FROM knowledge_head WHERE tenant = :t ORDER BY trained_at DESC, fingerprint LIMIT :n)",
+                t=tenant, n=KEPT,
+            )  # fmt: skip
+
+        await self._database.write(put)

@@ -1,0 +1,1 @@
+"""What every request passes: doors, identity, rates, idempotency, problems, OpenAPI."""

@@ -1,0 +1,1 @@
+"""Whether it lives, and its numbers."""

@@ -1,0 +1,41 @@
+"""Say whether the process lives and whether it can serve.
+
+``/healthz`` answers while the loop turns. ``/readyz`` also asks the database,
+and turns 503 as soon as draining begins, so that a balancer looks elsewhere.
+"""
+
+from aiohttp import web
+
+from chatpush import __version__
+from chatpush.errors import ChatpushError
+from chatpush.store.database import Database
+from chatpush.web.http.operations import SERVICES
+
+
+class Readiness:
+    """Whether this node wants traffic."""
+
+    def __init__(self) -> None:
+        self.draining = False
+
+
+def add_health(app: web.Application) -> None:
+    """Add the probes."""
+    app.router.add_get("/healthz", _alive)
+    app.router.add_get("/readyz", _ready)
+
+
+async def _alive(_request: web.Request) -> web.Response:
+    return web.json_response({"status": "ok", "version": __version__})
+
+
+async def _ready(request: web.Request) -> web.Response:
+    services = request.app[SERVICES]
+    readiness, database = services[Readiness], services[Database]
+    if isinstance(readiness, Readiness) and readiness.draining:
+        return web.json_response({"status": "draining"}, status=503, headers={"Retry-After": "5"})
+    try:
+        await database.read("SELECT 1 AS one")  # type: ignore[attr-defined]
+    except (ChatpushError, OSError) as error:
+        return web.json_response({"status": "database", "detail": str(error)}, status=503)
+    return web.json_response({"status": "ok"})

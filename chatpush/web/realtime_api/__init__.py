@@ -1,0 +1,1 @@
+"""The realtime server API, ``POST /api/<method>``."""

@@ -1,0 +1,1 @@
+"""The ways to a client: WebSocket, streams, one-way streams, long-poll."""

@@ -1,0 +1,145 @@
+"""The transport ``/connection/poll``: ask again with the cursor you were given.
+
+``POST`` with a JSON body, or ``GET`` with the same names as a query (channels
+as ``channel=…`` repeated, each with its ``channel_token=…`` in the same order
+if it has one). A poll whose channels all have a place on the cursor is held
+until something is new; otherwise it answers at once. Errors are problems, as
+everywhere; an expired grant has the code ``grant_expired``.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+from aiohttp import web
+
+from chatpush.errors import InvalidInput, Unavailable
+from chatpush.realtime.hub import Hub
+from chatpush.realtime.polls.admission import Asked
+from chatpush.realtime.polls.answers import own_part
+from chatpush.settings import Client
+from chatpush.web.http.origins import check_origin
+from chatpush.web.transports.websocket import TenantOf
+
+PATH = "/connection/poll"
+# Proxies cut silent requests after 60 s or so; by chance, so that crowds spread.
+SHORTEST_HOLD_SECONDS = 25.0
+LONGEST_HOLD_SECONDS = 55.0
+LOOK_SECONDS = 2.0
+WORTH_COMPRESSING_BYTES = 1024
+
+
+class ChannelIn(msgspec.Struct):
+    """A channel to poll, with its subscription token if it needs one."""
+
+    channel: str
+    token: str = ""
+
+
+class PollIn(msgspec.Struct):
+    """What a poll asks."""
+
+    token: str = ""
+    channels: list[ChannelIn] = []
+    cursor: str = ""
+    grant: str = ""
+    timeout: Annotated[float, msgspec.Meta(ge=0, le=3600)] = LONGEST_HOLD_SECONDS
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+
+
+_body = msgspec.json.Decoder(PollIn)
+
+
+def add_routes(app: web.Application, hub: Hub, settings: Client, tenant_of: TenantOf) -> None:
+    """Serve long-polls; ``tenant_of(request)`` reads the publishable key.
+
+    Errors are raised as ``ChatpushError``; the app's middleware turns them into
+    problems and answers CORS.
+    """
+    polls = Polls(hub, settings, tenant_of)
+    app.router.add_post(PATH, polls.handle)
+    app.router.add_get(PATH, polls.handle)
+
+
+class Polls:
+    """Reads a poll's request, waits for the hub, writes the reply."""
+
+    def __init__(self, hub: Hub, settings: Client, tenant_of: TenantOf) -> None:
+        self._hub = hub
+        self._settings = settings
+        self._tenant_of = tenant_of
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one poll."""
+        check_origin(request, self._settings.allowed_origins)
+        tenant = await self._tenant_of(request)
+        asked = await self._read(request)
+        if self._hub.full():
+            raise Unavailable(
+                "too many connections here; come back in a moment", retry_after_seconds=random.randint(1, 10)
+            )
+        channels = [Asked(one.channel, one.token) for one in asked.channels]
+        polling = self._hub.polling
+        grant = await polling.admission.authorise(tenant, asked.token, asked.grant, channels)
+        names, hold = [one.channel for one in channels], hold_seconds(asked)
+        poll = asyncio.ensure_future(polling.poll(grant, names, asked.cursor, asked.limit, hold))
+        try:
+            while not poll.done() and request.transport is not None:
+                # aiohttp does not tell a handler that its client is gone.
+                await asyncio.wait((poll,), timeout=LOOK_SECONDS)
+            if not poll.done():
+                return web.Response(status=499)
+            return _response((await poll).body + own_part(grant, polling.grants.sign(grant)))
+        finally:
+            poll.cancel()
+            await asyncio.gather(poll, return_exceptions=True)
+
+    async def _read(self, request: web.Request) -> PollIn:
+        """Return what a request asks, from its body or its query.
+
+        Raises:
+            InvalidInput: neither is a poll.
+        """
+        try:
+            asked = _body.decode(await request.read()) if request.method == "POST" else _of_query(request)
+        except (msgspec.MsgspecError, RecursionError, UnicodeError, ValueError) as error:
+            raise InvalidInput(f"this is no poll: {error}") from error
+        authorization = request.headers.get("Authorization", "")
+        if not asked.token and authorization.startswith("Bearer "):
+            asked.token = authorization.removeprefix("Bearer ").strip()
+        return asked
+
+
+def _of_query(request: web.Request) -> PollIn:
+    query = request.query
+    names: Sequence[str] = query.getall("channel", [])
+    tokens: Sequence[str] = query.getall("channel_token", [])
+    given = {name: query[name] for name in ("token", "cursor", "grant", "timeout", "limit") if name in query}
+    asked = msgspec.convert(given, PollIn, strict=False)
+    padded = [*tokens, *[""] * len(names)]
+    asked.channels = [ChannelIn(name, token) for name, token in zip(names, padded, strict=False)]
+    return asked
+
+
+def read_body(body: bytes) -> PollIn:
+    """Return what a poll's body asks.
+
+    Raises:
+        MsgspecError: it is no poll.
+    """
+    return _body.decode(body)
+
+
+def hold_seconds(asked: PollIn) -> float:
+    """Return how long a poll is held: by chance, so that crowds spread."""
+    return min(asked.timeout, random.uniform(SHORTEST_HOLD_SECONDS, LONGEST_HOLD_SECONDS))
+
+
+def _response(body: bytes) -> web.Response:
+    response = web.Response(body=body, content_type="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    if len(body) > WORTH_COMPRESSING_BYTES:
+        response.enable_compression()
+    return response

@@ -1,0 +1,175 @@
+"""The transport ``/connection/websocket``: a socket around a protocol session.
+
+aiohttp routes the request and its middleware looks at it; then a small
+protocol of our own takes the socket over (``takeover``, ``sockets``). Where
+that is not possible, over TLS above all, aiohttp's own WebSocket serves.
+
+The tenant comes from the publishable key, never from the client's commands.
+Nothing is compressed: per-connection zlib costs more memory than all the rest
+of a connection. Above the connection limit clients are told when to come
+back.
+"""
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import random
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import structlog
+from aiohttp import WSMsgType, web
+
+from chatpush.domain import TenantId
+from chatpush.realtime.hub import Hub
+from chatpush.realtime.protocol.codes import INAPPROPRIATE_PROTOCOL
+from chatpush.realtime.session import Session
+from chatpush.settings import Client
+from chatpush.web.http.origins import check_origin
+from chatpush.web.transports import framing, takeover
+from chatpush.web.transports.sockets import Socket, Ward
+from chatpush.web.transports.wire import HIGH_WATER_BYTES, SocketWire
+
+log = structlog.get_logger(__name__)
+
+TenantOf = Callable[[web.Request], Awaitable[TenantId]]
+TakeOver = Callable[[asyncio.Protocol], tuple[asyncio.Transport, bytes]]
+PATH = "/connection/websocket"
+PROTOBUF = "centrifuge-protobuf"
+VERSIONS = frozenset({"13", "8", "7"})
+MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+def retry_after() -> dict[str, str]:
+    """Return a Retry-After that spreads the returning crowd."""
+    return {"Retry-After": str(random.randint(1, 10))}
+
+
+def add_routes(
+    app: web.Application, hub: Hub, settings: Client, tenant_of: TenantOf, *, own: bool = True
+) -> "Sockets":
+    """Serve WebSockets, and return what serves them; ``tenant_of(request)`` reads the publishable key.
+
+    ``own`` False leaves them all to aiohttp. On the app's shutdown the hub is
+    drained: every client is told 3001.
+    """
+    sockets = Sockets(hub, settings, tenant_of, own)
+    app.router.add_get(PATH, sockets.handle)
+    app.on_shutdown.append(sockets.shut_down)
+    return sockets
+
+
+class Handshake(NamedTuple):
+    """The answer that opens a WebSocket, and whether the client speaks Protobuf."""
+
+    answer: bytes
+    protobuf: bool
+
+
+class Sockets:
+    """All WebSockets of an application."""
+
+    def __init__(self, hub: Hub, settings: Client, tenant_of: TenantOf, own: bool) -> None:
+        self._hub = hub
+        self._settings = settings
+        self._tenant_of = tenant_of
+        self._own = own
+        self._closing: set[asyncio.Task[None]] = set()
+        self._ward: Ward | None = None
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Accept one socket; serve it until it ends, unless it is taken over."""
+        check_origin(request, self._settings.allowed_origins)
+        tenant = await self._tenant_of(request)
+        if self._hub.full():
+            return web.Response(
+                status=503, headers=retry_after(), text="too many connections; come back soon"
+            )
+        headers = request.headers
+        handshake = accepted(
+            headers.get("Upgrade", ""), headers.get("Connection", ""), headers.get("Sec-WebSocket-Version", ""),
+            headers.get("Sec-WebSocket-Key", ""), headers.get("Sec-WebSocket-Protocol", ""),
+        )  # fmt: skip
+        if handshake is None:
+            return web.Response(
+                status=400, text="this address speaks WebSocket only", headers={"Sec-WebSocket-Version": "13"}
+            )
+        if self._own and takeover.possible(request):
+            self.begin(tenant, handshake, lambda socket: takeover.take_over(request, socket))
+            return takeover.Taken()
+        return await self._leave_to_aiohttp(request, tenant)
+
+    def begin(self, tenant: TenantId, handshake: "Handshake", take_over: TakeOver) -> None:
+        """Open a session on a socket that ``take_over`` gives to a protocol of ours."""
+        if self._ward is None:
+            self._ward = Ward(self._settings.slow_buffer_bytes, self._settings.max_message_bytes)
+        protobuf = handshake.protobuf
+        socket = Socket(self._ward, framing.BINARY if protobuf else framing.TEXT)
+        transport, early = take_over(socket)
+        session = self._hub.open(tenant, socket, "websocket", protobuf=protobuf)
+        socket.begin(transport, session, handshake.answer, early)
+
+    async def shut_down(self, _app: web.Application) -> None:
+        """Tell every client to come back elsewhere, and wait for the goodbyes."""
+        await self._hub.drain()
+        await self._hub.polling.all_answered()
+        if self._closing:
+            await asyncio.wait(self._closing)
+        if self._ward is not None:
+            await self._ward.all_gone()
+
+    async def _leave_to_aiohttp(self, request: web.Request, tenant: TenantId) -> web.StreamResponse:
+        socket = web.WebSocketResponse(
+            protocols=(PROTOBUF,),
+            compress=False,
+            max_msg_size=self._settings.max_message_bytes,
+            timeout=1.0,
+            autoping=True,
+        )
+        await socket.prepare(request)
+        if request.transport is not None:
+            request.transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+        wire = SocketWire(request, socket, self._settings.slow_buffer_bytes, self._closing)
+        protobuf = socket.ws_protocol == PROTOBUF
+        session = self._hub.open(tenant, wire, "websocket", protobuf=protobuf)
+        try:
+            await self._serve(socket, session, WSMsgType.BINARY if protobuf else WSMsgType.TEXT)
+        finally:
+            session.ended()
+            await wire.finished()
+        return socket
+
+    async def _serve(self, socket: web.WebSocketResponse, session: Session, spoken: WSMsgType) -> None:
+        """Hand the session its frames. aiohttp answers broken framing, bad UTF-8 and giants by itself."""
+        async for message in socket:
+            if message.type is spoken:
+                await session.receive(message.data)
+            elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                session.connection.close(INAPPROPRIATE_PROTOCOL)
+            if session.connection.closed:
+                break
+
+
+def accepted(upgrade: str, connection: str, version: str, key: str, offered: str) -> Handshake | None:
+    """Return what opens a WebSocket (RFC 6455 §4.2.2), by the headers of its request; None if it is no request for one.
+
+    ``offered`` are subprotocols; JSON needs none.
+    """
+    if upgrade.lower().strip() != "websocket" or "upgrade" not in connection.lower():
+        return None
+    if version not in VERSIONS:
+        return None
+    try:
+        if len(base64.b64decode(key.encode(), validate=True)) != 16:
+            return None
+    except (binascii.Error, UnicodeError):
+        return None
+    accept = base64.b64encode(hashlib.sha1(key.encode() + MAGIC, usedforsecurity=False).digest())
+    protobuf = bool(offered) and PROTOBUF in [name.strip() for name in offered.split(",")]
+    chosen = f"Sec-WebSocket-Protocol: {PROTOBUF}\r\n".encode() if protobuf else b""
+    return Handshake(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n" + chosen + b"\r\n",
+        protobuf,
+    )
