@@ -205,7 +205,7 @@ WRONG = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("data", "code"), WRONG)
+@pytest.mark.parametrize(("data", "code"), WRONG, ids=range(len(WRONG)))
 async def test_broken_framing_gets_its_code(peer: Peer, data: bytes, code: int) -> None:
     await peer.connected()
     await peer.send(data)
