@@ -101,6 +101,10 @@ async def test_recoveries_disconnects_and_held_polls_are_counted(tmp_path: Path)
         assert numbers['disconnects_total{code="3501",tenant="default"}'] == 1
         assert numbers['disconnects_total{code="3000",tenant="default"}'] == 2
         assert numbers['poll_holds{tenant="default"}'] == 1
+        assert numbers["messages_sent_total" + way("empty", "poll")] == 1
+        numbers = await shown(served)
+        assert numbers["messages_sent_total" + way("publication", "poll")] == 1
+        assert numbers["sent_bytes_total" + way("publication", "poll")] > len("the end")
 
 
 def test_an_observation_on_a_bound_counts_below_it() -> None:

@@ -58,13 +58,15 @@ class Place:
 class Answer:
     """The next place, publications in order, and channels with a gap. ``at`` is the loop's time."""
 
-    __slots__ = ("at", "body", "cursor", "forms", "place")
+    __slots__ = ("at", "body", "cursor", "forms", "gaps", "place", "publications")
 
     def __init__(
         self, place: Place, found: Sequence[tuple[str, Publication]], gaps: Sequence[str], at: float
     ) -> None:
         self.place = place
         self.at = at
+        # How many of each it tells.
+        self.publications, self.gaps = len(found), len(gaps)
         self.cursor = place.cursor.encode()
         shown = [_shown(channel, entry) for channel, entry in found]
         # JSON that ``own_part`` ends.

@@ -74,7 +74,9 @@ class Polling:
         cursors = {name: given.get(name) or await self._node.log.top(grant.tenant, name) for name in names}
         place = Place(grant.tenant, cursors, limit)
         if seconds <= 0 or self._draining or not given.keys() >= set(names):
-            return await self._collect(place)
+            answer = await self._collect(place)
+            self._note(answer, 1)
+            return answer
         waiter = _Waiter()
         poll = self.new(grant, waiter)
         self._ask(poll, place, seconds)
@@ -304,6 +306,7 @@ class Polling:
                 self._speak(poll, answer)
             else:  # the next poll is told
                 self._speak(poll, self._nothing(stand))
+        self._note(answer, len(polls))
         self._count(stand, -len(polls))
         self._rest(polls)
 
@@ -385,6 +388,13 @@ class Polling:
 
     def _nothing(self, stand: Stand) -> Answer:
         return Answer(stand.place, (), (), asyncio.get_running_loop().time())
+
+    def _note(self, answer: Answer, times: int) -> None:
+        """Count what so many polls were answered."""
+        traffic = self._node.traffic[answer.place.tenant]
+        kind = "publication" if answer.publications else "empty"
+        traffic.way("poll").count(kind, times * len(answer.body), times * max(1, answer.publications))
+        traffic.not_recovered += times * answer.gaps
 
     def _count(self, stand: Stand, change: int) -> None:
         registry = self._node.registry

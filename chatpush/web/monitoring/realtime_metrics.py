@@ -1,7 +1,8 @@
 """The realtime core's numbers, as ``/metrics`` shows them.
 
 A message's ``type`` is "publication", "join", "leave", "ping", "error", or the
-command it answers or push it is; ``protocol`` is "json" or "protobuf".
+command it answers or push it is; of a long-poll's answers "publication", or
+"empty" if there was none. ``protocol`` is "json" or "protobuf".
 """
 
 from collections import Counter
