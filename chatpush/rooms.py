@@ -208,21 +208,22 @@ class Rooms:
         accepted, happenings = AcceptedMessages(vault), Happenings(clock)
         happenings.told_by(self.webhooks.wants, self.webhook_events.ring)
         self.users.also_erase(self.webhooks.erase)
+        self._build_sending(accepted, happenings)
+        old = [self.broadcasts.prune, self.webhooks.prune]
+        self.retention = Retention(database, clock, rules.retention_days, old)
+        self.recalls = Recalls(database, self.hub, clock, self.messages.cancel_one)
+
+    def _build_sending(self, accepted: AcceptedMessages, happenings: Happenings) -> None:
+        database, vault, clock, rules = self.database, self.vault, self.clock, self.settings.notify
         self.outbox = build_outbox(
             database, vault, self.hub, self.hub.is_online, self.endpoints, self.away, self.users, accepted,
             self.templates, self.plugins, self.meter, clock, bridges.rules_of(rules), happenings=happenings,
             inbox_size=rules.inbox_size, max_attempts=rules.max_attempts,
         )  # fmt: skip
         self.fanout = FanOut(
-            database,
-            vault,
-            self.audience,
-            accepted,
-            clock,
-            self.outbox.ring,
-            page_size=rules.page_size,
-            handing=self.outbox.handing,
-        )
+            database, vault, self.audience, accepted, clock, self.outbox.ring,
+            page_size=rules.page_size, handing=self.outbox.handing,
+        )  # fmt: skip
         self.broadcasts = Broadcasts(
             database, accepted, self.fanout, clock, self.outbox.deliver, self.hub.online,
             from_users=rules.read_from_users,
@@ -235,13 +236,8 @@ class Rooms:
             judge=Labelling().judge if self.settings.recommend.judge_labels else None,
             broadcasts=self.broadcasts, handing=self.outbox.handing,
         )  # fmt: skip
-        self.experiments, self.dead_letters = (
-            Experiments(database),
-            DeadLetters(database, clock, self.outbox.ring),
-        )
-        old = [self.broadcasts.prune, self.webhooks.prune]
-        self.retention = Retention(database, clock, rules.retention_days, old)
-        self.recalls = Recalls(database, self.hub, clock, self.messages.cancel_one)
+        self.experiments = Experiments(database)
+        self.dead_letters = DeadLetters(database, clock, self.outbox.ring)
 
     def _build_recommend(self) -> None:
         database, clock, settings = self.database, self.clock, self.settings.recommend

@@ -7,13 +7,15 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 20000;
 const ASK_EVERY_MS = 2000;
 const GATHER_MS = 120;
+// Counters and badges are looked at this often at most; the last hint is always followed by a look.
+const COUNT_EVERY_MS = { activity: 1000 };
 const TYPING_MS = 5000;
 
 let socket = null;
 let wait = FIRST_WAIT_MS;
 let heard = false;
-const waiting = new Set();
-let gathering = 0;
+const planned = new Set();
+const looked = new Map();
 let typingTimer = 0;
 
 function state(connected) {
@@ -23,13 +25,16 @@ function state(connected) {
 
 // Several hints in a row become one request for each fragment.
 function refresh(...names) {
-  for (const name of names) waiting.add(name);
-  if (gathering) return;
-  gathering = setTimeout(() => {
-    gathering = 0;
-    for (const name of waiting) document.body.dispatchEvent(new CustomEvent(name));
-    waiting.clear();
-  }, GATHER_MS);
+  for (const name of names) {
+    if (planned.has(name)) continue;
+    planned.add(name);
+    const rest = (COUNT_EVERY_MS[name] ?? 0) - (performance.now() - (looked.get(name) ?? -Infinity));
+    setTimeout(() => {
+      planned.delete(name);
+      looked.set(name, performance.now());
+      document.body.dispatchEvent(new CustomEvent(name));
+    }, Math.max(GATHER_MS, rest));
+  }
 }
 
 function showTyping(seen) {
