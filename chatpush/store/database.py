@@ -27,9 +27,10 @@ from typing import Any, Protocol, TypeVar
 import sqlite_utils
 import structlog
 
-from chatpush.errors import Unavailable
+from chatpush.errors import InvalidInput, Unavailable
 
 Row = dict[str, Any]
+TOO_LARGE = "a number is larger than 64 bits hold"
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
@@ -221,7 +222,10 @@ class SqliteDatabase:
             connection = self._local.connection = self._connect()
             connection.execute("PRAGMA query_only = ON")
             self._connections.append(connection)
-        return rows_of(connection.execute(sql, params))
+        try:
+            return rows_of(connection.execute(sql, params))
+        except OverflowError as error:
+            raise InvalidInput(TOO_LARGE) from error
 
     def _write_loop(self, loop: asyncio.AbstractEventLoop, ready: asyncio.Future[None]) -> None:
         try:
@@ -281,7 +285,7 @@ def _run(database: sqlite_utils.Database, transaction: SqliteTransaction, write:
     try:
         write.result = write.job(transaction)
     except Exception as error:
-        write.error = error
+        write.error = InvalidInput(TOO_LARGE) if isinstance(error, OverflowError) else error
         if not database.conn.in_transaction:
             raise
         database.execute("ROLLBACK TO job")

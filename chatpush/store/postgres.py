@@ -28,8 +28,8 @@ from psycopg import errors
 from psycopg.abc import Buffer
 from psycopg.types.string import StrDumper
 
-from chatpush.errors import InvalidSettings, Unavailable
-from chatpush.store.database import Row, Transaction, insert_statement, rows_of
+from chatpush.errors import InvalidInput, InvalidSettings, Unavailable
+from chatpush.store.database import TOO_LARGE, Row, Transaction, insert_statement, rows_of
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -274,6 +274,8 @@ def _read(readers: _Pool, sql: bytes, params: dict[str, Any]) -> list[Row]:
     connection = readers.connection()
     try:
         return rows_of(connection.execute(sql, params))
+    except errors.NumericValueOutOfRange as error:
+        raise InvalidInput(TOO_LARGE) from error
     except psycopg.OperationalError as error:
         if not _lost(connection, error):
             raise
@@ -295,6 +297,9 @@ def _write(writers: _Pool, job: Callable[[Transaction], T]) -> T:
         try:
             result = job(PostgresTransaction(connection))
             _commit(connection)
+        except errors.NumericValueOutOfRange as error:
+            connection.rollback()
+            raise InvalidInput(TOO_LARGE) from error
         except COLLISIONS as error:
             log.debug("write collided", error=str(error))
             connection.rollback()

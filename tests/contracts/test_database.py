@@ -10,7 +10,7 @@ from chatpush.account.audit import Audit
 from chatpush.account.metering import Meter
 from chatpush.account.plans import Kind
 from chatpush.domain import DEFAULT_TENANT, Role, TenantId, new_id
-from chatpush.errors import Unavailable
+from chatpush.errors import InvalidInput, Unavailable
 from chatpush.store.database import Database, Transaction
 from chatpush.store.postgres import PostgresDatabase, dialect
 from chatpush.store.vault import Vault
@@ -96,6 +96,16 @@ async def test_conflicts_are_ignored_or_merged_as_asked(table: Database) -> None
         6,
         7,
     ]
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**30])
+async def test_a_number_that_does_not_fit_is_the_callers_mistake(table: Database, number: int) -> None:
+    with pytest.raises(InvalidInput):
+        await table.write(lambda tx: tx.insert(TABLE, row("large", number)))
+    with pytest.raises(InvalidInput):
+        await table.write(lambda tx: tx.insert_many(TABLE, [row("b"), row("large", number)]))
+    await table.write(lambda tx: tx.insert(TABLE, row("a", 2**63 - 1)))
+    assert await names(table) == ["a"]
 
 
 async def test_breaking_a_key_is_an_error(table: Database) -> None:
