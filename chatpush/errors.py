@@ -21,8 +21,8 @@
     ├── PluginFailed            a plugin broke its contract
     └── VaultError              sealed data can't be opened
 
-Services raise these; ``web/problems.py`` holds the one table that turns a
-class into an HTTP status, and ``realtime/codes.py`` the one for the protocol.
+Services raise these; ``web/http/problems.py`` holds the one table that turns a
+class into an HTTP status, and ``realtime/protocol/codes.py`` the one for the protocol.
 Messages name the remedy. ``code`` is stable and part of the API.
 """
 
