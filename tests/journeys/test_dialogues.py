@@ -97,12 +97,17 @@ async def customer(browser: Browser, premises: Premises, words: Words) -> AsyncI
         yield customer
 
 
+async def waiting(premises: Premises, words: Words) -> list[str]:
+    """Return the customer's conversation if it waits for a person; an answer and its state are stored together."""
+    found = await premises.told("GET", "/v1/conversations", state="waiting")
+    return [one["id"] for one in found["data"] if one["user"] == words.customer]
+
+
 async def back_to_the_assistant(premises: Premises, customer: Customer, words: Words) -> None:
     """A person answers the waiting conversation, and gives it back; the console's way is another story."""
     banner = customer.find(".banner")
     await expect(banner).to_have_attribute("data-state", "waiting")
-    waiting = await premises.told("GET", "/v1/conversations", state="waiting")
-    [found] = [one["id"] for one in waiting["data"] if one["user"] == words.customer]
+    [found] = await waiting(premises, words)
     reply = {"agent": "per_1", "name": "Grace", "text": words.refund_answer}
     await premises.told("POST", f"/v1/conversations/{found}/turns", reply)
     await expect(banner).to_have_attribute("data-state", "agent")
@@ -171,7 +176,7 @@ async def test_nobody_is_talked_into_another_customers_order(
     ):
         assert secret not in heard
     assert await answer.locator("img").count() == 0
-    if await customer.find(".banner").get_attribute("data-state") == "waiting":
+    if await waiting(premises, words):
         await back_to_the_assistant(premises, customer, words)
 
 
