@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 
 from chatpush.clock import Clock
-from chatpush.rounds import Rounds
+from chatpush.rounds import Worker
 
 log = structlog.get_logger(__name__)
 Chore = Callable[[], Awaitable[object]]
@@ -17,7 +17,7 @@ MINUTE_SECONDS = 60.0
 HOUR_SECONDS = 3600.0
 
 
-class Housekeeping:
+class Housekeeping(Worker):
     """Runs chores by name."""
 
     def __init__(self, clock: Clock, minutely: Mapping[str, Chore], hourly: Mapping[str, Chore]) -> None:
@@ -25,15 +25,7 @@ class Housekeeping:
         self._minutely = minutely
         self._hourly = hourly
         self._next_hour = 0.0
-        self._rounds = Rounds("housekeeping", self.turn)
-
-    async def start(self) -> None:
-        """Begin, with everything once."""
-        await self._rounds.start()
-
-    async def stop(self) -> None:
-        """Finish the present chore."""
-        await self._rounds.stop()
+        super().__init__("housekeeping", self.turn)
 
     async def turn(self) -> float:
         """Do what is due and say when to come again."""

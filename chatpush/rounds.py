@@ -71,3 +71,22 @@ class Rounds:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._bell.wait()
+
+
+class Worker:
+    """Something that works in the background from ``start`` to ``stop``, by turns as those of ``Rounds``."""
+
+    def __init__(self, name: str, turn: Callable[[], Awaitable[float | None]]) -> None:
+        self._rounds = Rounds(name, turn)
+
+    async def start(self) -> None:
+        """Go on with whatever was left undone, and with what comes."""
+        await self._rounds.start()
+
+    async def stop(self) -> None:
+        """Finish the present turn."""
+        await self._rounds.stop()
+
+    def ring(self) -> None:
+        """Say that there is work."""
+        self._rounds.ring()

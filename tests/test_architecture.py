@@ -19,6 +19,7 @@ FLOORS = [
         "writer_settings",
         "settings",
         "configuration",
+        "newest",
         "rounds",
         "__init__",
     },

@@ -18,7 +18,7 @@ from chatpush.channels.outgoing import Outgoing, retry_after_seconds
 from chatpush.clock import Clock
 from chatpush.domain import TenantId, to_ms
 from chatpush.errors import ChatpushError, VaultError
-from chatpush.rounds import Rounds
+from chatpush.rounds import Worker
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
 
@@ -50,7 +50,7 @@ class Attempt:
         return self.status is not None and 200 <= self.status < 300
 
 
-class WebhookCalls:
+class WebhookCalls(Worker):
     """The worker that makes the calls."""
 
     def __init__(self, database: Database, vault: Vault, clock: Clock, outgoing: Outgoing) -> None:
@@ -58,19 +58,7 @@ class WebhookCalls:
         self._vault = vault
         self._clock = clock
         self._outgoing = outgoing
-        self._rounds = Rounds("channels.webhooks", self.turn)
-
-    async def start(self) -> None:
-        """Go on with what is due."""
-        await self._rounds.start()
-
-    async def stop(self) -> None:
-        """Finish the calls that are being made."""
-        await self._rounds.stop()
-
-    def ring(self) -> None:
-        """Say that there is something to tell."""
-        self._rounds.ring()
+        super().__init__("channels.webhooks", self.turn)
 
     async def turn(self) -> float | None:
         """Make the calls that are due; say when the next ones are."""

@@ -11,32 +11,24 @@ from typing import Any
 from chatpush.channels.webhooks import Webhooks
 from chatpush.domain import TenantId, from_ms, iso
 from chatpush.notify.listing import among
-from chatpush.rounds import Rounds
+from chatpush.rounds import Worker
 from chatpush.store.database import Database, Row, Transaction
 
 PAGE = 200
 
 
-class WebhookEvents:
+class WebhookEvents(Worker):
     """The worker that writes calls."""
 
     def __init__(self, database: Database, webhooks: Webhooks) -> None:
         self._database = database
         self._webhooks = webhooks
-        self._rounds = Rounds("channels.webhook_events", self.turn)
+        super().__init__("channels.webhook_events", self.turn)
 
     async def start(self) -> None:
         """Learn who wants what, and go on."""
         await self._webhooks.learn()
-        await self._rounds.start()
-
-    async def stop(self) -> None:
-        """Finish the present page."""
-        await self._rounds.stop()
-
-    def ring(self) -> None:
-        """Say that something happened."""
-        self._rounds.ring()
+        await super().start()
 
     async def turn(self) -> float | None:
         """Write one page of calls; what other nodes changed of the webhooks is learnt on the way."""

@@ -20,7 +20,7 @@ from chatpush.notify.audience.audience import Audience
 from chatpush.notify.listing import Listed, Window
 from chatpush.notify.messages.messages import Messages
 from chatpush.notify.templates.templates import Templates
-from chatpush.rounds import Rounds
+from chatpush.rounds import Worker
 from chatpush.schedule import definition as definitions
 from chatpush.schedule import moments
 from chatpush.schedule.campaigns import Campaigns, CampaignState
@@ -66,7 +66,7 @@ class Run:
     error: str
 
 
-class Runs:
+class Runs(Worker):
     """The runs of every tenant; a background loop carries them on."""
 
     def __init__(
@@ -85,7 +85,7 @@ class Runs:
         self._node = node
         self._page_size = page_size
         self._definitions: dict[str, Definition] = {}
-        self._rounds = Rounds("schedule.runs", self.turn)
+        super().__init__("schedule.runs", self.turn)
 
     async def start(self) -> None:
         """Go on with runs that were under way; what this node had taken is free again."""
@@ -94,15 +94,7 @@ class Runs:
                 "UPDATE run SET leased_until = 0 WHERE state = 'running' AND leased_by = :n", n=self._node
             )
         )
-        await self._rounds.start()
-
-    async def stop(self) -> None:
-        """Finish the present page."""
-        await self._rounds.stop()
-
-    def ring(self) -> None:
-        """Say that a run may go on."""
-        self._rounds.ring()
+        await super().start()
 
     async def tick(self) -> list[RunId]:
         """Fire what is due and return the runs it started.
@@ -119,7 +111,7 @@ class Runs:
                 continue
             runs += [run] if run is not None else []
         if runs:
-            self._rounds.ring()
+            self.ring()
         return runs
 
     async def run_now(self, tenant: TenantId, campaign: str) -> Run:
@@ -135,7 +127,7 @@ class Runs:
             raise Conflict("this campaign is paused; resume it first")
         now = self._clock.now()
         run = await self._firing.fire(found, Slot(f"manual {new_id('now')}", now), {})
-        self._rounds.ring()
+        self.ring()
         assert run is not None  # a slot of its own can't be taken
         return await self.get(tenant, run)
 
@@ -212,7 +204,7 @@ class Runs:
             raise Conflict(
                 f"this run is {rows[0]['state']}; only one that is {' or '.join(allowed)} can be {state}"
             )
-        self._rounds.ring()
+        self.ring()
         return _run(rows[0])
 
     async def forget(self, keep: timedelta) -> int:

@@ -30,7 +30,7 @@ from chatpush.notify.listing import among
 from chatpush.notify.messages.accepted import AcceptedMessages, seal
 from chatpush.notify.messages.drafts import Accepted
 from chatpush.notify.sending.handing import Handed, Handing
-from chatpush.rounds import Rounds
+from chatpush.rounds import Worker
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
 
@@ -41,7 +41,7 @@ ITEM = "digest item"
 """Where a row carries what it adds to a digest until it is inserted."""
 
 
-class FanOut:
+class FanOut(Worker):
     """Makes deliveries of messages."""
 
     def __init__(
@@ -56,19 +56,7 @@ class FanOut:
         self._clock = clock
         self._ring_outbox = ring_outbox
         self.page_size = page_size
-        self._rounds = Rounds("notify.fanout", self.turn)
-
-    async def start(self) -> None:
-        """Go on with whatever was left undone."""
-        await self._rounds.start()
-
-    async def stop(self) -> None:
-        """Finish the present page."""
-        await self._rounds.stop()
-
-    def ring(self) -> None:
-        """Say that a message was accepted."""
-        self._rounds.ring()
+        super().__init__("notify.fanout", self.turn)
 
     async def turn(self) -> float | None:
         """Fan out one page of the oldest messages; say whether there is more."""

@@ -16,7 +16,7 @@ from chatpush.domain import Json, MessageId, TenantId, UserId, to_ms
 from chatpush.errors import NotFound
 from chatpush.notify.listing import among
 from chatpush.notify.reading.inbox import unread_in
-from chatpush.rounds import Rounds
+from chatpush.rounds import Worker
 from chatpush.store.database import Database, Row, Transaction
 
 MESSAGES_IN_TURN = 8
@@ -34,7 +34,7 @@ class Publisher(Protocol):
         ...
 
 
-class Recalls:
+class Recalls(Worker):
     """Takes messages back."""
 
     def __init__(self, database: Database, publisher: Publisher, clock: Clock, cancel: Cancel) -> None:
@@ -42,15 +42,7 @@ class Recalls:
         self._publisher = publisher
         self._clock = clock
         self._cancel = cancel
-        self._rounds = Rounds("notify.recall", self.turn)
-
-    async def start(self) -> None:
-        """Go on with whatever was left undone."""
-        await self._rounds.start()
-
-    async def stop(self) -> None:
-        """Finish the present page."""
-        await self._rounds.stop()
+        super().__init__("notify.recall", self.turn)
 
     async def delete(self, tenant: TenantId, message: MessageId, users: Sequence[UserId] = ()) -> None:
         """Take a message back, from everybody (in the background) or from some users (now).
@@ -72,7 +64,7 @@ class Recalls:
         )  # fmt: skip
         if not found:
             raise NotFound(f"no message {message[:64]!r}", param="id")
-        self._rounds.ring()
+        self.ring()
 
     async def turn(self) -> float | None:
         """Take one page of the oldest recalls back; say whether there is more."""

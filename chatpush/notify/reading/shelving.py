@@ -15,7 +15,7 @@ from chatpush.domain import DeliveryId, Json, ReceiptKind, TenantId, UserId, fro
 from chatpush.errors import InvalidInput
 from chatpush.notify.reading.inbox import Inbox
 from chatpush.notify.reading.receipts import Receipts
-from chatpush.rounds import Rounds
+from chatpush.rounds import Worker
 from chatpush.store.database import Database, Row, Transaction
 
 PAGE = 500
@@ -32,7 +32,7 @@ class Publisher(Protocol):
         ...
 
 
-class Shelving:
+class Shelving(Worker):
     """The shelves of every user's inbox."""
 
     def __init__(
@@ -43,15 +43,7 @@ class Shelving:
         self._receipts = receipts
         self._publisher = publisher
         self._clock = clock
-        self._rounds = Rounds("notify.shelving", self.turn)
-
-    async def start(self) -> None:
-        """Wake what is due, and go on."""
-        await self._rounds.start()
-
-    async def stop(self) -> None:
-        """Finish the present page."""
-        await self._rounds.stop()
+        super().__init__("notify.shelving", self.turn)
 
     async def archive(self, tenant: TenantId, user: UserId, delivery: DeliveryId) -> int:
         """Put an item away and return the unread count.
@@ -75,7 +67,7 @@ class Shelving:
             raise InvalidInput(f"until is ahead, and at most {FURTHEST.days} days", param="until")
         changes = "archived_at = NULL, seen_at = NULL, snoozed_until = :until"
         unread = await self._put(tenant, user, delivery, ReceiptKind.SNOOZED, changes, until=to_ms(until))
-        self._rounds.ring()
+        self.ring()
         return unread
 
     async def bring_back(self, tenant: TenantId, user: UserId, delivery: DeliveryId) -> int:

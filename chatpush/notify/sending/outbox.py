@@ -27,7 +27,7 @@ from chatpush.notify.sending.handing import Handed, Handing
 from chatpush.notify.sending.jobs import Concluded, Job
 from chatpush.notify.sending.marking import Ready
 from chatpush.notify.templates.wording import Wording
-from chatpush.rounds import Rounds
+from chatpush.rounds import Worker
 from chatpush.store.vault import Vault
 
 log = structlog.get_logger(__name__)
@@ -38,7 +38,7 @@ HoldBack = Callable[[TenantId, Sequence[UserId]], Awaitable[Mapping[UserId, str]
 """Says which users get no marketing right now, and why; asked before every batch."""
 
 
-class Outbox:
+class Outbox(Worker):
     """The worker that empties the queue."""
 
     def __init__(
@@ -60,25 +60,21 @@ class Outbox:
         self._sole = sole
         self.hold_back: HoldBack | None = None
         self._looked = 0.0
-        self._rounds = Rounds("notify.outbox", self.turn)
+        super().__init__("notify.outbox", self.turn)
 
     async def start(self) -> None:
         """Begin; a sole worker first takes back what an earlier process had claimed."""
         if self._sole:
             await self._claims.release_all()
         self.handing.open()
-        await self._rounds.start()
+        await super().start()
 
     async def stop(self) -> None:
         """Finish the present batch; what was handed over and not begun waits for the next start."""
         left = self.handing.close()
-        await self._rounds.stop()
+        await super().stop()
         for handed in left:
             await self._claims.release(handed.tenant, [row["id"] for row in handed.rows])
-
-    def ring(self) -> None:
-        """Say that deliveries were made."""
-        self._rounds.ring()
 
     async def turn(self) -> float | None:
         """Process one batch of each kind; return the seconds until the next is due, None if none is."""

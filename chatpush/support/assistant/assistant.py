@@ -26,7 +26,7 @@ from chatpush.domain import (
 )
 from chatpush.errors import InvalidInput, NotFound, Unavailable, WriterUnavailable
 from chatpush.plugins.contracts import Drop, Question
-from chatpush.rounds import Rounds
+from chatpush.rounds import Worker
 from chatpush.settings import Support
 from chatpush.store.database import Transaction
 from chatpush.support.assistant.answers import Answer, Asked
@@ -60,7 +60,7 @@ Place = tuple[TenantId, ConversationId]
 FilterQuestion = Callable[[Question], Awaitable[Question | Drop]]
 
 
-class Assistant:
+class Assistant(Worker):
     """The assistant of every tenant."""
 
     def __init__(
@@ -96,7 +96,7 @@ class Assistant:
         self._again: set[Place] = set()
         self._speaking: dict[Place, tuple[LiveTurn, asyncio.Task[Answer | None]]] = {}
         self._room = asyncio.Semaphore(BUSY_CONVERSATIONS)
-        self._rounds = Rounds("assistant", self._look_for_due)
+        super().__init__("assistant", self._look_for_due)
         self._trails: Trails | None = None
         conversations.watch(self._state_changed)
 
@@ -104,13 +104,9 @@ class Assistant:
         """Have it kept what was done for each answer, and why."""
         self._trails = trails
 
-    async def start(self) -> None:
-        """Take up what is due, and keep looking for it."""
-        await self._rounds.start()
-
     async def stop(self) -> None:
         """Finish the answers under way, or leave them due for the next start."""
-        await self._rounds.stop()
+        await super().stop()
         running = list(self._workers.values())
         if not running:
             return

@@ -36,7 +36,7 @@ from chatpush.domain import (
 )
 from chatpush.errors import NotFound, VaultError
 from chatpush.plugins.contracts import Follow
-from chatpush.rounds import Rounds
+from chatpush.rounds import Worker
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
 from chatpush.support.assistant.phrases import as_promise, words
@@ -65,7 +65,7 @@ class PromiseDraft:
         return {"id": self.promise.id, "text": self.promise.text, "until": iso(self.promise.until)}
 
 
-class Promises:
+class Promises(Worker):
     """Every promise of every tenant."""
 
     def __init__(
@@ -85,15 +85,7 @@ class Promises:
         self._clock = clock
         self._notify = notify
         self._days = promise_days
-        self._rounds = Rounds("promises", self._let_expire)
-
-    async def start(self) -> None:
-        """Begin to let promises expire."""
-        await self._rounds.start()
-
-    async def stop(self) -> None:
-        """End it."""
-        await self._rounds.stop()
+        super().__init__("promises", self._let_expire)
 
     async def draft(self, conversation: Conversation, follow: Follow, locale: str) -> PromiseDraft:
         """Prepare a promise in a language; ``store`` makes it real."""

@@ -14,7 +14,7 @@ import structlog
 from chatpush.clock import Clock
 from chatpush.domain import ConversationId, ConversationState, TenantId, UserId, to_ms
 from chatpush.errors import Conflict
-from chatpush.rounds import Rounds
+from chatpush.rounds import Worker
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from chatpush.support.conversations.conversations import Conversations
@@ -39,7 +39,7 @@ def console_user(person: str) -> UserId:
     return UserId(PERSON_PREFIX + person)
 
 
-class Assigning:
+class Assigning(Worker):
     """The loop over every tenant's queue."""
 
     def __init__(
@@ -64,16 +64,8 @@ class Assigning:
         self._is_online = is_online
         self._clock = clock
         self._told: dict[tuple[TenantId, ConversationId], int] = {}
-        self._rounds = Rounds("assigning", self._look)
-        conversations.watch(lambda _: self._rounds.ring())
-
-    async def start(self) -> None:
-        """Begin to assign."""
-        await self._rounds.start()
-
-    async def stop(self) -> None:
-        """Finish the present round."""
-        await self._rounds.stop()
+        super().__init__("assigning", self._look)
+        conversations.watch(lambda _: self.ring())
 
     async def turn(self) -> None:
         """Look once after everything."""

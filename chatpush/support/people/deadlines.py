@@ -18,7 +18,7 @@ import structlog
 
 from chatpush.clock import Clock
 from chatpush.domain import ConversationId, ConversationState, Speaker, TenantId, from_ms, iso, to_ms
-from chatpush.rounds import Rounds
+from chatpush.rounds import Worker
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.support.conversations.conversations import ACTIVITY
 from chatpush.support.conversations.turns import Conversation, Saying
@@ -45,7 +45,7 @@ class ServiceClock:
     met_at: datetime | None
 
 
-class Deadlines:
+class Deadlines(Worker):
     """The clocks of every tenant."""
 
     def __init__(
@@ -55,15 +55,7 @@ class Deadlines:
         self._publisher = publisher
         self._clock = clock
         self._tell = tell
-        self._rounds = Rounds("deadlines", self._look)
-
-    async def start(self) -> None:
-        """Begin to look for what is late."""
-        await self._rounds.start()
-
-    async def stop(self) -> None:
-        """End it."""
-        await self._rounds.stop()
+        super().__init__("deadlines", self._look)
 
     def said(self, tx: Transaction, tenant: TenantId, conversation: ConversationId, saying: Saying) -> None:
         """Start the next response with a user's turn, stop it with an agent's."""

@@ -13,7 +13,7 @@ from chatpush.channels.email import ADDRESS
 from chatpush.clock import Clock
 from chatpush.domain import TenantId, UserId, new_id, to_ms
 from chatpush.errors import Conflict, InvalidInput, TooMany, Unavailable, VaultError
-from chatpush.rounds import Rounds
+from chatpush.rounds import Worker
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
 from chatpush.support.conversations.turns import Conversation
@@ -40,7 +40,7 @@ def checked_address(address: str) -> str:
     return address
 
 
-class Letters:
+class Letters(Worker):
     """The mail of every tenant's conversations."""
 
     def __init__(self, database: Database, vault: Vault, clock: Clock, send: SendLetter | None) -> None:
@@ -48,15 +48,7 @@ class Letters:
         self._vault = vault
         self._clock = clock
         self._send = send
-        self._rounds = Rounds("letters", self.turn)
-
-    async def start(self) -> None:
-        """Go on with what is due."""
-        await self._rounds.start()
-
-    async def stop(self) -> None:
-        """Finish the letter under way."""
-        await self._rounds.stop()
+        super().__init__("letters", self.turn)
 
     @property
     def possible(self) -> bool:
@@ -91,7 +83,7 @@ class Letters:
             tx.insert("letter", row)
 
         await self._database.write(insert)
-        self._rounds.ring()
+        self.ring()
 
     async def turn(self) -> float | None:
         """Send what is due; say when the next is."""

@@ -8,7 +8,6 @@ answers by itself.
 """
 
 import asyncio
-import contextlib
 import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,6 +16,7 @@ import structlog
 
 from chatpush.clock import Clock
 from chatpush.domain import TenantId, to_ms
+from chatpush.newest import Newest
 from chatpush.store.database import Database, Transaction
 from chatpush.store.vault import Vault
 from chatpush.support.retrieval.head import Example, Head, enough
@@ -44,10 +44,9 @@ class Heads:
         self._vault = vault
         self._clock = clock
         self._trainer = trainer
-        self._calm_seconds = calm_seconds
         self._heads: OrderedDict[TenantId, tuple[str, Head]] = OrderedDict()
-        self._wanted: dict[TenantId, list[Example]] = {}
-        self._tasks: dict[TenantId, asyncio.Task[None]] = {}
+        # The head before serves where the newest examples give none.
+        self._newest = Newest("head", self._take, calm_seconds)
         self._one_at_a_time = asyncio.Lock()
 
     def get(self, tenant: TenantId) -> Head | None:
@@ -63,37 +62,17 @@ class Heads:
         kept = enough(examples)
         if not kept:
             self._heads.pop(tenant, None)
-            self._wanted.pop(tenant, None)
+            self._newest.withdraw(tenant)
             return
-        self._wanted[tenant] = kept
-        task = self._tasks.get(tenant)
-        if task is None or task.done():
-            self._tasks[tenant] = asyncio.create_task(self._keep_up(tenant), name=f"head of {tenant}")
+        self._newest.offer(tenant, kept)
 
     async def idle(self) -> None:
         """Return once nothing is being trained."""
-        while running := [task for task in self._tasks.values() if not task.done()]:
-            await asyncio.gather(*running)
+        await self._newest.idle()
 
     async def stop(self) -> None:
         """Give up what is being trained."""
-        for task in self._tasks.values():
-            task.cancel()
-        for task in self._tasks.values():
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        self._tasks.clear()
-
-    async def _keep_up(self, tenant: TenantId) -> None:
-        """Train until the head is that of the newest examples."""
-        while tenant in self._wanted:
-            try:
-                await asyncio.sleep(self._calm_seconds)
-                examples = self._wanted.pop(tenant, None)
-                if examples is not None:
-                    await self._take(tenant, examples)
-            except Exception:
-                log.exception("the head could not be renewed; the one before serves", tenant=tenant)
+        await self._newest.stop()
 
     async def _take(self, tenant: TenantId, examples: list[Example]) -> None:
         await self._vault.ready(tenant)

@@ -5,8 +5,6 @@ background, an article at a time, so that a change costs only what changed. Unti
 then, and whenever vectors fail, words alone are searched.
 """
 
-import asyncio
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +13,7 @@ import structlog
 
 from chatpush.domain import TenantId
 from chatpush.errors import WriterUnavailable
+from chatpush.newest import Newest
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
 from chatpush.support.retrieval.embedding import Embedder, Questions, Rows
@@ -44,8 +43,7 @@ class Vectors:
         self.embedder = embedder
         self.questions = Questions(embedder)
         self._ready: dict[TenantId, dict[str, tuple[Texts, Rows]]] = {}
-        self._wanted: dict[TenantId, list[Texts]] = {}
-        self._tasks: dict[TenantId, asyncio.Task[None]] = {}
+        self._newest = Newest("vectors", self._keep_up)
 
     def get(self, tenant: TenantId, wanted: Sequence[Texts]) -> list[Rows] | None:
         """Return the vectors of these articles if all are there, in order."""
@@ -57,38 +55,23 @@ class Vectors:
 
     def offer(self, tenant: TenantId, wanted: Sequence[Texts]) -> None:
         """Tell what is to be compared now; the vectors follow by themselves."""
-        self._wanted[tenant] = list(wanted)
-        task = self._tasks.get(tenant)
-        if task is None or task.done():
-            self._tasks[tenant] = asyncio.create_task(self._keep_up(tenant), name=f"vectors of {tenant}")
+        self._newest.offer(tenant, list(wanted))
 
     async def idle(self) -> None:
         """Return once nothing is being turned into vectors."""
-        while running := [task for task in self._tasks.values() if not task.done()]:
-            await asyncio.gather(*running)
+        await self._newest.idle()
 
     async def stop(self) -> None:
         """Give up what is under way; what is stored stays."""
-        for task in self._tasks.values():
-            task.cancel()
-        for task in self._tasks.values():
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        self._tasks.clear()
+        await self._newest.stop()
 
-    async def _keep_up(self, tenant: TenantId) -> None:
-        while tenant in self._wanted:
-            wanted = self._wanted.pop(tenant)
-            try:
-                await self._take(tenant, wanted)
-            except WriterUnavailable as error:
-                log.warning(
-                    "no vectors for now; words alone are searched", tenant=tenant, reason=error.message
-                )
-                self._wanted.setdefault(tenant, wanted)
-                await asyncio.sleep(AGAIN_SECONDS)
-            except Exception:
-                log.exception("vectors could not be made", tenant=tenant)
+    async def _keep_up(self, tenant: TenantId, wanted: Sequence[Texts]) -> float | None:
+        try:
+            await self._take(tenant, wanted)
+        except WriterUnavailable as error:
+            log.warning("no vectors for now; words alone are searched", tenant=tenant, reason=error.message)
+            return AGAIN_SECONDS
+        return None
 
     async def _take(self, tenant: TenantId, wanted: Sequence[Texts]) -> None:
         await self._vault.ready(tenant)
