@@ -66,8 +66,8 @@ screenshots: install-dev servers
 widget:
 	cd chatpush/web/widget && npm ci --no-audit --no-fund && npm run build
 
-LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links \
-	--no-emit-trusted-host --no-annotate --no-header --allow-unsafe --extra postgres --extra apns --extra apprise --extra pdf --extra build
+LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-emit-options \
+	--no-annotate --no-header --allow-unsafe --extra postgres --extra apns --extra apprise --extra pdf --extra build
 lock: install-dev
 	$(LOCK) -o requirements.lock pyproject.toml
 	$(LOCK) --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml

@@ -1,14 +1,12 @@
 """Open the database that the settings name: a SQLite file, or a PostgreSQL server."""
 
+import importlib
+import importlib.util
+
 from chatpush.errors import InvalidSettings
 from chatpush.settings import Settings
 from chatpush.store.database import Database, SqliteDatabase
 from chatpush.store.migrate import migrate
-
-try:
-    from chatpush.store.postgres import PostgresDatabase
-except ModuleNotFoundError:  # psycopg is an extra; a single machine does without it
-    PostgresDatabase = None  # type: ignore[assignment,misc]
 
 SERVERS = ("postgresql://", "postgres://")
 
@@ -21,11 +19,7 @@ def open_database(settings: Settings) -> Database:
     """
     where = settings.store.database
     if where.startswith(SERVERS):
-        if PostgresDatabase is None:
-            raise InvalidSettings(
-                'store.database names a PostgreSQL server; `pip install "chatpush[postgres]"` brings its driver'
-            )
-        return PostgresDatabase(where, migrate, write_queue=settings.store.write_queue)
+        return _postgres(where, settings.store.write_queue)
     if "://" in where:
         raise InvalidSettings(
             f"store.database: a file's name or postgresql://…, not {where.partition('://')[0]}://"
@@ -36,3 +30,14 @@ def open_database(settings: Settings) -> Database:
         synchronous=settings.store.synchronous,
         write_queue=settings.store.write_queue,
     )
+
+
+def _postgres(address: str, write_queue: int) -> Database:
+    """Return a PostgreSQL server's database; its driver is an extra, and a single machine does without it."""
+    if importlib.util.find_spec("psycopg") is None:
+        raise InvalidSettings(
+            'store.database names a PostgreSQL server; `pip install "chatpush[postgres]"` brings its driver'
+        )
+    postgres = importlib.import_module("chatpush.store.postgres")
+    database: Database = postgres.PostgresDatabase(address, migrate, write_queue=write_queue)
+    return database

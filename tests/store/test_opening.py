@@ -1,5 +1,6 @@
 """The settings choose the database."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,6 @@ def test_a_missing_driver_and_a_strange_address_are_explained(
 ) -> None:
     with pytest.raises(InvalidSettings, match="not mysql://"):
         opening.open_database(settings("mysql://u@127.0.0.1/d", tmp_path))
-    monkeypatch.setattr(opening, "PostgresDatabase", None)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(InvalidSettings, match=r"chatpush\[postgres\]"):
         opening.open_database(settings("postgresql://u@127.0.0.1/d", tmp_path))
