@@ -19,7 +19,7 @@ from typing import Any, cast
 from chatpush.clock import SystemClock
 from chatpush.domain import DEFAULT_TENANT, Json, Speaker, TenantId, Turn, TurnId, UserId
 from chatpush.notify.templates.renderers import Renderers
-from chatpush.settings import Settings, Store, Support
+from chatpush.settings import Settings, Store
 from chatpush.store.opening import open_database
 from chatpush.store.vault import Vault
 from chatpush.support.assistant.answers import Asked
@@ -40,6 +40,7 @@ from chatpush.support.model.redaction import Redaction
 from chatpush.support.model.writer import Writer
 from chatpush.support.model.written import Finished
 from chatpush.support.retrieval.retrieval import Retrieval
+from chatpush.support_settings import Support
 
 SECTIONS_EACH = 50
 TIMED = 200

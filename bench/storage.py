@@ -15,7 +15,8 @@ from chatpush.clock import SystemClock
 from chatpush.domain import ClientInfo, TenantId
 from chatpush.log.contract import Draft, Retention, Sealing
 from chatpush.log.embedded import TAILS_KEPT, EmbeddedLog
-from chatpush.realtime.feed import CatchUp, LiveChannel, Subscription
+from chatpush.realtime.catching_up import CatchUp
+from chatpush.realtime.feed import LiveChannel, Subscription
 from chatpush.realtime.listening import Wire
 from chatpush.realtime.protocol.codec import Frame
 from chatpush.realtime.protocol.codes import Disconnect

@@ -22,7 +22,6 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from chatpush.domain import DEFAULT_TENANT
-from chatpush.settings import Support
 from chatpush.support.assistant.asking import ask, open_shelf, run
 from chatpush.support.judging.datasets import Task, task
 from chatpush.support.judging.evaluation import Asked, Report, picture, report
@@ -30,6 +29,7 @@ from chatpush.support.knowledge.reading import read_file
 from chatpush.support.knowledge.shelf import ComparedHere, Shelf, TrainedHere, bare
 from chatpush.support.retrieval.embedding import LocalEmbedder
 from chatpush.support.retrieval.retrieval import Retrieval
+from chatpush.support_settings import Support
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "support-quality.md"

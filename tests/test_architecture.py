@@ -17,6 +17,7 @@ FLOORS = [
         "section",
         "channel_settings",
         "writer_settings",
+        "support_settings",
         "settings",
         "configuration",
         "newest",

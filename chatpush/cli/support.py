@@ -16,12 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from chatpush.cli.knowledge import read_all
 from chatpush.cli.remote import DEFAULT_URL, Remote
-from chatpush.settings import Support
 from chatpush.support.assistant.asking import ask, judge, run
 from chatpush.support.judging.datasets import questions, task
 from chatpush.support.judging.evaluation import Asked, Judged, Report, picture, report
 from chatpush.support.knowledge.shelf import Shelf, TrainedHere
 from chatpush.support.retrieval.retrieval import Passage, Retrieval
+from chatpush.support_settings import Support
 
 BAR = 24
 

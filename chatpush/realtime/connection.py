@@ -5,7 +5,8 @@ from uuid import uuid4
 
 from chatpush.domain import ClientInfo, Json, TenantId, UserId
 from chatpush.log.contract import Log
-from chatpush.realtime.feed import CatchUp, Subscription
+from chatpush.realtime.catching_up import CatchUp
+from chatpush.realtime.feed import Subscription
 from chatpush.realtime.limits import Bucket
 from chatpush.realtime.listening import Wire
 from chatpush.realtime.protocol import codec, frames

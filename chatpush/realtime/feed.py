@@ -3,7 +3,7 @@
 A ``Subscription`` stands at an offset. While it is in step, the channel's
 next frame is written to its wire and it moves on. Whoever can't keep up (a
 full write buffer, a recovery longer than one reply) is behind: its
-connection's one ``CatchUp`` reads on from the log when the wire is writable
+connection's one ``CatchUp`` (``catching_up.py``) reads on from the log when the wire is writable
 again, by the channel's policy, until it is in step.
 """
 
@@ -15,8 +15,6 @@ from typing import Protocol, cast
 import structlog
 
 from chatpush.domain import ClientInfo, Cursor, Publication, TenantId, UserId
-from chatpush.errors import CursorLost
-from chatpush.log.contract import Log, Slice
 from chatpush.realtime.listening import DirectWire, Listener, Wire
 from chatpush.realtime.protocol import codec
 from chatpush.realtime.shapes import Shape
@@ -25,8 +23,6 @@ from chatpush.settings import ChannelOptions
 
 log = structlog.get_logger(__name__)
 
-BATCH = 100
-LATEST_WINDOW = 1000
 NOBODY: "frozenset[Listener]" = frozenset()
 
 
@@ -209,6 +205,20 @@ def _as_written(pending: list[codec.Frame]) -> bytes:
     return pending[0].websocket if len(pending) == 1 else b"".join([frame.websocket for frame in pending])
 
 
+class Behind(Protocol):
+    """Whoever brings one connection's subscriptions back in step."""
+
+    way: Way
+
+    def add(self, subscription: "Subscription") -> None:
+        """Let a subscription catch up."""
+        ...
+
+    def drop(self, subscription: "Subscription") -> None:
+        """Forget a subscription that ended."""
+        ...
+
+
 class Subscription:
     """One client's place in one channel. While it is direct, the channel's top is its offset."""
 
@@ -218,7 +228,7 @@ class Subscription:
     )  # fmt: skip
 
     def __init__(
-        self, live: LiveChannel, wire: Wire, catch_up: "CatchUp", info: ClientInfo, *, server_side: bool
+        self, live: LiveChannel, wire: Wire, catch_up: "Behind", info: ClientInfo, *, server_side: bool
     ) -> None:
         self.live = live
         self.wire = wire
@@ -283,127 +293,3 @@ class Subscription:
             wire.cut()
         else:
             wire.rest(data[sent:])
-
-
-class Reader(Protocol):
-    """Whoever reads through a wire; a connection."""
-
-    wire: Wire
-
-    def lost(self, subscription: Subscription) -> None:
-        """What a subscription missed is gone."""
-        ...
-
-    def slow(self) -> None:
-        """It reads too slowly for its channel's policy."""
-        ...
-
-
-class CatchUp:
-    """Brings one connection's subscriptions back in step, as fast as its wire drains.
-
-    ``reader.lost(subscription)`` is called when the log has dropped what it missed,
-    ``reader.slow()`` when its channel's policy is to disconnect slow readers.
-    """
-
-    __slots__ = ("_behind", "_log", "_reader", "_task", "way")
-
-    def __init__(self, source: Log, reader: "Reader", way: Way) -> None:
-        self.way = way
-        self._log = source
-        self._reader = reader
-        self._behind: dict[str, Subscription] | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    @property
-    def busy(self) -> bool:
-        """Whether something is behind."""
-        return bool(self._behind)
-
-    def add(self, subscription: Subscription) -> None:
-        """Let a subscription catch up."""
-        if self._behind is None:
-            self._behind = {}
-        self._behind[subscription.live.name] = subscription
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run())
-
-    def drop(self, subscription: Subscription) -> None:
-        """Forget a subscription that ended."""
-        if self._behind is not None:
-            self._behind.pop(subscription.live.name, None)
-
-    def stop(self) -> None:
-        """Give up; the connection is closed."""
-        self._behind = None
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
-
-    async def _run(self) -> None:
-        try:
-            wire = self._reader.wire
-            while self._behind:
-                if wire.congested() and self._any_to_disconnect():
-                    self._reader.slow()
-                    return
-                await wire.drained()
-                for subscription in self._all_behind():
-                    if wire.congested():
-                        break
-                    await self._advance(subscription)
-                await asyncio.sleep(0)
-        except Exception:
-            log.exception("catching up failed")
-            for subscription in self._all_behind():
-                self._reader.lost(subscription)
-        finally:
-            self._task = None
-
-    async def _advance(self, subscription: Subscription) -> None:
-        live = subscription.live
-        try:
-            if live.options.slow == "latest":
-                found = await self._latest(subscription)
-            else:
-                cursor = Cursor(subscription.epoch, subscription.offset)
-                found = await self._log.after(live.tenant, live.name, cursor, BATCH)
-        except CursorLost:
-            if self._is_behind(subscription):
-                self._reader.lost(subscription)
-            return
-        if not self._is_behind(subscription):
-            return
-        for entry in found.publications:
-            if self._reader.wire.congested():
-                return
-            subscription.show(
-                codec.PublicationFrame(live.name, entry, positioned=live.positioned, previous=None)
-            )
-            subscription.offset = entry.offset
-        if subscription.offset >= max(live.top, found.top):
-            subscription.in_step = True
-            self.drop(subscription)
-            live.promote(subscription)
-
-    async def _latest(self, subscription: Subscription) -> Slice:
-        """Return only the newest publication of each key after the cursor; missing some is the policy."""
-        live = subscription.live
-        found = await self._log.history(live.tenant, live.name, LATEST_WINDOW, None, True)
-        if found.epoch != subscription.epoch:
-            raise CursorLost(f"{live.name} is in epoch {found.epoch} now")
-        newest: dict[str, Publication] = {}
-        for entry in found.publications:
-            if entry.offset > subscription.offset:
-                newest.setdefault(entry.key, entry)
-        entries = sorted(newest.values(), key=lambda entry: entry.offset)
-        return Slice(found.epoch, found.top, tuple(entries))
-
-    def _any_to_disconnect(self) -> bool:
-        return any(one.live.options.slow == "disconnect" for one in self._all_behind())
-
-    def _all_behind(self) -> list[Subscription]:
-        return list(self._behind.values()) if self._behind else []
-
-    def _is_behind(self, subscription: Subscription) -> bool:
-        return self._behind is not None and self._behind.get(subscription.live.name) is subscription

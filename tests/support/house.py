@@ -20,7 +20,6 @@ from chatpush.domain import (
 from chatpush.errors import NotFound
 from chatpush.plugins.contracts import Follow, Tool, ToolResult
 from chatpush.plugins.host import Plugins
-from chatpush.settings import Support
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from chatpush.support.assistant.assistant import Assistant
@@ -36,6 +35,7 @@ from chatpush.support.knowledge.reading import Draft
 from chatpush.support.people.desk import Desk
 from chatpush.support.ports import Described, Notice
 from chatpush.support.retrieval.retrieval import Retrieval
+from chatpush.support_settings import Support
 from chatpush.writer_settings import Writer as WriterSettings
 from tests.clocks import StillClock
 from tests.support.modelling import Modelling, build_modelling

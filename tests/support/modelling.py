@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from chatpush.notify.templates.renderers import Renderers
 from chatpush.plugins.host import Plugins
-from chatpush.settings import Support
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from chatpush.support.assistant.embedded import EmbeddedAssistant
@@ -19,6 +18,7 @@ from chatpush.support.model.prompts import Prompts
 from chatpush.support.model.redaction import Redaction
 from chatpush.support.model.writer import Writer
 from chatpush.support.retrieval.retrieval import Retrieval
+from chatpush.support_settings import Support
 from chatpush.writer_settings import Writer as WriterSettings
 from tests.clocks import StillClock
 

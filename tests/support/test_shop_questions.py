@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from chatpush.domain import DEFAULT_TENANT
-from chatpush.settings import Support
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from chatpush.support.judging.evaluation import Asked
 from chatpush.support.knowledge.knowledge import Knowledge
 from chatpush.support.knowledge.reading import read_file
 from chatpush.support.retrieval.retrieval import Found, Retrieval
+from chatpush.support_settings import Support
 from tests.clocks import StillClock
 
 QUESTIONS = Path(__file__).parent / "data" / "shop-questions.tsv"

@@ -16,8 +16,9 @@ from chatpush.errors import Unauthenticated
 from chatpush.web.http import server
 from chatpush.web.realtime_api import server_api
 from chatpush.web.transports import poll, websocket
-from chatpush.web.transports.front import FrontSite, parse
+from chatpush.web.transports.front import FrontSite
 from chatpush.web.transports.hot import HotRequests
+from chatpush.web.transports.plain_requests import parse
 from tests.realtime.node import API_KEY, RealtimeNode, realtime_node
 from tests.serving import serving
 from tests.waiting import until

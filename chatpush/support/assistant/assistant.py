@@ -27,7 +27,6 @@ from chatpush.domain import (
 from chatpush.errors import InvalidInput, NotFound, Unavailable, WriterUnavailable
 from chatpush.plugins.contracts import Drop, Question
 from chatpush.rounds import Worker
-from chatpush.settings import Support
 from chatpush.store.database import Transaction
 from chatpush.support.assistant.answers import Answer, Asked
 from chatpush.support.assistant.embedded import EmbeddedAssistant, hand_over
@@ -49,6 +48,7 @@ from chatpush.support.ports import (
     ReaderOf,
 )
 from chatpush.support.retrieval.language import detect, pick
+from chatpush.support_settings import Support
 
 log = structlog.get_logger(__name__)
 

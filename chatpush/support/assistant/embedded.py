@@ -11,7 +11,6 @@ from typing import Any
 from chatpush.domain import Source
 from chatpush.errors import NotFound, PluginFailed
 from chatpush.plugins.contracts import Follow, Tool, ToolResult
-from chatpush.settings import Support
 from chatpush.support.assistant.answers import Answer, Asked
 from chatpush.support.assistant.permissions import Risk, may_use, question_before, risk_of
 from chatpush.support.assistant.phrases import (
@@ -38,6 +37,7 @@ from chatpush.support.assistant.tools import (
 from chatpush.support.assistant.wishes import Wishes, complains
 from chatpush.support.retrieval.language import pick
 from chatpush.support.retrieval.retrieval import Found, Passage, Retrieval
+from chatpush.support_settings import Support
 
 TOOL_SURE = 0.6
 TOOL_MAYBE = 0.35

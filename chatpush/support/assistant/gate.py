@@ -8,12 +8,12 @@ written by others, so this holds for answers without a model, too.
 from dataclasses import replace
 
 from chatpush.domain import Source, TenantId
-from chatpush.settings import Support
 from chatpush.support.assistant.answers import Answer
 from chatpush.support.assistant.sanitising import LinkRules, host_of, sanitised
 from chatpush.support.assistant.trail import note
 from chatpush.support.ports import Described
 from chatpush.support.retrieval.retrieval import Retrieval
+from chatpush.support_settings import Support
 
 
 class Gate:

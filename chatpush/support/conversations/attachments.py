@@ -24,13 +24,13 @@ from chatpush.domain import (
     to_ms,
 )
 from chatpush.errors import InvalidInput, NotFound, TooLarge
-from chatpush.settings import Attachments as Rules
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
 from chatpush.support.conversations.conversations import Attach, Conversations
 from chatpush.support.conversations.file_kinds import goes_by, kind_of
 from chatpush.support.conversations.turns import Conversation, Saying
 from chatpush.support.retrieval.language import pick
+from chatpush.support_settings import Attachments as Rules
 
 UNSENT_KEPT = timedelta(days=1)
 LONGEST_NAME = 120

@@ -6,11 +6,11 @@ An email address is also where people answer when the user has left.
 from collections.abc import Mapping, Sequence
 
 from chatpush.errors import InvalidInput
-from chatpush.settings import PrechatField
 from chatpush.store.vault import Vault
 from chatpush.support.conversations.conversations import Conversations
 from chatpush.support.conversations.turns import Change, Conversation
 from chatpush.support.people.letters import checked_address
+from chatpush.support_settings import PrechatField
 
 LONGEST_ANSWER = 2000
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from chatpush.errors import InvalidKnowledge
 from chatpush.support.judging.evaluation import Asked
-from chatpush.support.knowledge.knowledge import Article
+from chatpush.support.knowledge.articles import Article
 from chatpush.support.knowledge.reading import Chunk
 from chatpush.support.knowledge.shelf import bare
 

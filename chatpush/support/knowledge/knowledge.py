@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from chatpush.clock import Clock
@@ -17,6 +17,7 @@ from chatpush.domain import TenantId, from_ms, to_ms
 from chatpush.errors import InvalidKnowledge, NotFound
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
+from chatpush.support.knowledge.articles import Article, Changes, Outcome, Past
 from chatpush.support.knowledge.reading import Chunk, Draft, split
 from chatpush.support.retrieval.language import base
 from chatpush.support.retrieval.synonyms import parse
@@ -28,56 +29,6 @@ MAX_TITLE = 300
 MAX_AUDIENCE = 20
 KEPT_VERSIONS = 20
 _AUDIENCE = re.compile(r"signed_in|[\w.-]{1,64}=[^\s=][^=]{0,99}")
-
-
-@dataclass(frozen=True, slots=True)
-class Article:
-    """A stored article without its text; dates are ISO days, both included, empty for no bound."""
-
-    id: str
-    title: str
-    language: str
-    url: str
-    tags: tuple[str, ...]
-    questions: tuple[str, ...]
-    chunks: int
-    version: int
-    updated_at: datetime
-    valid_from: str = ""
-    valid_until: str = ""
-    audience: tuple[str, ...] = ()  # signed_in, or attributes such as plan=gold; empty: everybody
-
-    def is_valid(self, day: date) -> bool:
-        """Return whether the article may be used on a day."""
-        today = day.isoformat()
-        return self.valid_from <= today and (not self.valid_until or today <= self.valid_until)
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """An article as it was in an earlier version."""
-
-    article: Article
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one article of an import."""
-
-    id: str
-    status: str  # added, updated, unchanged
-    chunks: int
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What an index has to read: changed articles with their sections, ids that are gone, synonyms."""
-
-    version: int
-    changed: tuple[tuple[Article, tuple[Chunk, ...]], ...]
-    gone: frozenset[str]
-    synonyms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 
 from chatpush.domain import TenantId
-from chatpush.support.knowledge.knowledge import Article, Changes
+from chatpush.support.knowledge.articles import Article, Changes
 from chatpush.support.knowledge.reading import Chunk, Draft, split
 from chatpush.support.retrieval.embedding import Embedder, LocalEmbedder, Questions, Rows
 from chatpush.support.retrieval.head import Example, Head

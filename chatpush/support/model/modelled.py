@@ -17,7 +17,6 @@ import structlog
 from chatpush.domain import Speaker, Turn
 from chatpush.errors import WriterUnavailable
 from chatpush.plugins.contracts import Follow
-from chatpush.settings import Support
 from chatpush.support.assistant.answers import Answer, Asked
 from chatpush.support.assistant.embedded import EmbeddedAssistant, hand_over, no_such, source_of
 from chatpush.support.assistant.grounding import Grounding, cite
@@ -35,6 +34,7 @@ from chatpush.support.model.writer import Message, Writer
 from chatpush.support.model.written import Finished
 from chatpush.support.retrieval.language import pick
 from chatpush.support.retrieval.retrieval import Found, Retrieval
+from chatpush.support_settings import Support
 
 log = structlog.get_logger(__name__)
 

@@ -20,21 +20,20 @@ from chatpush.domain import TenantId
 from chatpush.errors import WriterUnavailable
 from chatpush.support.assistant.sanitising import LinkRules
 from chatpush.support.assistant.trail import note
-from chatpush.support.knowledge.knowledge import Article, Changes
+from chatpush.support.knowledge.articles import Article, Changes
 from chatpush.support.knowledge.reading import Chunk
+from chatpush.support.retrieval.built import QUESTION, Built, build, examples
 from chatpush.support.retrieval.confidence import confidence
 from chatpush.support.retrieval.embedding import Embedder, Questions, Rows
 from chatpush.support.retrieval.head import Decision, Example, Head
 from chatpush.support.retrieval.language import base
-from chatpush.support.retrieval.retrieval_index import Document, Index, Ranking, Scored, Vocabulary, document
-from chatpush.support.retrieval.synonyms import Synonyms
+from chatpush.support.retrieval.retrieval_index import Index, Ranking, Scored, Vocabulary
 from chatpush.support.retrieval.terms import is_han
 from chatpush.support.retrieval.vectors import Texts
 
 CACHED_TENANTS = 200
 LOOKED_AT = 40
 ALIKE_SCORE = 0.9
-QUESTION = -1  # from here down: the position of a similar question, which is no section
 RERANKED = 20
 RERANK_SECONDS = 2.0
 Rerank = Callable[[TenantId, str, Sequence[str]], Awaitable[list[tuple[int, float]]]]
@@ -71,31 +70,12 @@ class Found:
 NOTHING = Found((), 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Built:
-    """What one version of a tenant's knowledge came to; replaced whole, so that nobody sees half of it."""
-
-    articles: dict[str, tuple[Article, tuple[Chunk, ...]]] = field(default_factory=dict)
-    documents: dict[str, list[Document]] = field(default_factory=dict)
-    index: Index | None = None
-    version: int = -1
-    valid: frozenset[str] = frozenset()
-    day: date | None = None  # the day of the index, if any article has dates
-    restricted: dict[str, frozenset[str]] = field(default_factory=dict)  # who may read an article
-    links: LinkRules = field(default_factory=LinkRules)
-    texts: tuple[Texts, ...] = ()
-
-    def hidden_from(self, reader: frozenset[str]) -> frozenset[str]:
-        """Return the articles a reader may not see."""
-        return frozenset(name for name, allowed in self.restricted.items() if allowed.isdisjoint(reader))
-
-
 @dataclass(slots=True)
 class _Held:
     """One tenant's index, and what outlives it."""
 
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
-    built: _Built = field(default_factory=_Built)
+    built: Built = field(default_factory=Built)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     near: Rows | None = None  # a vector for each document of the index
     near_version: int = -1
@@ -233,7 +213,7 @@ class Retrieval:
         return sorted_, sure if named[0] == 0 else min(sure, max(0.0, order[0][1]))
 
     async def _near(
-        self, tenant: TenantId, built: _Built, question: str, language: str, hidden: frozenset[str]
+        self, tenant: TenantId, built: Built, question: str, language: str, hidden: frozenset[str]
     ) -> Ranking | None:
         """Return the ranking by vectors, or None where words have to do."""
         vectors, index = self._vectors, built.index
@@ -253,7 +233,7 @@ class Retrieval:
             return None
         return index.rank_near(question, language, LOOKED_AT, held.near @ asked, hidden)
 
-    def _decide(self, tenant: TenantId, built: _Built, question: str) -> Decision | None:
+    def _decide(self, tenant: TenantId, built: Built, question: str) -> Decision | None:
         """Return what the tenant's head says, if it has one and its answer is still there."""
         head = self._heads.get(tenant) if self._heads is not None else None
         decided = None if head is None else head.decide(question)
@@ -267,7 +247,7 @@ class Retrieval:
         known = head is not None and (not passages or passages[0].article in head.answers)
         return known or decided.confidence >= sure
 
-    def _decided(self, built: _Built, ranking: Ranking, question: str, decided: Decision) -> Passage:
+    def _decided(self, built: Built, ranking: Ranking, question: str, decided: Decision) -> Passage:
         """Return the section of the answer a head chose that is best for question and nearest example."""
         article, chunks = built.articles[decided.answer]
         position = 0
@@ -278,7 +258,7 @@ class Retrieval:
         score = ranking.best[0].score if ranking.best else 0.0
         return _passage(article, chunks, position, score)
 
-    def _passages(self, built: _Built, ranking: Ranking, question: str, limit: int) -> list[Passage]:
+    def _passages(self, built: Built, ranking: Ranking, question: str, limit: int) -> list[Passage]:
         found: dict[tuple[str, int], Passage] = {}
         led: set[str] = set()  # an article's best similar question leads; the others say no more
         for scored in ranking.best:
@@ -294,7 +274,7 @@ class Retrieval:
                 break
         return list(found.values())
 
-    def _position(self, built: _Built, ranking: Ranking, scored: Scored, question: str) -> int:
+    def _position(self, built: Built, ranking: Ranking, scored: Scored, question: str) -> int:
         """Return the section a document leads to.
 
         A similar question leads to the section of its article that is best for
@@ -322,7 +302,7 @@ class Retrieval:
         ]
         return min(alike)
 
-    async def _fresh(self, tenant: TenantId) -> _Built:
+    async def _fresh(self, tenant: TenantId) -> Built:
         """Return the tenant's index, brought up to the store's version."""
         held = self._tenants.setdefault(tenant, _Held())
         self._tenants.move_to_end(tenant)
@@ -337,14 +317,14 @@ class Retrieval:
             if not await self._is_current(tenant, held.built, today):
                 known = {article.id: article.version for article, _ in held.built.articles.values()}
                 changes = await self._knowledge.changes(tenant, known)
-                held.built = await asyncio.to_thread(_build, held.vocabulary, held.built, changes, today)
+                held.built = await asyncio.to_thread(build, held.vocabulary, held.built, changes, today)
                 if self._heads is not None:
-                    self._heads.offer(tenant, _examples(held.built))
+                    self._heads.offer(tenant, examples(held.built))
                 if self._vectors is not None:
                     self._vectors.offer(tenant, held.built.texts)
         return held.built
 
-    async def _is_current(self, tenant: TenantId, built: _Built, today: date) -> bool:
+    async def _is_current(self, tenant: TenantId, built: Built, today: date) -> bool:
         return built.day in (None, today) and await self._knowledge.version(tenant) == built.version
 
 
@@ -353,34 +333,6 @@ def _passage(article: Article, chunks: tuple[Chunk, ...], position: int, score: 
     return Passage(
         article.id, position, article.title, chunk.heading, chunk.text, article.url, article.language, score
     )
-
-
-def _build(vocabulary: Vocabulary, before: _Built, changes: Changes, today: date) -> _Built:
-    """Take changes in and build the index anew."""
-    articles, documents = dict(before.articles), dict(before.documents)
-    for gone in changes.gone:
-        articles.pop(gone, None)
-        documents.pop(gone, None)
-    for article, chunks in changes.changed:
-        articles[article.id] = (article, chunks)
-        documents[article.id] = _documents(vocabulary, article, chunks)
-    dated = any(article.valid_from or article.valid_until for article, _ in articles.values())
-    valid = [name for name in sorted(documents) if articles[name][0].is_valid(today)]
-    every = [entry for name in valid for entry in documents[name]]
-    index = Index(vocabulary, every, Synonyms(changes.synonyms)) if every else None
-    shown = [article for article, _ in articles.values()]
-    return _Built(
-        articles, documents, index, changes.version, frozenset(valid), today if dated else None,
-        {one.id: frozenset(one.audience) for one in shown if one.audience},
-        LinkRules(urls=[one.url for one in shown]),
-        tuple(_texts(*articles[name]) for name in valid),
-    )  # fmt: skip
-
-
-def _texts(article: Article, chunks: tuple[Chunk, ...]) -> Texts:
-    """Return what is compared of an article: its sections and similar questions, as its documents."""
-    sections = [" ".join(filter(None, (article.title, one.heading, one.text))) for one in chunks]
-    return Texts(article.id, base(article.language), (*sections, *article.questions))
 
 
 def _matrix(index: Index, texts: Sequence[Texts], rows: Sequence[Rows], embedder: Embedder) -> Rows:
@@ -392,30 +344,3 @@ def _matrix(index: Index, texts: Sequence[Texts], rows: Sequence[Rows], embedder
     ]
     whole: Rows = np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
     return whole if len(whole) == len(index) else np.zeros((0, width), np.float32)
-
-
-def _examples(built: _Built) -> list[Example]:
-    """Return the similar questions of every article that may be used now."""
-    return [
-        Example(question, name)
-        for name in sorted(built.valid)
-        for question in built.articles[name][0].questions
-    ]
-
-
-def _documents(vocabulary: Vocabulary, article: Article, chunks: tuple[Chunk, ...]) -> list[Document]:
-    """A document per section, and one per similar question."""
-    language = base(article.language)
-    tags = " ".join(article.tags)
-    found = [
-        document(
-            vocabulary, article.id, i, language, chunk.text,
-            heading=chunk.heading, title=article.title, tags=tags,
-        )
-        for i, chunk in enumerate(chunks)
-    ]  # fmt: skip
-    found += [
-        document(vocabulary, article.id, QUESTION - i, language, "", heading=question)
-        for i, question in enumerate(article.questions)
-    ]
-    return found

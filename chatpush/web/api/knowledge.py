@@ -6,7 +6,8 @@ from pydantic import BaseModel, Field
 
 from chatpush.domain import DEFAULT_LOCALE, Role, iso
 from chatpush.errors import InvalidInput
-from chatpush.support.knowledge.knowledge import MAX_ID, MAX_TITLE, Article, Knowledge
+from chatpush.support.knowledge.articles import Article
+from chatpush.support.knowledge.knowledge import MAX_ID, MAX_TITLE, Knowledge
 from chatpush.support.knowledge.reading import MAX_BYTES, Draft, read_bytes
 from chatpush.support.retrieval.retrieval import Retrieval
 from chatpush.web.http.doors import Door

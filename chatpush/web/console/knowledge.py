@@ -5,8 +5,9 @@ from aiohttp import web
 from chatpush.domain import DEFAULT_LOCALE, Role
 from chatpush.errors import ChatpushError
 from chatpush.settings import Settings
+from chatpush.support.knowledge.articles import Article
 from chatpush.support.knowledge.candidates import Candidate, Candidates
-from chatpush.support.knowledge.knowledge import MAX_ID, Article, Knowledge
+from chatpush.support.knowledge.knowledge import MAX_ID, Knowledge
 from chatpush.support.knowledge.reading import Draft
 from chatpush.support.retrieval.retrieval import Retrieval
 from chatpush.web.console import models

@@ -9,55 +9,28 @@ time before anybody looks at it: who sends it byte by byte holds nothing.
 
 import asyncio
 import os
-import re
-import secrets
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from itertools import count
 from typing import Any, Protocol, cast
 
 import structlog
 from aiohttp import web
 
+from chatpush.web.transports.plain_requests import (
+    END,
+    LONGEST_REST,
+    Hot,
+    NotWhole,
+    parse,
+    response,
+)
+
 log = structlog.get_logger(__name__)
 
 KEEP_ALIVE_SECONDS = 75.0
 SWEEP_SECONDS = 2.0
-LONGEST_HEAD = 8192
-LONGEST_REST = 65_536
 UNSENT_LIMIT = 1_048_576
-# Clients send the same heads again and again: so many are remembered, of at most so many bytes.
-HEADS_KNOWN = 1024
-LONGEST_KNOWN = 1024
-END = b"\r\n\r\n"
-# Names and values as RFC 9112 wants them, nothing folded; what is odd is for aiohttp to judge.
-HEAD = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)+")
-NOT_HERE = frozenset({b"transfer-encoding", b"expect", b"content-encoding", b"te", b"trailer"})
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-SAFE = b"\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: strict-origin-when-cross-origin"
 FAILED = b'{"code":"internal","title":"something went wrong here; it is in the log"}'
-
-
-@dataclass(slots=True)
-class Hot:
-    """A request, what the client sent after it, and all of its bytes. ``target`` is method and path."""
-
-    target: bytes
-    query: bytes
-    headers: dict[bytes, bytes]
-    body: bytes
-    rest: bytes
-    whole: bytes
-
-
-@dataclass(slots=True)
-class Head:
-    """A request's head: what it asks, its headers by lower-case name, and the length of its body."""
-
-    target: bytes
-    query: bytes
-    headers: dict[bytes, bytes]
-    length: int
 
 
 class Gone:
@@ -79,86 +52,6 @@ class Regular(Protocol):
 # The whole response; None to leave the request to aiohttp; or whoever waits for it, or has the socket.
 Found = bytes | Regular | Gone | None
 Handler = Callable[[Hot, "Front"], Found | Coroutine[Any, Any, Found]]
-_heads: dict[bytes, Head] = {}
-_ids = count(1)
-_node = secrets.token_hex(8)
-
-
-def next_id() -> bytes:
-    """Return what ends the line that ``head`` begins."""
-    return b"%x\r\n" % next(_ids)
-
-
-def head(length: int, headers: bytes = b"", status: bytes = b"200 OK") -> bytes:
-    """Return the begin of a JSON response, up to a request id that ``next_id`` ends.
-
-    ``headers`` are whole lines, each ending with CRLF.
-    """
-    return (
-        b"HTTP/1.1 " + status + b"\r\nContent-Type: application/json\r\nContent-Length: " + b"%d" % length + SAFE
-        + b"\r\n" + headers + f"X-Request-Id: req_{_node}{next(_ids):x}.".encode()
-    )  # fmt: skip
-
-
-def response(body: bytes, headers: bytes = b"", status: bytes = b"200 OK") -> bytes:
-    """Return a JSON response."""
-    return b"".join((head(len(body), headers, status), b"0\r\n\r\n", body))
-
-
-class NotWhole(Exception):
-    """The rest of a short body is still to come."""
-
-
-def parse(data: bytes) -> Hot | None:
-    """Return the request the data begins with; None if it is not plain, or too long for here.
-
-    Raises:
-        NotWhole: it may be one when all of it is here.
-    """
-    end = data.find(END)
-    if not 0 < end <= LONGEST_HEAD:
-        return None
-    raw = data[: end + len(END)]
-    found = _heads.get(raw)
-    if found is None:
-        found = _parse_head(raw)
-        if found is None:
-            return None
-        if len(_heads) >= HEADS_KNOWN:
-            _heads.clear()
-        if len(raw) <= LONGEST_KNOWN and b"upgrade" not in found.headers:
-            _heads[raw] = found
-    body = len(raw)
-    after = body + found.length
-    if len(data) < after:
-        if after > LONGEST_REST:
-            return None
-        raise NotWhole
-    return Hot(found.target, found.query, found.headers, data[body:after], data[after:], data[:after])
-
-
-def _parse_head(raw: bytes) -> Head | None:
-    """Return a head as it is understood here; None if it is not plain."""
-    line = raw.find(b"\r\n")
-    lines = raw[line + 2 : -2]
-    if not raw[:line].endswith(b" HTTP/1.1") or HEAD.fullmatch(lines) is None:
-        return None
-    headers: dict[bytes, bytes] = {}
-    fields = lines[:-2].split(b"\r\n")
-    for field in fields:
-        name, _, value = field.partition(b":")
-        headers[name.lower()] = value.strip()
-    if len(headers) != len(fields) or b"host" not in headers or not NOT_HERE.isdisjoint(headers):
-        return None
-    target, _, query = raw[: line - len(b" HTTP/1.1")].partition(b"?")
-    if b"upgrade" in headers:
-        return None if b"content-length" in headers else Head(target, query, headers, 0)
-    length = headers.get(b"content-length", b"")
-    if not length.isdigit() or len(length) > 7 or b"cookie" in headers:
-        return None
-    if headers.get(b"connection", b"keep-alive").lower() != b"keep-alive":
-        return None
-    return Head(target, query, headers, int(length))
 
 
 class Door:

@@ -22,7 +22,8 @@ from chatpush.realtime.polls.grants import Grant
 from chatpush.settings import Client
 from chatpush.web.realtime_api.server_api import ServerApi
 from chatpush.web.transports import poll, websocket
-from chatpush.web.transports.front import Found, Front, Gone, Handler, Hot, head, next_id, response
+from chatpush.web.transports.front import Found, Front, Gone, Handler
+from chatpush.web.transports.plain_requests import Hot, head, next_id, response
 from chatpush.web.transports.websocket import Handshake, Sockets
 
 TenantOfKey = Callable[[str], Awaitable[TenantId]]
