@@ -99,7 +99,7 @@ async def test_a_campaign_carries_all_that_a_message_can(served: tuple[Client, O
     client, office = served
     await office.template("other", "Good morning {{ user.name }}")
     await office.people(*(f"user-{n:03}" for n in range(60)), attributes={"name": "you"})
-    office.room.messages._channels |= {"webpush"}
+    office.room.messages._checking._channels |= {"webpush"}
     written = {name: value for name, value in spec(**EVERYTHING).items() if value is not None}
     made = await make(client, **EVERYTHING)
     assert {name: made[name] for name in written} == written

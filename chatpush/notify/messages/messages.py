@@ -13,15 +13,15 @@ from types import MappingProxyType
 from typing import Any
 
 from chatpush.clock import Clock
-from chatpush.domain import Category, DeliveryId, MessageId, TenantId, User, UserId, new_id, to_ms
-from chatpush.errors import InvalidInput, NotFound
+from chatpush.domain import DeliveryId, MessageId, TenantId, User, UserId, new_id, to_ms
+from chatpush.errors import NotFound
 from chatpush.notify.audience.audience import Audience
-from chatpush.notify.audience.users import checked_locale
 from chatpush.notify.listing import Listed, Window, among
 from chatpush.notify.messages import drafts
 from chatpush.notify.messages.accepted import AcceptedMessages, seal
 from chatpush.notify.messages.broadcasts import Broadcasts
-from chatpush.notify.messages.drafts import INBOX_NAMES, Accepted, MessageDraft
+from chatpush.notify.messages.checking import Checking
+from chatpush.notify.messages.drafts import Accepted, MessageDraft
 from chatpush.notify.messages.fanout import FanOut, own_data, without_item
 from chatpush.notify.messages.happenings import Happenings
 from chatpush.notify.messages.repeating import fingerprint, first_in
@@ -34,7 +34,6 @@ from chatpush.notify.reporting.reporting import (
     sums,
 )
 from chatpush.notify.sending.handing import Handed, Handing
-from chatpush.notify.templates.template_source import Template, check_content
 from chatpush.notify.templates.templates import Templates
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
@@ -71,10 +70,10 @@ class Messages:
         self._fanout = fanout
         self._clock = clock
         self._ring_outbox = ring_outbox
-        self._channels = known_channels | INBOX_NAMES
-        self._silent_channels = silent_channels | INBOX_NAMES
-        self._max_recipients = max_recipients
-        self._judge = judge
+        self._checking = Checking(
+            audience, templates, clock, known_channels=known_channels, silent_channels=silent_channels,
+            max_recipients=max_recipients, judge=judge,
+        )  # fmt: skip
 
     async def check(self, tenant: TenantId, draft: MessageDraft) -> Accepted:
         """Return what a message would be accepted as; nothing is written.
@@ -82,7 +81,7 @@ class Messages:
         Raises:
             InvalidInput: a part of the draft can't be used; ``param`` names it.
         """
-        return await self._check(tenant, draft)
+        return await self._checking.accepted(tenant, draft)
 
     async def accept(
         self, tenant: TenantId, draft: MessageDraft, idempotency_key: str = "", along: Along | None = None,
@@ -99,7 +98,7 @@ class Messages:
             KeyReused: the key came with another draft.
             QuotaExceeded: the tenant's plan has no more messages, and is enforced.
         """
-        accepted = await self._check(tenant, draft)
+        accepted = await self._checking.accepted(tenant, draft)
         named = [one.user for one in accepted.to if one.user is not None]
         if self._allow is not None:
             await self._allow(tenant, len(named) or 1)
@@ -318,51 +317,6 @@ class Messages:
         )  # fmt: skip
         counts, engagement = sums(rows)
         return counts | engagement
-
-    async def _check(self, tenant: TenantId, draft: MessageDraft) -> Accepted:
-        now = self._clock.now()
-        drafts.check(draft, now, self._max_recipients)
-        if draft.locale is not None:
-            checked_locale(draft.locale)
-        if draft.content is not None:
-            check_content(draft.content, formats=self._templates.formats.names)
-            draft = replace(draft, content=await self._templates.formats.shape(draft.content))
-        unknown = [name for name in draft.channels if name not in self._channels]
-        if unknown:
-            known = ", ".join(sorted(self._channels))
-            raise InvalidInput(f"no channel {unknown[0][:64]!r}; there are {known}", param="channels")
-        loud = [name for name in draft.channels if draft.silent and name not in self._silent_channels]
-        if loud:
-            known = ", ".join(sorted(self._silent_channels))
-            raise InvalidInput(f"{loud[0]} can't be silent; {known} can", param="channels")
-        await self._audience.check(tenant, draft.to)
-        if draft.variants:
-            return await self._check_variants(tenant, draft)
-        if draft.template is None:
-            return drafts.accept(draft, "", draft.category or Category.TRANSACTIONAL, self._judge)
-        template = await self._template(tenant, draft.template, "template")
-        label = draft.category or template.category
-        return drafts.accept(draft, template.pinned, label, self._judge, template.locales.values())
-
-    async def _check_variants(self, tenant: TenantId, draft: MessageDraft) -> Accepted:
-        """Pin every variant's template; the first one's category is the message's."""
-        found = [await self._template(tenant, one.template, "variants") for one in draft.variants]
-        pinned = [replace(one, template=own.pinned) for one, own in zip(draft.variants, found, strict=True)]
-        category = draft.category or found[0].category
-        texts = [text for template in found for text in template.locales.values()]
-        return drafts.accept(replace(draft, variants=tuple(pinned)), "", category, self._judge, texts)
-
-    async def _template(self, tenant: TenantId, name: str, param: str) -> Template:
-        try:
-            found = await self._templates.get(tenant, name)
-        except NotFound as error:
-            raise InvalidInput(error.message, param=param) from error
-        if found.published_at is None:
-            raise InvalidInput(
-                f"{found.pinned} is a draft; POST /v1/templates/{found.name}/publish publishes it",
-                param=param,
-            )
-        return found
 
     async def _cancel_deliveries(self, tenant: TenantId, messages: Sequence[str]) -> int:
         """Cancel the waiting deliveries of messages, some thousand in a transaction."""

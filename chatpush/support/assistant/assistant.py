@@ -98,7 +98,7 @@ class Assistant(Worker):
         self._room = asyncio.Semaphore(BUSY_CONVERSATIONS)
         super().__init__("assistant", self._look_for_due)
         self._trails: Trails | None = None
-        conversations.watch(self._state_changed)
+        conversations.announcing.watch(self._state_changed)
 
     def keep_trails(self, trails: Trails) -> None:
         """Have it kept what was done for each answer, and why."""

@@ -273,7 +273,7 @@ class Promises(Worker):
         """Tell whoever has the conversation open what became of a promise in it."""
         conversation = await self._conversations.get(TenantId(row["tenant"]), row["conversation"])
         payload: Json = {"type": "promise", "promise": {"id": row["id"], "state": state}}
-        await self._conversations.publish(conversation, payload, f"{row['id']}:{state}")
+        await self._conversations.announcing.publish(conversation, payload, f"{row['id']}:{state}")
 
     async def _announce(self, row: Row, turn: TurnId) -> None:
         conversation = await self._conversations.get(TenantId(row["tenant"]), row["conversation"])

@@ -10,7 +10,7 @@ has taken over, and each turn of the user is answered at most once, whoever
 answers.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +20,6 @@ from chatpush.clock import Clock
 from chatpush.domain import (
     ConversationId,
     ConversationState,
-    Json,
     Speaker,
     TenantId,
     Turn,
@@ -32,14 +31,13 @@ from chatpush.domain import (
 from chatpush.errors import Conflict, InvalidInput, NotFound
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
-from chatpush.support.conversations.turns import Change, Conversation, Saying, TurnRows, turn_payload
+from chatpush.support.conversations.announcing import ACTIVITY, Announcing
+from chatpush.support.conversations.turns import Change, Conversation, Saying, TurnRows
 from chatpush.support.ports import IssueSubscription, Publisher
 
 log = structlog.get_logger(__name__)
-LAST_CHARS = 140
 # Sends files with the turn of this id, in its transaction; returns id, name, type and size of each.
 Attach = Callable[[Transaction, TurnId], tuple[dict[str, Any], ...]]
-ACTIVITY = "console:activity"
 
 
 class Conversations:
@@ -59,16 +57,7 @@ class Conversations:
         self._issue_subscription = issue_subscription
         self._clock = clock
         self.rows = TurnRows(vault, clock)
-        self._watchers: list[Callable[[Conversation], None]] = []
-        self._describers: list[Callable[[Conversation], Awaitable[dict[str, Any]]]] = []
-
-    def watch(self, watcher: Callable[[Conversation], None]) -> None:
-        """Have a function called whenever the state of a conversation changed here."""
-        self._watchers.append(watcher)
-
-    def describe(self, describer: Callable[[Conversation], Awaitable[dict[str, Any]]]) -> None:
-        """Have what a function says of a conversation told with every state."""
-        self._describers.append(describer)
+        self.announcing = Announcing(publisher, self.unread)
 
     async def create(
         self,
@@ -95,7 +84,7 @@ class Conversations:
 
         await self._database.write(open_)
         made = await self.get(tenant, conversation)
-        await self.hint(made, "")
+        await self.announcing.hint(made, "")
         return made
 
     async def get(
@@ -204,8 +193,10 @@ class Conversations:
         upto = await self._database.write(note)
         if upto:
             by = Speaker.AGENT if by_agent else Speaker.USER
-            await self.publish(conversation, {"type": "read", "by": by, "turn": upto}, f"read:{by}:{upto}")
-            await self.hint(await self.get(conversation.tenant, conversation.id), "")
+            await self.announcing.publish(
+                conversation, {"type": "read", "by": by, "turn": upto}, f"read:{by}:{upto}"
+            )
+            await self.announcing.hint(await self.get(conversation.tenant, conversation.id), "")
 
     async def typing(self, conversation: Conversation, by: Speaker, name: str = "") -> None:
         """Show that somebody is writing, to whoever looks now; no history keeps it."""
@@ -260,11 +251,11 @@ class Conversations:
 
         row, due = await self._database.write(take_in)
         turn = self.rows.turn(tenant, user, row)
-        await self.publish_turn(conversation, turn)
+        await self.announcing.turn(conversation, turn)
         now = await self.get(tenant, conversation.id)
         if now.state is not conversation.state:
-            await self.publish_state(now)
-        await self.hint(now, text or ", ".join(one["name"] for one in turn.attachments))
+            await self.announcing.state(now)
+        await self.announcing.hint(now, text or ", ".join(one["name"] for one in turn.attachments))
         return turn, due
 
     async def due(self, conversation: Conversation) -> list[Turn]:
@@ -379,52 +370,8 @@ class Conversations:
 
     async def announce(self, conversation: Conversation, turn: Turn) -> None:
         """Publish a stored turn and what changed with it; doing it twice shows once."""
-        await self.publish_turn(conversation, turn)
+        await self.announcing.turn(conversation, turn)
         now = await self.get(conversation.tenant, conversation.id)
         if now.state is not conversation.state or now.agent != conversation.agent:
-            await self.publish_state(now)
-        await self.hint(now, turn.text)
-
-    async def publish_turn(self, conversation: Conversation, turn: Turn) -> None:
-        """Publish a stored turn to the conversation's channel and a hint to the console."""
-        payload: Json = {"type": "turn", "turn": turn_payload(turn)}
-        await self._publisher.publish(
-            conversation.tenant, conversation.channel, payload, idempotency_key=turn.id
-        )
-        hint: Json = {
-            "type": "turn", "conversation": conversation.id, "turn": turn.id, "by": turn.by,
-            "agent": conversation.agent,
-        }  # fmt: skip
-        await self._publisher.publish(conversation.tenant, ACTIVITY, hint, idempotency_key=f"act_{turn.id}")
-
-    async def publish(self, conversation: Conversation, payload: Json, key: str = "") -> None:
-        """Publish something that is no turn to a conversation's channel."""
-        await self._publisher.publish(conversation.tenant, conversation.channel, payload, idempotency_key=key)
-
-    async def publish_state(self, conversation: Conversation) -> None:
-        """Publish whose turn it is now."""
-        for watcher in self._watchers:
-            watcher(conversation)
-        await self.publish_place(conversation)
-
-    async def publish_place(self, conversation: Conversation) -> None:
-        """Publish the state again because its place in the queue has changed."""
-        payload: dict[str, Any] = {
-            "type": "state", "state": conversation.state, "agent": conversation.agent_name or None
-        }  # fmt: skip
-        for describe in self._describers:
-            payload |= await describe(conversation)
-        await self._publisher.publish(conversation.tenant, conversation.channel, payload)
-
-    async def hint(self, conversation: Conversation, last: str) -> None:
-        """Tell the user's personal channel and the console, so that closed widgets show a badge."""
-        payload = {
-            "type": "conversation", "id": conversation.id, "state": conversation.state,
-            "unread_turns": await self.unread(conversation), "last": last[:LAST_CHARS],
-        }  # fmt: skip
-        await self._publisher.publish(conversation.tenant, f"user:{conversation.user}", payload)
-        await self._publisher.publish(
-            conversation.tenant,
-            ACTIVITY,
-            {**payload, "user": conversation.user, "agent": conversation.agent, "last": ""},
-        )
+            await self.announcing.state(now)
+        await self.announcing.hint(now, turn.text)

@@ -65,7 +65,7 @@ class Assigning(Worker):
         self._clock = clock
         self._told: dict[tuple[TenantId, ConversationId], int] = {}
         super().__init__("assigning", self._look)
-        conversations.watch(lambda _: self.ring())
+        conversations.announcing.watch(lambda _: self.ring())
 
     async def turn(self) -> None:
         """Look once after everything."""
@@ -157,4 +157,4 @@ class Assigning(Worker):
         moved = [who for who, place in now.items() if self._told.get(who, place) != place]
         self._told = now
         for who in moved:
-            await self._conversations.publish_place(await self._conversations.get(*who))
+            await self._conversations.announcing.place(await self._conversations.get(*who))

@@ -20,7 +20,7 @@ from chatpush.clock import Clock
 from chatpush.domain import ConversationId, ConversationState, Speaker, TenantId, from_ms, iso, to_ms
 from chatpush.rounds import Worker
 from chatpush.store.database import Database, Row, Transaction
-from chatpush.support.conversations.conversations import ACTIVITY
+from chatpush.support.conversations.announcing import ACTIVITY
 from chatpush.support.conversations.turns import Conversation, Saying
 from chatpush.support.ports import Publisher
 

@@ -61,7 +61,7 @@ class Labels:
             tx.insert_many("conversation_tag", rows)
 
         await self._database.write(write)
-        await self._conversations.hint(conversation, "")
+        await self._conversations.announcing.hint(conversation, "")
         return kept
 
     async def known(self, tenant: TenantId) -> list[str]:
@@ -86,5 +86,5 @@ class Labels:
         tenant, user, id_ = conversation.tenant, conversation.user, conversation.id
         sealed = rows.seal(tenant, user, id_, "subject_sealed", subject) if subject else None
         renamed = await self._conversations.change(conversation, Change(columns={"subject_sealed": sealed}))
-        await self._conversations.publish_state(renamed)
+        await self._conversations.announcing.state(renamed)
         return renamed

@@ -48,8 +48,10 @@ class Merging:
             )  # fmt: skip
 
         await self._database.write(move)
-        await self._conversations.publish(old, {"type": "merged", "into": into}, f"merged:{source}")
-        await self._conversations.publish_state(await self._conversations.get(tenant, source))
+        await self._conversations.announcing.publish(
+            old, {"type": "merged", "into": into}, f"merged:{source}"
+        )
+        await self._conversations.announcing.state(await self._conversations.get(tenant, source))
         await self._conversations.say(kept, Saying(Speaker.SYSTEM, words("merged", kept.language)))
         return await self._conversations.get(tenant, into)
 

@@ -12,7 +12,7 @@ from chatpush.domain import Json, from_ms, new_id, to_ms
 from chatpush.errors import Conflict, InvalidInput, NotFound, VaultError
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.vault import Vault
-from chatpush.support.conversations.conversations import ACTIVITY
+from chatpush.support.conversations.announcing import ACTIVITY
 from chatpush.support.conversations.turns import Conversation
 from chatpush.support.ports import Publisher
 

@@ -84,7 +84,7 @@ class Ratings:
             return agent
 
         agent = await self._database.write(write)
-        await self._conversations.hint(conversation, "")
+        await self._conversations.announcing.hint(conversation, "")
         return Rating(conversation.id, score, comment, agent, now)
 
     async def latest(self, conversation: Conversation) -> Rating | None:

@@ -88,7 +88,7 @@ def build_staff(
     search = ConversationSearch(database, vault, conversations)
     desk = Desk(conversations, promises, letters, is_online)
     conversations.rows.companions += [Routing(), deadlines, search]
-    conversations.describe(standings.told)
+    conversations.announcing.describe(standings.told)
     return Staff(
         teams, labels, Notes(database, vault, publisher, clock), ratings, standings, deadlines, letters, desk,
         Queue(database, vault, conversations), search, CannedAnswers(database, renderers, users, clock),

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from chatpush.domain import DEFAULT_TENANT, Role
 from chatpush.realtime.identity.tokens import Tokens
-from chatpush.support.conversations.conversations import ACTIVITY
+from chatpush.support.conversations.announcing import ACTIVITY
 from chatpush.support.people.assigning import console_user
 from chatpush.support.people.teams import Teams
 from chatpush.web.console.pages import Pages, Visit

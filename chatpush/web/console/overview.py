@@ -14,7 +14,7 @@ from chatpush.notify.messages.messages import Messages
 from chatpush.notify.reporting.figures import Figures
 from chatpush.realtime.hub import Hub
 from chatpush.schedule.campaigns import Campaigns
-from chatpush.support.conversations.conversations import ACTIVITY
+from chatpush.support.conversations.announcing import ACTIVITY
 from chatpush.support.people.assigning import PERSON_PREFIX
 from chatpush.support.people.queue import OPEN, Queue
 from chatpush.web.console import models
