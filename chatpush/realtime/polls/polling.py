@@ -18,12 +18,13 @@ from itertools import islice
 
 import structlog
 
-from chatpush.domain import Cursor, Publication, TenantId
-from chatpush.errors import ChatpushError, CursorLost, InvalidInput, TooMany
+from chatpush.domain import TenantId
+from chatpush.errors import ChatpushError, InvalidInput, TooMany
 from chatpush.realtime.node import Node
 from chatpush.realtime.polls.admission import Admission
 from chatpush.realtime.polls.answers import Answer, Place
 from chatpush.realtime.polls.grants import Grant, Grants, decode_cursor
+from chatpush.realtime.polls.looking import Looking, made, nothing
 from chatpush.realtime.polls.stands import Poll, Spoken, Stand, Wheel
 
 LINGER_SECONDS = 0.005
@@ -42,6 +43,7 @@ class Polling:
     def __init__(self, node: Node, grant_key: bytes = b"") -> None:
         self._node = node
         self._blocks = node.tokens.blocks
+        self._looks = Looking(node.log)
         self.grants = Grants(grant_key or secrets.token_bytes(32))
         self.admission = Admission(node, self.grants)
         # The newest poll of each client.
@@ -74,7 +76,7 @@ class Polling:
         cursors = {name: given.get(name) or await self._node.log.top(grant.tenant, name) for name in names}
         place = Place(grant.tenant, cursors, limit)
         if seconds <= 0 or self._draining or not given.keys() >= set(names):
-            answer = await self._collect(place)
+            answer = await self._looks.collect(place)
             self._note(answer, 1)
             return answer
         waiter = _Waiter()
@@ -144,7 +146,7 @@ class Polling:
         if stand is not None:
             self._step_out(poll)
             self._rest([poll])
-            self._speak(poll, self._nothing(stand))
+            self._speak(poll, nothing(stand.place))
 
     def _step_out(self, poll: Poll) -> None:
         stand, poll.stand = poll.stand, None
@@ -224,7 +226,7 @@ class Polling:
             stand = self._stands[place.key] = Stand(place, lives, not_before, self._woken)
             for live in lives:
                 channels.listen(live, stand)
-            found = self._at_hand(place)
+            found = self._looks.at_hand(place)
             if found is None or found:
                 stand.woken = True
                 self._woken(stand)
@@ -273,7 +275,7 @@ class Polling:
     def _answer(self, stand: Stand) -> bool:
         """Answer some of those at a stand; return whether it needs no more."""
         if stand.lives and stand.answer is None:
-            found = self._at_hand(stand.place)
+            found = self._looks.at_hand(stand.place)
             if found is None:
                 task = asyncio.get_running_loop().create_task(self._look(stand))
                 self._looking.add(task)
@@ -282,7 +284,7 @@ class Polling:
             if not found and not stand.passing:
                 stand.woken = False
                 return True
-            stand.answer = self._made(stand.place, found, {}, stand.passing)
+            stand.answer = made(stand.place, found, {}, stand.passing)
         answer = stand.answer
         if answer is None:
             return True
@@ -305,7 +307,7 @@ class Polling:
             if poll.until > now and (poll.checked == changes or self._still_allowed(poll)):
                 self._speak(poll, answer)
             else:  # the next poll is told
-                self._speak(poll, self._nothing(stand))
+                self._speak(poll, nothing(stand.place))
         self._note(answer, len(polls))
         self._count(stand, -len(polls))
         self._rest(polls)
@@ -329,10 +331,10 @@ class Polling:
         """Read for a stand what memory does not hold."""
         stand.heard = False
         try:
-            answer = await self._collect(stand.place, stand.passing)
+            answer = await self._looks.collect(stand.place, stand.passing)
         except Exception:
             log.exception("reading for polls failed")
-            answer = self._nothing(stand)
+            answer = nothing(stand.place)
         else:
             if answer.place.cursor == stand.place.cursor and not stand.passing:
                 stand.woken = False
@@ -343,51 +345,6 @@ class Polling:
         if stand.lives:
             stand.answer = answer
             self._line_up(stand)
-
-    def _at_hand(self, place: Place) -> list[tuple[str, Publication]] | None:
-        """Return what is new at a place; None if only the file knows, or something is gone."""
-        found: list[tuple[str, Publication]] = []
-        for name, cursor in place.cursors.items():
-            room = place.limit - len(found)
-            if room <= 0:
-                break
-            try:
-                part = self._node.log.at_hand(place.tenant, name, cursor, room)
-            except CursorLost:
-                return None
-            if part is None:
-                return None
-            found += [(name, entry) for entry in part.publications]
-        return found
-
-    async def _collect(self, place: Place, passing: Sequence[tuple[str, Publication]] = ()) -> Answer:
-        """Read on in every channel, wherever it is kept; tell where something is gone."""
-        found: list[tuple[str, Publication]] = []
-        gaps: dict[str, Cursor] = {}
-        for name, cursor in place.cursors.items():
-            room = place.limit - len(found)
-            if room <= 0:
-                break
-            try:
-                part = await self._node.log.after(place.tenant, name, cursor, room)
-            except CursorLost:
-                gaps[name] = await self._node.log.top(place.tenant, name)
-                continue
-            found += [(name, entry) for entry in part.publications]
-        return self._made(place, found, gaps, passing)
-
-    def _made(
-        self,
-        place: Place,
-        found: Sequence[tuple[str, Publication]],
-        gaps: dict[str, Cursor],
-        passing: Sequence[tuple[str, Publication]],
-    ) -> Answer:
-        at = asyncio.get_running_loop().time()
-        return Answer(place.moved(found, gaps), [*found, *passing], list(gaps), at)
-
-    def _nothing(self, stand: Stand) -> Answer:
-        return Answer(stand.place, (), (), asyncio.get_running_loop().time())
 
     def _note(self, answer: Answer, times: int) -> None:
         """Count what so many polls were answered."""
