@@ -124,6 +124,8 @@ async def broadcast(users: int) -> float:
         push = made(directory)
         async with push.records():
             await introduce(push, users)
+            if push.labelling is not None:
+                await push.labelling.start()  # as a server does before it listens
             draft = MessageDraft(to=(Recipient(everyone=True),), content=Content("Sale", "All must go"))
             taken = []
             for _ in range(11):

@@ -215,6 +215,7 @@ class Rooms:
 
     def _build_sending(self, accepted: AcceptedMessages, happenings: Happenings) -> None:
         database, vault, clock, rules = self.database, self.vault, self.clock, self.settings.notify
+        self.labelling = Labelling() if self.settings.recommend.judge_labels else None
         self.outbox = build_outbox(
             database, vault, self.hub, self.hub.is_online, self.endpoints, self.away, self.users, accepted,
             self.templates, self.plugins, self.meter, clock, bridges.rules_of(rules), happenings=happenings,
@@ -233,7 +234,7 @@ class Rooms:
             database, vault, self.audience, self.templates, self.fanout, clock, self.outbox.ring,
             known_channels=self.away.names, silent_channels=self.away.silent_names, happenings=happenings,
             max_recipients=rules.max_inline_recipients, allow=self._allow_messages,
-            judge=Labelling().judge if self.settings.recommend.judge_labels else None,
+            judge=self.labelling.judge if self.labelling is not None else None,
             broadcasts=self.broadcasts, handing=self.outbox.handing,
         )  # fmt: skip
         self.experiments = Experiments(database)

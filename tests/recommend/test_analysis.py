@@ -4,7 +4,7 @@ import pytest
 
 from chatpush.domain import Category
 from chatpush.recommend.analysis import labelling
-from chatpush.recommend.analysis.analysis import Classifier, accuracy, analysed
+from chatpush.recommend.analysis.analysis import Classifier, accuracy, analysed, classifier
 from chatpush.recommend.analysis.claims import CURE, RETURN, SUPERLATIVE, claims
 from chatpush.recommend.analysis.labelled import PARTS, lines
 from chatpush.recommend.analysis.labelling import Labelling, sells
@@ -153,3 +153,9 @@ def test_incoming_words_have_their_mood() -> None:
     assert analysed("太感谢了，服务很好！").sentiment == "positive"
     assert analysed("我的卡被偷了，请马上冻结！").urgency == "high"
     assert analysed("x" * 100_000).language == "en"
+
+
+async def test_the_first_message_finds_everything_learned() -> None:
+    classifier.cache_clear()
+    await Labelling().start()
+    assert classifier.cache_info().currsize == 1

@@ -5,12 +5,13 @@ high chance, words that sell, and no sign of something settled between the
 business and this reader. A text without words that sell costs no more than a look.
 """
 
+import asyncio
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
 
 from chatpush.domain import Category
-from chatpush.recommend.analysis.analysis import CODE, MARKETING, Analysis, analysed, plain
+from chatpush.recommend.analysis.analysis import CODE, MARKETING, Analysis, analysed, classifier, plain
 from chatpush.recommend.analysis.claims import PRICE, SCARCITY, claims
 from chatpush.recommend.analysis.cues import PATTERNS
 
@@ -30,6 +31,10 @@ class Labelling:
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, bool] = OrderedDict()
+
+    async def start(self) -> None:
+        """Learn the labelled lines aside, so that no first message waits for it, and the loop for none."""
+        await asyncio.to_thread(classifier)
 
     def judge(self, given: Category, texts: Sequence[str]) -> Category:
         """Return the category to treat a message as; ``texts``: what it may say, one for each language."""
