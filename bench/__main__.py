@@ -233,11 +233,12 @@ async def _messages(bench: Bench) -> None:
 def write(rows: list[list[str]], rounds: int) -> None:
     """Put the table between its marks in the page."""
     when = datetime.datetime.now(datetime.UTC).date()
+    how_often = "one round" if rounds == 1 else f"medians of {rounds} rounds"
     table = "\n".join(
         [
-            f"Measured {when}: Python {platform.python_version()}, {os.cpu_count()} cores shared with other work "
+            f"Measured {when}: Python {platform.python_version()}, {os.cpu_count()} cores "
             f"(load {load():.1f}), server and generator on a core each at nice −10, loopback, no TLS, messages of "
-            f"about 128 bytes, medians of {rounds}. In brackets: chatpush ÷ baseline. Longest turn: so much CPU "
+            f"about 128 bytes, {how_often}. In brackets: chatpush ÷ baseline. Longest turn: so much CPU "
             "time of chatpush's loop went by at most before other work had its turn.",
             "",
             "| what | chatpush | C `send()` | nchan | aiohttp `send_str` | longest turn of the loop |",
