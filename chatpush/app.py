@@ -107,8 +107,8 @@ class Chatpush(Rooms):
         async with self.records(), contextlib.AsyncExitStack() as stack:
             await self._load_templates()
             for part in (
-                self.blocks, self.log, self.hub, self.renderers, self.labelling, self.outbox, self.fanout,
-                self.broadcasts, self.recalls, self.shelving, self.webhook_events, self.webhook_calls,
+                self.blocks, self.revocations, self.log, self.hub, self.renderers, self.labelling, self.outbox,
+                self.fanout, self.broadcasts, self.recalls, self.shelving, self.webhook_events, self.webhook_calls,
                 self.recommender, self.learning, self.exposures, self.occasions, self.promises, self.heads,
                 self.assistant, *self.staff.running(), self.runs, self.alarm, self.reactor, self.metrics,
                 self.housekeeping, self.exports, self.reloading,
@@ -164,12 +164,13 @@ class Chatpush(Rooms):
         app = server.build(routes.ALL, self._services(), identifier, self.settings)
         client = self.settings.client
         sockets = websocket.add_routes(app, self.hub, client, identifier.tenant_of)
-        for transport in (poll, streams, one_way):
+        poll.add_routes(app, self.hub, client, identifier.bearer_of)
+        for transport in (streams, one_way):
             transport.add_routes(app, self.hub, client, identifier.tenant_of)
         api = server_api.add_routes(
             app, self.hub, self.settings.http_api.key, self._identify_key, DEFAULT_TENANT, __version__
         )
-        self.hot = HotRequests(self.hub, api, client, sockets, identifier.tenant_of_key)
+        self.hot = HotRequests(self.hub, api, client, sockets, identifier.bearer_of_key)
         add_console(app)
         add_health(app)
         add_widget(app)

@@ -76,6 +76,7 @@ from chatpush.recommend.words.copies import Copies
 from chatpush.recommend.words.copywriter import Copywriter
 from chatpush.recommend.words.forms import Forms
 from chatpush.recommend.words.slots import Brand
+from chatpush.rounds import Worker
 from chatpush.schedule.alarm import Alarm
 from chatpush.schedule.campaigns import Campaigns
 from chatpush.schedule.drafting import Drafting
@@ -166,6 +167,8 @@ class Rooms:
         settings, clock = self.settings, self.clock
         namespaces = Namespaces(settings.channel)
         self.blocks = Blocks(self.database, clock)
+        self.keys.on_revoked.append(self.blocks.revoke_key)
+        self.revocations = Worker("revocations", self.keys.learn)
         keys = PublicKeys(settings.client.token, jwks.fetch, clock)
         self.tokens = Tokens(settings.client.token, self.tenants.secret_of, clock, self.blocks, keys)
         self.log = EmbeddedLog(

@@ -6,16 +6,18 @@ up; here they would only cost 50 ms for each request.) ``pk_`` keys are public:
 they pick the tenant and open nothing. ``sk_`` keys open what their scopes say.
 
 A key that was looked up is remembered for ``REMEMBER_SECONDS``: that is how
-long a revoked key can live on another node; on this one it dies at once.
+long a revoked key can live on another node; on this one it dies at once. Who
+has given something by a key hears of its end in ``on_revoked``, and whoever
+runs ``learn`` every now and then hears of those revoked elsewhere.
 """
 
 import hashlib
 import re
 import secrets
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 import structlog
@@ -58,6 +60,8 @@ HINT_CHARACTERS = 4
 LONGEST_NAME = 100
 REMEMBER_SECONDS = 5.0
 REMEMBERED_KEYS = 10_000
+# So far nodes' clocks and their writes may be apart.
+LATELY = timedelta(minutes=5)
 USED_RESOLUTION_MS = 60_000
 
 
@@ -91,6 +95,8 @@ class Keys:
         self._clock = clock
         self._audit = audit
         self._remembered: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
+        # Called with a key's id; more than once if it was revoked lately.
+        self.on_revoked: list[Callable[[str], None]] = []
         self._revocations = 0  # tells a look-up that a key may have been revoked while it was reading
 
     async def issue(
@@ -182,9 +188,22 @@ class Keys:
                 self._audit.record_in(tx, tenant, by, "key.revoke", key)
             return str(rows[0]["hash"])
 
-        hashed = await self._database.write(close)
+        self._end(key, await self._database.write(close))
+
+    async def learn(self) -> float:
+        """Let keys die here that another node or the command line revoked; return when to look again."""
+        lately = to_ms(self._clock.now() - LATELY)
+        for row in await self._database.read(
+            "SELECT id, hash FROM api_key WHERE revoked_at >= :lately", lately=lately
+        ):
+            self._end(row["id"], row["hash"])
+        return REMEMBER_SECONDS
+
+    def _end(self, key: str, hashed: str) -> None:
         self._revocations += 1
         self._remembered.pop(hashed, None)
+        for listener in self.on_revoked:
+            listener(key)
 
     def _remember(self, hashed: str, identity: Identity) -> None:
         self._remembered[hashed] = (self._clock.monotonic() + REMEMBER_SECONDS, identity)

@@ -193,11 +193,14 @@ async def realtime_node(
 async def serving(node: RealtimeNode, port: int = 0) -> AsyncIterator[str]:
     """Serve a node on a free loopback port, or a certain one; yields ``host:port``."""
 
-    async def tenant_of(request: web.Request) -> TenantId:
+    async def bearer_of(request: web.Request) -> Identity:
         key = request.query.get("key") or request.headers.get("X-Chatpush-Key", "")
         if key not in ("", "pk_default", "pk_other"):
             raise Unauthenticated("unknown publishable key")
-        return TenantId(key.removeprefix("pk_") or "default")
+        return Identity(TenantId(key.removeprefix("pk_") or "default"), IdentityKind.ANONYMOUS, key)
+
+    async def tenant_of(request: web.Request) -> TenantId:
+        return (await bearer_of(request)).tenant
 
     async def identify(_request: web.Request) -> Identity:
         return Identity(DEFAULT_TENANT, IdentityKind.ANONYMOUS)
@@ -209,7 +212,8 @@ async def serving(node: RealtimeNode, port: int = 0) -> AsyncIterator[str]:
 
     app = server.build([], {}, identify, node.settings)
     websocket.add_routes(app, node.hub, node.settings.client, tenant_of)
-    for transport in (poll, streams, one_way):
+    poll.add_routes(app, node.hub, node.settings.client, bearer_of)
+    for transport in (streams, one_way):
         transport.add_routes(app, node.hub, node.settings.client, tenant_of)
     server_api.add_routes(app, node.hub, API_KEY, identify_key, DEFAULT_TENANT, "test")
     runner = web.AppRunner(app, shutdown_timeout=2)

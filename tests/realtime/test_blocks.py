@@ -113,6 +113,20 @@ async def test_all_of_it_outlives_a_restart(any_database: Database, still_clock:
     third.check_user(TENANT, "lin")
 
 
+async def test_a_revoked_key_is_forgotten_when_nothing_of_it_can_hold(still_clock: StillClock) -> None:
+    blocks, changes = Blocks(None, still_clock), []
+    blocks.on_change.append(lambda: changes.append(blocks.changes))
+    blocks.revoke_key("key_1")
+    blocks.revoke_key("key_1")
+    assert changes == [1]
+    await blocks.sweep()
+    with pytest.raises(Unauthenticated):
+        blocks.check_key("key_1")
+    still_clock.forward(timedelta(hours=2))
+    await blocks.sweep()
+    blocks.check_key("key_1")
+
+
 async def test_a_blocked_user_of_another_tenant(tmp_path: Path, still_clock: StillClock) -> None:
     async with realtime_node(tmp_path, still_clock) as node:
         await node.hub.blocks.block_user(TenantId("other"), EMMA)

@@ -58,10 +58,10 @@ async def listening(node: RealtimeNode) -> AsyncIterator[int]:
     async def tenant_of(_request: web.Request) -> TenantId:
         return DEFAULT_TENANT
 
-    async def tenant_of_key(key: str) -> TenantId:
+    async def bearer_of_key(key: str) -> Identity:
         if key not in ("", "pk_good"):
             raise Unauthenticated("unknown key")
-        return DEFAULT_TENANT
+        return Identity(DEFAULT_TENANT, IdentityKind.ANONYMOUS, key)
 
     async def identify(_request: web.Request) -> Identity:
         return Identity(DEFAULT_TENANT, IdentityKind.ANONYMOUS)
@@ -72,11 +72,11 @@ async def listening(node: RealtimeNode) -> AsyncIterator[int]:
     client = node.settings.client
     app = server.build([], {}, identify, node.settings)
     sockets = websocket.add_routes(app, node.hub, client, tenant_of)
-    poll.add_routes(app, node.hub, client, tenant_of)
+    poll.add_routes(app, node.hub, client, identify)
     api = server_api.add_routes(app, node.hub, API_KEY, identify_key, DEFAULT_TENANT, "test")
     runner = web.AppRunner(app, shutdown_timeout=2)
     await runner.setup()
-    handlers = HotRequests(node.hub, api, client, sockets, tenant_of_key).handlers()
+    handlers = HotRequests(node.hub, api, client, sockets, bearer_of_key).handlers()
     await FrontSite(runner, "127.0.0.1", 0, handlers, backlog=100).start()
     try:
         yield int(runner.addresses[0][1])

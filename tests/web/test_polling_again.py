@@ -31,7 +31,7 @@ class Regular:
         self.status = 0
 
     async def begin(self) -> None:
-        _, reply = await self.line.ask("/connection/poll", self.ask)
+        _, reply = await self.line.ask("/connection/poll", self.ask, **self.headers)
         self.ask |= {"grant": reply["grant"], "cursor": reply["cursor"]}
         self.ask.pop("token", None)
 
@@ -184,12 +184,12 @@ async def test_a_long_answer_is_compressed(node: RealtimeNode, line: Line) -> No
     )
 
 
-@pytest.mark.parametrize("by", ["block", "token", "older tokens"])
+@pytest.mark.parametrize("by", ["block", "token", "older tokens", "key"])
 @pytest.mark.parametrize("while_it_waits", [True, False])
 async def test_what_is_taken_back_holds_for_known_polls(
     node: RealtimeNode, line: Line, known: Counted, by: str, while_it_waits: bool
 ) -> None:
-    client = await regular(node, line, await _token_with_id(node))
+    client = await regular(node, line, await _token_with_id(node), X_Chatpush_Key="pk_good")
     client.send()
     await held(node)
     if not while_it_waits:
@@ -200,10 +200,11 @@ async def test_what_is_taken_back_holds_for_known_polls(
         await blocks.block_user(TENANT, EMMA)
     elif by == "token":
         await blocks.revoke_token(TENANT, "t1")
+    elif by == "key":
+        blocks.revoke_key("pk_good")
     else:
         await blocks.invalidate_user_tokens(TENANT, EMMA, node.clock.now() + timedelta(seconds=5))
     if while_it_waits:
-        await node.hub.publish(TENANT, "news:a", "not for emma")
         assert (await client.hear())["publications"] == []
     client.send()
     assert (await client.hear())["code"] == "unauthenticated"

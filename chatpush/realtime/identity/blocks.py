@@ -1,4 +1,4 @@
-"""Users who may not connect and tokens that hold no more.
+"""Users who may not connect, tokens and publishable keys that hold no more.
 
 Every verification asks here, so all of it is in memory: it is read once at the
 start, and a change is stored before it holds. What has expired is forgotten
@@ -14,6 +14,8 @@ from chatpush.domain import TenantId, UserId, to_ms
 from chatpush.errors import Unauthenticated
 from chatpush.store.database import Database, Transaction
 
+# Longer than anything holds that was given by a key.
+KEYS_KEPT_MS = 3_600_000
 Until = dict[tuple[TenantId, str], int | None]
 
 
@@ -26,8 +28,12 @@ class Blocks:
         self._blocked: Until = {}
         self._revoked: Until = {}
         self._invalidated: dict[tuple[TenantId, str], int] = {}
+        # Ids of keys, and when they were revoked; where keys are kept it is stored already.
+        self._keys: dict[str, int] = {}
         # Grows with everything that takes a permission away: who has checked since need not check again.
         self.changes = 0
+        # Called after each change.
+        self.on_change: list[Callable[[], None]] = []
 
     async def start(self) -> None:
         """Read what is stored."""
@@ -47,7 +53,7 @@ class Blocks:
         row = {"tenant": tenant, "user_id": user, "expires_at": at}
         await self._put("realtime_block", row, "(tenant, user_id) DO UPDATE SET expires_at = :expires_at")
         self._blocked[tenant, user] = at
-        self.changes += 1
+        self._changed()
 
     async def unblock_user(self, tenant: TenantId, user: UserId) -> None:
         """Let a user connect again."""
@@ -66,7 +72,7 @@ class Blocks:
         row = {"tenant": tenant, "uid": uid, "expires_at": at}
         await self._put("realtime_revoked_token", row, "(tenant, uid) DO UPDATE SET expires_at = :expires_at")
         self._revoked[tenant, uid] = at
-        self.changes += 1
+        self._changed()
 
     async def invalidate_user_tokens(self, tenant: TenantId, user: UserId, issued_before: datetime) -> None:
         """Let all tokens of a user that were issued before a moment hold no more."""
@@ -78,7 +84,22 @@ class Blocks:
             "(tenant, user_id) DO UPDATE SET issued_before_at = :issued_before_at",
         )
         self._invalidated[tenant, user] = at
-        self.changes += 1
+        self._changed()
+
+    def revoke_key(self, key: str) -> None:
+        """Let nothing hold that was given by the publishable key with this id."""
+        if key not in self._keys:
+            self._keys[key] = to_ms(self._clock.now())
+            self._changed()
+
+    def check_key(self, key: str) -> None:
+        """Refuse what was given by a key.
+
+        Raises:
+            Unauthenticated: the key was revoked.
+        """
+        if key in self._keys:
+            raise Unauthenticated("this key was revoked")
 
     def check_user(self, tenant: TenantId, user: str) -> None:
         """Refuse a blocked user.
@@ -110,12 +131,19 @@ class Blocks:
         for known in (self._blocked, self._revoked):
             for key in [key for key, until in known.items() if until is not None and until <= now]:
                 del known[key]
+        for name in [name for name, at in self._keys.items() if at <= now - KEYS_KEPT_MS]:
+            del self._keys[name]
 
         def forget(tx: Transaction) -> None:
             tx.execute("DELETE FROM realtime_block WHERE expires_at <= :now", now=now)
             tx.execute("DELETE FROM realtime_revoked_token WHERE expires_at <= :now", now=now)
 
         await self._write(forget)
+
+    def _changed(self) -> None:
+        self.changes += 1
+        for listener in self.on_change:
+            listener()
 
     def _holds(self, known: Until, tenant: TenantId, name: str) -> bool:
         if (tenant, name) not in known:

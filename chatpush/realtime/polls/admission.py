@@ -31,8 +31,12 @@ class Admission:
         self._node = node
         self._grants = grants
 
-    async def authorise(self, tenant: TenantId, token: str, grant: str, asked: Sequence[Asked]) -> Grant:
+    async def authorise(
+        self, tenant: TenantId, token: str, grant: str, asked: Sequence[Asked], *, key: str = ""
+    ) -> Grant:
         """Return the permission to poll these channels: from a grant that covers them, else from tokens.
+
+        ``key`` is the id of the publishable key that named the tenant.
 
         Raises:
             GrantExpired: the grant's time is over and there is no token.
@@ -54,9 +58,11 @@ class Admission:
             raise TooMany(f"at most {self._node.settings.max_channels} channels a poll", param="channels")
         claims = await self._claims(tenant, token)
         try:
-            return await self._granted(tenant, claims, known, asked)
+            given = await self._granted(tenant, key, claims, known, asked)
         except Refused as refused:
             raise Forbidden(f"{refused.code.message}", param="channels") from refused
+        self.check(given)  # something may have been taken back meanwhile
+        return given
 
     def known(self, tenant: TenantId, text: str, channels: Sequence[str]) -> Grant | None:
         """Return the grant of this text if it is good and covers the channels."""
@@ -68,18 +74,25 @@ class Admission:
         return grant if grant.covers(set(channels)) else None
 
     def check(self, grant: Grant) -> None:
-        """Refuse a grant whose user is blocked, or of whose tokens one was revoked.
+        """Refuse a grant whose user is blocked, or of whose tokens one or whose key was revoked.
 
         Raises:
             Unauthenticated: one of these.
         """
         blocks = self._node.tokens.blocks
         blocks.check_user(grant.tenant, grant.user)
+        if grant.key:
+            blocks.check_key(grant.key)
         for proof in grant.proofs:
             blocks.check(grant.tenant, grant.user, proof.uid, proof.issued_at)
 
     async def _granted(
-        self, tenant: TenantId, claims: ConnectionClaims, known: Grant | None, asked: Sequence[Asked]
+        self,
+        tenant: TenantId,
+        key: str,
+        claims: ConnectionClaims,
+        known: Grant | None,
+        asked: Sequence[Asked],
     ) -> Grant:
         """Return a new grant; the same client's, if it had one.
 
@@ -104,7 +117,7 @@ class Admission:
         same = known is not None and known.user == claims.user
         client = known.client if known is not None and same else secrets.token_urlsafe(12)
         channels = tuple(one.channel for one in asked)
-        return Grant(tenant, claims.user, client, channels, own, expires_at, tuple(proofs))
+        return Grant(tenant, claims.user, client, channels, own, expires_at, tuple(proofs), key)
 
     async def _claims(self, tenant: TenantId, token: str) -> ConnectionClaims:
         if token:

@@ -37,6 +37,8 @@ class Grant(msgspec.Struct, array_like=True, frozen=True):
     expires_at: float
     # What it was given for; whoever revokes one of these takes it back.
     proofs: tuple[Proof, ...] = ()
+    # The id of the publishable key it was given by, if there was one.
+    key: str = ""
 
     def covers(self, channels: set[str]) -> bool:
         """Return whether it is for all of these channels."""

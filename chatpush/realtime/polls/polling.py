@@ -55,6 +55,8 @@ class Polling:
         self._resting: deque[tuple[float, list[Poll]]] = deque()
         self._wheel = Wheel(self._release)
         self._looking: set[asyncio.Task[None]] = set()
+        self._taking_back: asyncio.Task[None] | None = None
+        self._blocks.on_change.append(self._taken_back)
         self._draining = False
         self._nobody: asyncio.Event | None = None
 
@@ -147,6 +149,22 @@ class Polling:
             self._step_out(poll)
             self._rest([poll])
             self._speak(poll, nothing(stand.place))
+
+    def _taken_back(self) -> None:
+        """A permission was taken back: whoever may not wait any more is answered now; the next poll is told."""
+        if self._polls and self._taking_back is None:
+            self._taking_back = asyncio.get_running_loop().create_task(self._answer_who_may_not())
+
+    async def _answer_who_may_not(self) -> None:
+        seen = -1
+        while seen != self._blocks.changes:
+            seen = self._blocks.changes
+            for number, poll in enumerate(list(self._polls.values()), start=1):
+                if poll.stand is not None and not self._still_allowed(poll):
+                    self._release(poll)
+                if number % POLLS_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+        self._taking_back = None
 
     def _step_out(self, poll: Poll) -> None:
         stand, poll.stand = poll.stand, None

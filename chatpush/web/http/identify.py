@@ -57,15 +57,19 @@ class Identifier:
         Raises:
             Unauthenticated: the key is unknown or revoked.
         """
-        return await self.tenant_of_key(request.headers.get("X-Chatpush-Key") or request.query.get("key", ""))
+        return (await self.bearer_of(request)).tenant
 
-    async def tenant_of_key(self, key: str) -> TenantId:
-        """Return the tenant of a publishable key; the default one without a key.
+    async def bearer_of(self, request: web.Request) -> Identity:
+        """Return whom a request's publishable key stands for, as ``bearer_of_key`` does."""
+        return await self.bearer_of_key(request.headers.get("X-Chatpush-Key") or request.query.get("key", ""))
+
+    async def bearer_of_key(self, key: str) -> Identity:
+        """Return whom a publishable key stands for: its tenant, and as ``subject`` its id; the default one without.
 
         Raises:
             Unauthenticated: the key is unknown or revoked.
         """
-        return (await self._key(key)).tenant if key else DEFAULT_TENANT
+        return await self._key(key) if key else Identity(DEFAULT_TENANT, IdentityKind.ANONYMOUS)
 
     async def _key(self, plaintext: str) -> Identity:
         identity = await self._keys.find(plaintext)

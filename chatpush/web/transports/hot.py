@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from chatpush.domain import DEFAULT_TENANT, TenantId
+from chatpush.domain import DEFAULT_TENANT, Identity, IdentityKind, TenantId
 from chatpush.errors import ChatpushError, Unauthenticated
 from chatpush.realtime.hub import Hub
 from chatpush.realtime.polls.admission import Asked
@@ -26,7 +26,8 @@ from chatpush.web.transports.front import Found, Front, Gone, Handler
 from chatpush.web.transports.plain_requests import Hot, head, next_id, response
 from chatpush.web.transports.websocket import Handshake, Sockets
 
-TenantOfKey = Callable[[str], Awaitable[TenantId]]
+BearerOfKey = Callable[[str], Awaitable[Identity]]
+NOBODY = Identity(DEFAULT_TENANT, IdentityKind.ANONYMOUS)
 HANDSHAKE = (
     b"upgrade",
     b"connection",
@@ -53,13 +54,13 @@ class HotRequests:
         api: ServerApi,
         settings: Client,
         sockets: Sockets | None = None,
-        tenant_of_key: TenantOfKey | None = None,
+        bearer_of_key: BearerOfKey | None = None,
     ) -> None:
         self._hub = hub
         self._api = api
         self._settings = settings
         self._sockets = sockets
-        self._tenant_of_key = tenant_of_key
+        self._bearer_of_key = bearer_of_key
 
     def handlers(self) -> dict[bytes, Handler]:
         """Return the handlers by method and path."""
@@ -100,10 +101,10 @@ class HotRequests:
 
     async def _websocket_of_key(self, key: str, handshake: Handshake, front: Front) -> Found:
         try:
-            tenant = await self._tenant(key)
+            bearer = await self._bearer(key)
         except ChatpushError:
             return None
-        return self._open(tenant, handshake, front)
+        return self._open(bearer.tenant, handshake, front)
 
     def _open(self, tenant: TenantId, handshake: Handshake, front: Front) -> Found:
         if self._sockets is None:
@@ -145,10 +146,13 @@ class HotRequests:
         channels = [Asked(one.channel, one.token) for one in asked.channels]
         polling = self._hub.polling
         try:
-            tenant = await self._tenant(key)
+            bearer = await self._bearer(key)
+            tenant = bearer.tenant
             if key and (visitor := self._known(tenant, request, front, cross, asked)) is not None:
                 return visitor
-            grant = await polling.admission.authorise(tenant, asked.token, asked.grant, channels)
+            grant = await polling.admission.authorise(
+                tenant, asked.token, asked.grant, channels, key=bearer.subject
+            )
             visitor = Visitor(self._hub, front, request, cross, grant, polling.grants.sign(grant))
             if visitor.waits(asked):
                 return visitor
@@ -157,15 +161,15 @@ class HotRequests:
         except ChatpushError:
             return None
 
-    async def _tenant(self, key: str) -> TenantId:
-        """Return the tenant of a publishable key.
+    async def _bearer(self, key: str) -> Identity:
+        """Return whom a publishable key stands for.
 
         Raises:
             Unauthenticated: the key is unknown or revoked.
         """
-        if key and self._tenant_of_key is None:
+        if key and self._bearer_of_key is None:
             raise Unauthenticated("there are no keys here")
-        return await self._tenant_of_key(key) if self._tenant_of_key is not None else DEFAULT_TENANT
+        return await self._bearer_of_key(key) if self._bearer_of_key is not None else NOBODY
 
     def _cross(self, headers: dict[bytes, bytes]) -> bytes | None:
         """Return the headers that let an allowed origin's page read the answer; None for other pages."""

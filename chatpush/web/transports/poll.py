@@ -9,20 +9,21 @@ everywhere; an expired grant has the code ``grant_expired``.
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 import msgspec
 from aiohttp import web
 
+from chatpush.domain import Identity
 from chatpush.errors import InvalidInput, Unavailable
 from chatpush.realtime.hub import Hub
 from chatpush.realtime.polls.admission import Asked
 from chatpush.realtime.polls.answers import own_part
 from chatpush.settings import Client
 from chatpush.web.http.origins import check_origin
-from chatpush.web.transports.websocket import TenantOf
 
+BearerOf = Callable[[web.Request], Awaitable[Identity]]
 PATH = "/connection/poll"
 # Proxies cut silent requests after 60 s or so; by chance, so that crowds spread.
 SHORTEST_HOLD_SECONDS = 25.0
@@ -52,13 +53,13 @@ class PollIn(msgspec.Struct):
 _body = msgspec.json.Decoder(PollIn)
 
 
-def add_routes(app: web.Application, hub: Hub, settings: Client, tenant_of: TenantOf) -> None:
-    """Serve long-polls; ``tenant_of(request)`` reads the publishable key.
+def add_routes(app: web.Application, hub: Hub, settings: Client, bearer_of: BearerOf) -> None:
+    """Serve long-polls; ``bearer_of(request)`` reads the publishable key.
 
     Errors are raised as ``ChatpushError``; the app's middleware turns them into
     problems and answers CORS.
     """
-    polls = Polls(hub, settings, tenant_of)
+    polls = Polls(hub, settings, bearer_of)
     app.router.add_post(PATH, polls.handle)
     app.router.add_get(PATH, polls.handle)
 
@@ -66,15 +67,15 @@ def add_routes(app: web.Application, hub: Hub, settings: Client, tenant_of: Tena
 class Polls:
     """Reads a poll's request, waits for the hub, writes the reply."""
 
-    def __init__(self, hub: Hub, settings: Client, tenant_of: TenantOf) -> None:
+    def __init__(self, hub: Hub, settings: Client, bearer_of: BearerOf) -> None:
         self._hub = hub
         self._settings = settings
-        self._tenant_of = tenant_of
+        self._bearer_of = bearer_of
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one poll."""
         check_origin(request, self._settings.allowed_origins)
-        tenant = await self._tenant_of(request)
+        bearer = await self._bearer_of(request)
         asked = await self._read(request)
         if self._hub.full():
             raise Unavailable(
@@ -82,7 +83,9 @@ class Polls:
             )
         channels = [Asked(one.channel, one.token) for one in asked.channels]
         polling = self._hub.polling
-        grant = await polling.admission.authorise(tenant, asked.token, asked.grant, channels)
+        grant = await polling.admission.authorise(
+            bearer.tenant, asked.token, asked.grant, channels, key=bearer.subject
+        )
         names, hold = [one.channel for one in channels], hold_seconds(asked)
         poll = asyncio.ensure_future(polling.poll(grant, names, asked.cursor, asked.limit, hold))
         try:
