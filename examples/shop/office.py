@@ -35,7 +35,7 @@ async def office(request: web.Request) -> web.Response:
         "office",
         orders=request.app[ORDERS].latest(),
         people=CUSTOMERS,
-        waiting=request.app[REPORTS].waiting(),
+        held=request.app[REPORTS].held(),
         sold_out=sorted(sold_out, key=lambda item: -item.buyers)[:12],
         done=request.query.get("done", ""),
         problem=request.query.get("problem", ""),

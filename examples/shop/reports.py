@@ -28,6 +28,7 @@ class Reports:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._bell = asyncio.Event()
+        self._refused = False
 
     def behaviour(self, customer: str, kind: str, item: str) -> None:
         """Report a ``view`` or a ``cart``."""
@@ -59,6 +60,10 @@ class Reports:
         count: int = self._storage.rows("SELECT count(*) FROM reports")[0][0]
         return count
 
+    def held(self) -> int:
+        """Return how many events wait because chatpush does not take them; 0 while they are only on their way."""
+        return self.waiting() if self._refused else 0
+
     async def send_for_ever(self, push: Push) -> None:
         """Send what is waiting, as it comes."""
         pause = 0.5
@@ -71,11 +76,13 @@ class Reports:
             try:
                 await push.events([json.loads(row["body"]) for row in rows])
             except PushError as error:
+                self._refused = True
                 log.warning("%d events wait for chatpush: %s", self.waiting(), error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
                 self._storage.run("DELETE FROM reports WHERE number <= ?", rows[-1]["number"])
+                self._refused = False
                 pause = 0.5
 
     def _write(self, event: dict[str, Any], at: datetime) -> None:

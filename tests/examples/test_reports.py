@@ -35,10 +35,13 @@ async def test_what_is_refused_is_sent_again_under_its_id(reports: Reports, chat
     reports.behaviour("emma", "cart", "85123A")
     reports.behaviour("emma", "cart", "22423")
     await until(lambda: chatpush.refusals == 0)
-    assert reports.waiting() == 2
+    assert reports.waiting() == reports.held() == 2
+    await until(lambda: reports.waiting() == 0)
+    reports.behaviour("emma", "view", "85123A")
+    assert (reports.waiting(), reports.held()) == (1, 0), "what is only on its way is not called held"
     await until(lambda: reports.waiting() == 0)
     ids = [event["id"] for body in chatpush.sent("/v1/events") for event in body["events"]]
-    assert len(ids) == len(set(ids)) == 2
+    assert len(ids) == len(set(ids)) == 3
 
 
 async def test_a_refusal_says_what_chatpush_said(push: Push, chatpush: FakeChatpush) -> None:

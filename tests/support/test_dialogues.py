@@ -71,6 +71,17 @@ async def test_a_declined_offer_makes_no_promise(house: House) -> None:
     assert await house.promises.list(DEFAULT_TENANT, ADA) == []
 
 
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [("no thanks", "All right"), ("ok", "All right"), ("不用了，谢谢", "好的"), ("好的", "好的")],
+)
+async def test_a_yes_or_no_to_nothing_fetches_nobody(house: House, said: str, answer: str) -> None:
+    await house.say("How much does delivery cost?" if said.isascii() else "运费要多少钱")
+    turn = await house.say(said)
+    assert turn.text.startswith(answer)
+    assert (await house.conversation()).state is ConversationState.ASSISTANT
+
+
 async def test_another_question_leaves_the_offer_behind(house: House) -> None:
     await house.say("where is my order 1001")
     turn = await house.say("How much does delivery cost?")

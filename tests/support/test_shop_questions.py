@@ -102,3 +102,40 @@ async def test_what_no_article_speaks_of_is_not_answered(
     await ask_all(knowledge, "en")
     found = await Retrieval(knowledge).search(DEFAULT_TENANT, question, "zh")
     assert found.confidence < Support().confidence
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_a_heading_asked_word_for_word_is_answered_by_its_section(
+    database: Database, vault: Vault, still_clock: StillClock, language: str
+) -> None:
+    knowledge = Knowledge(database, vault, still_clock)
+    await ask_all(knowledge, language)
+    retrieval = Retrieval(knowledge)
+    wrong = []
+    for file in sorted((ARTICLES / language).glob("*.md")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if not line.startswith("## "):
+                continue
+            found = await retrieval.search(DEFAULT_TENANT, line.removeprefix("## ").upper(), language)
+            if not found.passages or f"## {found.passages[0].heading}" != line:
+                wrong.append(line)
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("question", "language", "expected"),
+    [
+        ("How long does delivery take?", "en", "2 to 4 working days"),
+        ("Can I send it back?", "en", "within **30 days**"),
+        ("多久能送到？", "zh", "工作日"),
+        ("可以退货吗？", "zh", "退"),
+    ],
+)
+async def test_what_the_shop_suggests_to_ask_it_answers(
+    database: Database, vault: Vault, still_clock: StillClock, question: str, language: str, expected: str
+) -> None:
+    knowledge = Knowledge(database, vault, still_clock)
+    await ask_all(knowledge, language)
+    found = await Retrieval(knowledge).search(DEFAULT_TENANT, question, language)
+    assert found.confidence >= Support().confidence
+    assert expected in found.passages[0].text

@@ -113,6 +113,8 @@ class EmbeddedAssistant:
             price = f"{asked.about.price} {asked.about.currency}".strip()
             text = words("price", asked.language, title=asked.about.title, price=price)
             return Answer(text, "item", cards=(asked.about.card(),))
+        if not asked.conversation.pending and (is_yes(asked.text) or is_no(asked.text)):
+            return Answer(words("fine", asked.language), "small_talk")
         tenant = asked.conversation.tenant
         found = await self._retrieval.search(tenant, asked.text, asked.language, reader=asked.reader)
         index = await self._retrieval.index(tenant)

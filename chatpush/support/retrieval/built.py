@@ -1,5 +1,6 @@
 """Build what a tenant's questions are answered from: the index of its valid articles, and what the head learns."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -10,6 +11,7 @@ from chatpush.support.retrieval.head import Example
 from chatpush.support.retrieval.language import base
 from chatpush.support.retrieval.retrieval_index import Document, Index, Vocabulary, document
 from chatpush.support.retrieval.synonyms import Synonyms
+from chatpush.support.retrieval.terms import wording
 from chatpush.support.retrieval.vectors import Texts
 
 QUESTION = -1  # from here down: the position of a similar question, which is no section
@@ -28,6 +30,13 @@ class Built:
     restricted: dict[str, frozenset[str]] = field(default_factory=dict)  # who may read an article
     links: LinkRules = field(default_factory=LinkRules)
     texts: tuple[Texts, ...] = ()
+    headed: dict[tuple[str, str], list[tuple[str, int]]] = field(default_factory=dict)  # by language, wording
+
+    def headed_by(self, question: str, language: str, hidden: frozenset[str]) -> tuple[str, int] | None:
+        """Return the one section whose heading is the question word for word; None if there are several."""
+        places = self.headed.get((language, wording(question)), [])
+        seen = [place for place in places if place[0] not in hidden]
+        return seen[0] if len(seen) == 1 else None
 
     def hidden_from(self, reader: frozenset[str]) -> frozenset[str]:
         """Return the articles a reader may not see."""
@@ -52,8 +61,21 @@ def build(vocabulary: Vocabulary, before: Built, changes: Changes, today: date) 
         articles, documents, index, changes.version, frozenset(valid), today if dated else None,
         {one.id: frozenset(one.audience) for one in shown if one.audience},
         LinkRules(urls=[one.url for one in shown]),
-        tuple(_texts(*articles[name]) for name in valid),
+        tuple(_texts(*articles[name]) for name in valid), _headed(articles[name] for name in valid),
     )  # fmt: skip
+
+
+def _headed(
+    articles: Iterable[tuple[Article, tuple[Chunk, ...]]],
+) -> dict[tuple[str, str], list[tuple[str, int]]]:
+    """Return where each heading stands; a section cut in two begins at its first part."""
+    found: dict[tuple[str, str], list[tuple[str, int]]] = {}
+    for article, chunks in articles:
+        for position, chunk in enumerate(chunks):
+            places = found.setdefault((base(article.language), wording(chunk.heading)), [])
+            if chunk.heading and (not places or places[-1][0] != article.id):
+                places.append((article.id, position))
+    return found
 
 
 def _texts(article: Article, chunks: tuple[Chunk, ...]) -> Texts:

@@ -37,6 +37,7 @@ ALIKE_SCORE = 0.9
 RERANKED = 20
 RERANK_SECONDS = 2.0
 Rerank = Callable[[TenantId, str, Sequence[str]], Awaitable[list[tuple[int, float]]]]
+VERBATIM = 0.95  # how sure a heading is that is the question word for word
 POOR = 0.25  # below this, other languages are looked at
 
 
@@ -166,14 +167,15 @@ class Retrieval:
         passages = self._passages(built, own, question, max(limit, RERANKED) if self._rerank else limit)
         passages, sure = await self._in_order(tenant, question, passages, sure)
         passages = passages[:limit]
+        headed = built.headed_by(question, language, hidden)
+        if headed is not None:
+            first = _passage(*built.articles[headed[0]], headed[1], own.best[0].score if own.best else 0.0)
+            return _noted(question, Found(_led(first, passages, limit), max(sure, VERBATIM)))
         decided = self._decide(tenant, built, question)
         may = decided is not None and decided.answer not in hidden
         if decided is not None and may and self._is_for_the_head(tenant, passages, sure, decided):
             first = self._decided(built, own, question, decided)
-            others = [
-                one for one in passages if (one.article, one.position) != (first.article, first.position)
-            ]
-            return _noted(question, Found((first, *others[: limit - 1]), decided.confidence))
+            return _noted(question, Found(_led(first, passages, limit), decided.confidence))
         return _noted(question, Found(tuple(passages), sure))
 
     async def version(self, tenant: TenantId) -> int:
@@ -326,6 +328,12 @@ class Retrieval:
 
     async def _is_current(self, tenant: TenantId, built: Built, today: date) -> bool:
         return built.day in (None, today) and await self._knowledge.version(tenant) == built.version
+
+
+def _led(first: Passage, passages: Sequence[Passage], limit: int) -> tuple[Passage, ...]:
+    """Return passages with this one before all others."""
+    others = (one for one in passages if (one.article, one.position) != (first.article, first.position))
+    return (first, *others)[:limit]
 
 
 def _passage(article: Article, chunks: tuple[Chunk, ...], position: int, score: float) -> Passage:

@@ -111,6 +111,11 @@ def tokens(text: str) -> list[str]:
     return [stem(word) for word in _RUN.findall(text.lower().replace("’", "'")) if not is_han(word)]
 
 
+def wording(text: str) -> str:
+    """Return the words of a text as they stand, little ones too: what two askings of the same share."""
+    return " ".join(_RUN.findall(text.lower().replace("’", "'")))
+
+
 def keys(text: str) -> list[str]:
     """Return the terms that say what a text means: stems and pairs, a character where it is alone."""
     found: list[str] = []
