@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, NamedTuple, NewType
+from typing import Any, NewType
 
 from chatpush.chance import random_bytes
 
@@ -157,39 +157,6 @@ class User:
     def name(self) -> str:
         """What to call the user; empty when the app did not say."""
         return str(self.attributes.get("name", ""))
-
-
-# -- realtime --------------------------------------------------------------
-
-
-class Cursor(NamedTuple):
-    """Where a subscriber stands in a channel."""
-
-    epoch: str
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class ClientInfo:
-    """Who published or is present."""
-
-    user: str
-    client: str
-    conn_info: Json = None
-    chan_info: Json = None
-
-
-class Publication(NamedTuple):
-    """One entry of a channel's log. ``data`` is encoded JSON (or raw bytes)."""
-
-    offset: int
-    data: bytes
-    time_ms: int = 0
-    info: ClientInfo | None = None
-    tags: dict[str, str] | None = None
-    key: str = ""
-    # May be sent as the difference to the one before; known only while it is new.
-    delta: bool = False
 
 
 # -- notify ------------------------------------------------------------------

@@ -14,7 +14,37 @@ from typing import Protocol
 
 import msgspec
 
-from chatpush.domain import ClientInfo, Cursor, Publication, TenantId
+from chatpush.domain import Json, TenantId
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """Where a subscriber stands in a channel."""
+
+    epoch: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClientInfo:
+    """Who published or is present."""
+
+    user: str
+    client: str
+    conn_info: Json = None
+    chan_info: Json = None
+
+
+class Publication(msgspec.Struct, frozen=True):
+    """One entry of a channel's log. ``data`` is encoded JSON (or raw bytes)."""
+
+    offset: int
+    data: bytes
+    time_ms: int = 0
+    info: ClientInfo | None = None
+    tags: dict[str, str] | None = None
+    key: str = ""
+    # May be sent as the difference to the one before; known only while it is new.
+    delta: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 import structlog
 
 from chatpush.clock import Clock
-from chatpush.domain import Cursor, Publication, TenantId
+from chatpush.domain import TenantId
 from chatpush.errors import CursorLost, Unavailable
-from chatpush.log.contract import Draft, Retention, Rules, Sealing, Slice, Watcher
+from chatpush.log.contract import Cursor, Draft, Publication, Retention, Rules, Sealing, Slice, Watcher
 from chatpush.log.reader import Reader
 from chatpush.log.records import published
 from chatpush.log.tail import Tail

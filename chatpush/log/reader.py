@@ -5,9 +5,9 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from chatpush.domain import Cursor, Publication, TenantId
+from chatpush.domain import TenantId
 from chatpush.errors import CursorLost
-from chatpush.log.contract import Retention, Sealing, Slice
+from chatpush.log.contract import Cursor, Publication, Retention, Sealing, Slice
 from chatpush.log.records import unseal
 
 

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from chatpush.domain import ClientInfo, Publication, TenantId
+from chatpush.domain import TenantId
 from chatpush.errors import VaultError
-from chatpush.log.contract import Draft, Sealing
+from chatpush.log.contract import ClientInfo, Draft, Publication, Sealing
 
 
 class _Body(msgspec.Struct, array_like=True):

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import islice
 
-from chatpush.domain import Publication
+from chatpush.log.contract import Publication
 
 TAIL_BYTES = 1_048_576
 

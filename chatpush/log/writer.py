@@ -17,9 +17,9 @@ from typing import Any
 
 import structlog
 
-from chatpush.domain import Cursor, Publication, TenantId
+from chatpush.domain import TenantId
 from chatpush.errors import Unavailable
-from chatpush.log.contract import Draft, Retention, Sealing
+from chatpush.log.contract import Cursor, Draft, Publication, Retention, Sealing
 from chatpush.log.records import published, seal
 
 log = structlog.get_logger(__name__)

@@ -5,9 +5,8 @@ from typing import Protocol
 
 import structlog
 
-from chatpush.domain import Cursor, Publication
 from chatpush.errors import CursorLost
-from chatpush.log.contract import Log, Slice
+from chatpush.log.contract import Cursor, Log, Publication, Slice
 from chatpush.realtime.feed import Subscription
 from chatpush.realtime.listening import Wire
 from chatpush.realtime.protocol import codec

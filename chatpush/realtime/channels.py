@@ -12,8 +12,8 @@ from itertools import count
 import msgspec
 
 from chatpush.clock import Clock
-from chatpush.domain import Cursor, Publication, TenantId
-from chatpush.log.contract import Draft, Log
+from chatpush.domain import TenantId
+from chatpush.log.contract import Cursor, Draft, Log, Publication
 from chatpush.log.records import published
 from chatpush.realtime.feed import LiveChannel, Subscription
 from chatpush.realtime.listening import Listener

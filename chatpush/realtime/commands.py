@@ -2,9 +2,9 @@
 
 import asyncio
 
-from chatpush.domain import Cursor, Identity, IdentityKind
+from chatpush.domain import Identity, IdentityKind
 from chatpush.errors import CursorLost, InvalidInput
-from chatpush.log.contract import Draft
+from chatpush.log.contract import Cursor, Draft
 from chatpush.plugins.contracts import Drop
 from chatpush.realtime.connection import Connection
 from chatpush.realtime.feed import LiveChannel, Subscription

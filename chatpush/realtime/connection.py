@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from uuid import uuid4
 
-from chatpush.domain import ClientInfo, Json, TenantId, UserId
-from chatpush.log.contract import Log
+from chatpush.domain import Json, TenantId, UserId
+from chatpush.log.contract import ClientInfo, Log
 from chatpush.realtime.catching_up import CatchUp
 from chatpush.realtime.feed import Subscription
 from chatpush.realtime.limits import Bucket

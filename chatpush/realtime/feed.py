@@ -8,13 +8,14 @@ again, by the channel's policy, until it is in step.
 """
 
 import asyncio
-import os
 from collections.abc import Set as AbstractSet
+from socket import SocketType
 from typing import Protocol, cast
 
 import structlog
 
-from chatpush.domain import ClientInfo, Cursor, Publication, TenantId, UserId
+from chatpush.domain import TenantId, UserId
+from chatpush.log.contract import ClientInfo, Cursor, Publication
 from chatpush.realtime.listening import DirectWire, Listener, Wire
 from chatpush.realtime.protocol import codec
 from chatpush.realtime.shapes import Shape
@@ -54,8 +55,8 @@ class LiveChannel:
         self.last: Publication | None = None
         # Stands for its name where that was agreed on.
         self.number = 0
-        # By file descriptor; None while empty: most channels have few subscribers.
-        self.direct: dict[int, Subscription] | None = None
+        # By socket; None while empty: most channels have few subscribers.
+        self.direct: dict[SocketType, Subscription] | None = None
         # What this turn of the loop has brought, for those who are direct.
         self._pending: list[codec.Frame] | None = None
 
@@ -114,8 +115,8 @@ class LiveChannel:
 
     def promote(self, subscription: "Subscription") -> None:
         """Write directly to a subscriber from now on, if it stands at the top and its wire is free."""
-        descriptor: int = getattr(subscription.wire, "fd", -1)
-        if descriptor < 0 or subscription.shape is not None or not subscription.in_step:
+        socket: SocketType | None = getattr(subscription.wire, "direct", None)
+        if socket is None or subscription.shape is not None or not subscription.in_step:
             return
         if not self.direct and self.top <= subscription.offset:
             self.top, self.epoch = subscription.offset, subscription.epoch
@@ -126,8 +127,8 @@ class LiveChannel:
         self.flush()
         if self.direct is None:
             self.direct = {}
-        self.direct[descriptor] = subscription
-        subscription.descriptor = descriptor
+        self.direct[socket] = subscription
+        subscription.socket = socket
 
     def demote(self, subscription: "Subscription") -> None:
         """Its wire is not free any more: it takes frame by frame, from the channel's top on.
@@ -146,20 +147,20 @@ class LiveChannel:
         if not pending or not self.direct:
             return
         data = _as_written(pending)
-        size, write = len(data), os.write
+        size = len(data)
         self._count(pending)
-        left: list[tuple[int, int]] = []
-        for descriptor in self.direct:
+        left: list[tuple[SocketType, int]] = []
+        for socket in self.direct:
             try:
-                if (sent := write(descriptor, data)) == size:
+                if (sent := socket.send(data)) == size:
                     continue
             except BlockingIOError:
                 sent = 0
             except OSError:
                 sent = -1
-            left.append((descriptor, sent))
-        for descriptor, sent in left:
-            found = self.direct.get(descriptor) if self.direct else None
+            left.append((socket, sent))
+        for socket, sent in left:
+            found = self.direct.get(socket) if self.direct else None
             if found is not None:
                 found.finish_write(data, sent)
 
@@ -185,11 +186,11 @@ class LiveChannel:
             self.demote(subscription)
 
     def _demote(self, subscription: "Subscription") -> bool:
-        if subscription.descriptor < 0 or self.direct is None:
+        if subscription.socket is None or self.direct is None:
             return False
-        self.direct.pop(subscription.descriptor, None)
+        self.direct.pop(subscription.socket, None)
         self.direct = self.direct or None
-        subscription.descriptor = -1
+        subscription.socket = None
         subscription.offset = self.top
         return True
 
@@ -197,7 +198,7 @@ class LiveChannel:
         """Return whoever is not direct; mostly nobody."""
         if len(self.subscriptions) == len(self.direct or ()):
             return []
-        return [one for one in self.subscriptions.values() if one.descriptor < 0]
+        return [one for one in self.subscriptions.values() if one.socket is None]
 
 
 def _as_written(pending: list[codec.Frame]) -> bytes:
@@ -223,8 +224,8 @@ class Subscription:
     """One client's place in one channel. While it is direct, the channel's top is its offset."""
 
     __slots__ = (
-        "announced", "catch_up", "client", "descriptor", "epoch", "expires_at", "goal", "in_step", "info",
-        "join_leave", "live", "offset", "options", "server_side", "shape", "user", "wire",
+        "announced", "catch_up", "client", "epoch", "expires_at", "goal", "in_step", "info", "join_leave", "live",
+        "offset", "options", "server_side", "shape", "socket", "user", "wire",
     )  # fmt: skip
 
     def __init__(
@@ -248,7 +249,7 @@ class Subscription:
         # What it gets instead of the same bytes as everybody.
         self.shape: Shape | None = None
         # Its socket while it is written to directly.
-        self.descriptor = -1
+        self.socket: SocketType | None = None
         # Whether the others were told that it joined.
         self.announced = False
         # Not before its subscribe reply has been written.

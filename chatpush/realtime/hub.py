@@ -8,8 +8,8 @@ from datetime import datetime
 from functools import partial
 
 from chatpush.clock import Clock
-from chatpush.domain import Cursor, Json, TenantId, UserId, new_id
-from chatpush.log.contract import Draft, Log, Slice
+from chatpush.domain import Json, TenantId, UserId, new_id
+from chatpush.log.contract import Cursor, Draft, Log, Slice
 from chatpush.plugins.host import Plugins
 from chatpush.realtime import commands, subscribing
 from chatpush.realtime.channels import Channels

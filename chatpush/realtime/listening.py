@@ -3,9 +3,10 @@
 Transports implement these; ``feed.py`` only ever sees them so.
 """
 
+from socket import SocketType
 from typing import Protocol
 
-from chatpush.domain import Publication
+from chatpush.log.contract import Publication
 from chatpush.realtime.protocol import codec
 from chatpush.realtime.protocol.codes import Disconnect
 
@@ -33,8 +34,8 @@ class Wire(Protocol):
 class DirectWire(Wire, Protocol):
     """A wire that may be written to around its transport while nothing is unsent."""
 
-    fd: int
-    """The socket; -1 while something is unsent."""
+    direct: SocketType | None
+    """The socket; None while something is unsent."""
 
     def unsent(self) -> bool:
         """Return whether something waits for the end of the turn, and goes first; then its connection steps back in."""

@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from chatpush.domain import Cursor, Json, TenantId, UserId
+from chatpush.domain import Json, TenantId, UserId
+from chatpush.log.contract import Cursor
 from chatpush.realtime import subscribing
 from chatpush.realtime.connection import Connection
 from chatpush.realtime.node import Node

@@ -9,9 +9,8 @@ import asyncio
 
 import structlog
 
-from chatpush.domain import Cursor
 from chatpush.errors import ChatpushError
-from chatpush.log.contract import Log
+from chatpush.log.contract import Cursor, Log
 from chatpush.realtime.channels import Channels
 from chatpush.realtime.feed import LiveChannel, Subscription
 
@@ -84,5 +83,5 @@ def _catch_up(live: LiveChannel, top: Cursor) -> int:
 def _stands_behind(sub: Subscription, top: Cursor) -> bool:
     if not sub.in_step:
         return False
-    offset = sub.live.top if sub.descriptor >= 0 else sub.offset
+    offset = sub.live.top if sub.socket is not None else sub.offset
     return sub.epoch != top.epoch or offset < top.offset

@@ -5,7 +5,7 @@ since the publication before, if it has that one; a compact one gets the
 channel's number instead of its name. Each form is encoded once.
 """
 
-from chatpush.domain import Publication
+from chatpush.log.contract import Publication
 from chatpush.realtime.filters import Filter
 from chatpush.realtime.protocol.codec import Frame, PublicationFrame
 

@@ -6,8 +6,8 @@ published in between raises the channel's top, so once the reply is written
 nothing comes twice, because only the cursor decides.
 """
 
-from chatpush.domain import Cursor, Publication
 from chatpush.errors import CursorLost, TokenExpired, Unauthenticated
+from chatpush.log.contract import Cursor, Publication
 from chatpush.realtime.connection import Connection
 from chatpush.realtime.feed import Subscription
 from chatpush.realtime.filters import compiled

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from chatpush.domain import ClientInfo, Cursor, Publication, TenantId
+from chatpush.domain import TenantId
 from chatpush.errors import CursorLost
-from chatpush.log.contract import Draft, Log
+from chatpush.log.contract import ClientInfo, Cursor, Draft, Log, Publication
 from tests.clocks import StillClock
 from tests.log.logs import embedded
 

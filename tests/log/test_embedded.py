@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from chatpush.clock import SystemClock
-from chatpush.domain import Cursor, TenantId
+from chatpush.domain import TenantId
 from chatpush.errors import CursorLost, Unavailable, VaultError
-from chatpush.log.contract import Draft, Sealing
+from chatpush.log.contract import Cursor, Draft, Sealing
 from chatpush.log.embedded import EmbeddedLog
 from tests.clocks import StillClock
 from tests.log.logs import HUNDRED, MASKING, embedded

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatpush.domain import Cursor, Identity, Json, TenantId, UserId
+from chatpush.domain import Identity, Json, TenantId, UserId
+from chatpush.log.contract import Cursor
 from chatpush.plugins.contracts import Drop
 from chatpush.plugins.hooks import hook
 from chatpush.plugins.host import Plugins

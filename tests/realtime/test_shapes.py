@@ -10,7 +10,8 @@ import pytest
 from centrifuge import Client, DeltaType, Filter, PublicationContext, SubscriptionEventHandler
 
 from chatpush.clock import SystemClock
-from chatpush.domain import Cursor, TenantId, UserId
+from chatpush.domain import TenantId, UserId
+from chatpush.log.contract import Cursor
 from tests.realtime.node import SECRET, RealtimeNode, realtime_node, serving
 from tests.waiting import until
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from chatpush.domain import Cursor, Publication, TenantId
+from chatpush.domain import TenantId
+from chatpush.log.contract import Cursor, Publication
 from chatpush.realtime.polls.grants import Grant, encode_cursor
 from chatpush.realtime.protocol import codec, frames
 

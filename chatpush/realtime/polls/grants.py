@@ -12,8 +12,9 @@ import hmac
 
 import msgspec
 
-from chatpush.domain import Cursor, TenantId, UserId
+from chatpush.domain import TenantId, UserId
 from chatpush.errors import InvalidInput, TokenExpired, Unauthenticated
+from chatpush.log.contract import Cursor
 from chatpush.realtime.identity.tokens import Proof
 
 LONGEST = 65_536

@@ -3,9 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
-from chatpush.domain import Cursor, Publication
 from chatpush.errors import CursorLost
-from chatpush.log.contract import Log
+from chatpush.log.contract import Cursor, Log, Publication
 from chatpush.realtime.polls.answers import Answer, Place
 
 

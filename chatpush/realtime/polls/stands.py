@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from chatpush.domain import Publication
+from chatpush.log.contract import Publication
 from chatpush.realtime.feed import LiveChannel
 from chatpush.realtime.polls.answers import Answer, Place
 from chatpush.realtime.polls.grants import Grant

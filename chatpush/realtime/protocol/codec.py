@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from chatpush.domain import ClientInfo, Json, Publication
+from chatpush.domain import Json
 from chatpush.errors import InvalidInput
+from chatpush.log.contract import ClientInfo, Publication
 from chatpush.realtime.protocol import fossil, frames, protobuf
 
 TEXT = 0x81

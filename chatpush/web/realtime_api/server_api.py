@@ -13,8 +13,9 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from chatpush.domain import Cursor, Identity, IdentityKind, TenantId
+from chatpush.domain import Identity, IdentityKind, TenantId
 from chatpush.errors import ChatpushError, Forbidden, Unauthenticated
+from chatpush.log.contract import Cursor
 from chatpush.realtime.hub import Hub
 from chatpush.realtime.protocol import codec
 from chatpush.realtime.protocol.codes import (

@@ -6,8 +6,9 @@ from typing import Any
 
 from msgspec import Raw, Struct
 
-from chatpush.domain import Cursor, Identity, IdentityKind, TenantId, UserId
+from chatpush.domain import Identity, IdentityKind, TenantId, UserId
 from chatpush.errors import InvalidInput
+from chatpush.log.contract import Cursor
 from chatpush.realtime.moves import Chosen
 from chatpush.realtime.protocol import codec
 from chatpush.realtime.protocol.codes import (

@@ -13,9 +13,9 @@ from typing import Any
 import structlog
 from msgspec import Raw, Struct
 
-from chatpush.domain import Cursor, TenantId
+from chatpush.domain import TenantId
 from chatpush.errors import ChatpushError, InvalidInput
-from chatpush.log.contract import Draft
+from chatpush.log.contract import Cursor, Draft
 from chatpush.realtime.hub import Hub
 from chatpush.realtime.protocol import codec
 from chatpush.realtime.protocol.codes import INTERNAL, ErrorCode, code_of

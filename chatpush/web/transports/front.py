@@ -8,13 +8,13 @@ time before anybody looks at it: who sends it byte by byte holds nothing.
 """
 
 import asyncio
-import os
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, cast
 
 import structlog
 from aiohttp import web
 
+from chatpush.web.transports.borrowed import Borrowed
 from chatpush.web.transports.plain_requests import (
     END,
     LONGEST_REST,
@@ -102,7 +102,7 @@ class Door:
 class Front(asyncio.Protocol):
     """One connection, until it is aiohttp's."""
 
-    __slots__ = ("_busy", "_door", "_due", "_fd", "_raw", "_regular", "_rest", "_socket", "_transport")
+    __slots__ = ("_busy", "_direct", "_door", "_due", "_raw", "_regular", "_rest", "_socket", "_transport")
 
     def __init__(self, door: Door) -> None:
         self._door = door
@@ -112,7 +112,8 @@ class Front(asyncio.Protocol):
         self._regular: Regular | None = None
         self._due = 0.0
         # The socket, once something was answered; and while nothing is unsent, to write to it directly.
-        self._socket = self._fd = -1
+        self._socket: Borrowed | None = None
+        self._direct: Borrowed | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by its methods alone
@@ -122,15 +123,15 @@ class Front(asyncio.Protocol):
     def connection_lost(self, _exc: Exception | None) -> None:
         self._door.fronts.discard(self)
         self._transport = None
-        self._fd = -1
+        self._direct = None
         self._forget()
 
     def pause_writing(self) -> None:
-        self._fd = -1
+        self._direct = None
 
     def resume_writing(self) -> None:
         if self._transport is not None:
-            self._fd = self._socket
+            self._direct = self._socket
 
     def data_received(self, data: bytes) -> None:
         if self._busy:
@@ -154,13 +155,13 @@ class Front(asyncio.Protocol):
         self._busy = False
         self._raw = b""
         self._due = self._door.loop.time() + KEEP_ALIVE_SECONDS
-        if self._fd >= 0:
+        if self._direct is not None:
             try:
-                sent = os.write(self._fd, data)
+                sent = self._direct.send(data)
             except BlockingIOError:
                 sent = 0
             except OSError:
-                self._fd = -1
+                self._direct = None
                 if self._transport is not None:
                     self._transport.abort()
                 return
@@ -180,7 +181,7 @@ class Front(asyncio.Protocol):
         if transport is None:
             raise ConnectionResetError("the client is gone")
         early, self._rest, self._raw = self._rest, b"", b""
-        self._fd = -1
+        self._direct = None
         self._door.fronts.discard(self)
         self._forget()
         transport.set_write_buffer_limits(high=0)
@@ -200,16 +201,16 @@ class Front(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if self._socket < 0:
+        if self._socket is None:
             transport.set_write_buffer_limits(high=0)
-            self._socket = transport.get_extra_info("socket").fileno()
+            self._socket = Borrowed(transport)
         elif transport.get_write_buffer_size() > UNSENT_LIMIT:
             transport.abort()
             return
-        self._fd = -1
+        self._direct = None
         transport.write(data)
         if not transport.get_write_buffer_size():
-            self._fd = self._socket
+            self._direct = self._socket
 
     def _go_on(self) -> None:
         transport = self._transport
@@ -286,11 +287,11 @@ class Front(asyncio.Protocol):
         transport, self._transport = self._transport, None
         self._door.fronts.discard(self)
         self._raw = self._rest = b""
-        self._fd = -1
+        self._direct = None
         self._forget()
         if transport is None or transport.is_closing():
             return
-        if self._socket >= 0:
+        if self._socket is not None:
             transport.set_write_buffer_limits()
         protocol = self._door.server()
         transport.set_protocol(protocol)

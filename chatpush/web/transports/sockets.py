@@ -1,13 +1,12 @@
 """A WebSocket of our own: one small object between a transport and a session, and no task while it is idle.
 
-It is the session's ``DirectWire``. While nothing is unsent, ``fd`` is the
-socket and whoever fans out writes to it directly; as soon as the kernel takes
-no more, ``fd`` is -1 and what follows waits in the transport's buffer.
+It is the session's ``DirectWire``. While nothing is unsent, ``direct`` is the
+socket and whoever fans out writes to it; as soon as the kernel takes no more,
+it is None and what follows waits in the transport's buffer.
 Replies written within one turn of the loop go out in one write.
 """
 
 import asyncio
-import os
 
 import structlog
 
@@ -15,6 +14,7 @@ from chatpush.realtime.protocol.codec import Frame
 from chatpush.realtime.protocol.codes import INAPPROPRIATE_PROTOCOL, SLOW, Disconnect
 from chatpush.realtime.session import Session
 from chatpush.web.transports import framing
+from chatpush.web.transports.borrowed import Borrowed
 
 log = structlog.get_logger(__name__)
 
@@ -64,8 +64,8 @@ class Socket(asyncio.Protocol):
     """One client's WebSocket."""
 
     __slots__ = (
-        "_awaited", "_closed", "_fd", "_inbox", "_pending", "_reader", "_session", "_spoken", "_task", "_timer",
-        "_transport", "_waiters", "_ward", "fd",
+        "_awaited", "_closed", "_inbox", "_pending", "_reader", "_session", "_socket", "_spoken", "_task", "_timer",
+        "_transport", "_waiters", "_ward", "direct",
     )  # fmt: skip
 
     def __init__(self, ward: Ward, spoken: int) -> None:
@@ -78,7 +78,8 @@ class Socket(asyncio.Protocol):
         self._closed = False
         # Whether its connection steps back in as soon as everything written is sent.
         self._awaited = False
-        self._fd = self.fd = -1
+        self._socket: Borrowed | None = None
+        self.direct: Borrowed | None = None
         # None while there is nothing: most sockets are idle.
         self._pending: list[bytes] | None = None
         self._inbox: list[framing.Message] | None = None
@@ -90,9 +91,9 @@ class Socket(asyncio.Protocol):
         """Answer the handshake and serve; ``early`` is what came with the request."""
         self._transport = transport
         self._session = session
-        self._fd = transport.get_extra_info("socket").fileno()
+        self._socket = Borrowed(transport)
         if not transport.get_write_buffer_size():
-            self.fd = self._fd
+            self.direct = self._socket
         self._send(handshake)
         if early:
             self.data_received(early)
@@ -107,13 +108,13 @@ class Socket(asyncio.Protocol):
         if self._transport is None or self._closed:
             return True
         unsent = sum(map(len, self._pending)) if self._pending else 0
-        if self.fd < 0:
+        if self.direct is None:
             unsent += self._transport.get_write_buffer_size()
         return unsent > HIGH_WATER_BYTES
 
     async def drained(self) -> None:
         self.flush()
-        if self.fd >= 0 or self._closed or self._transport is None:
+        if self.direct is not None or self._closed or self._transport is None:
             return
         waiter = self._ward.loop.create_future()
         if self._waiters is None:
@@ -131,7 +132,7 @@ class Socket(asyncio.Protocol):
             self._send(pending[0] if len(pending) == 1 else b"".join(pending))
         if self._awaited:
             self._awaited = False
-            if self.fd >= 0 and self._session is not None:
+            if self.direct is not None and self._session is not None:
                 self._session.connection.step_back()
 
     def unsent(self) -> bool:
@@ -155,7 +156,7 @@ class Socket(asyncio.Protocol):
         if self._session is not None:
             self._session.ended()
         self._closed = True
-        self.fd = -1
+        self.direct = None
         if self._transport is not None:
             self._transport.abort()
 
@@ -163,7 +164,7 @@ class Socket(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The kernel takes no more: what follows is buffered."""
-        self.fd = -1
+        self.direct = None
         if self._session is not None:
             self._session.connection.step_aside()
 
@@ -172,12 +173,12 @@ class Socket(asyncio.Protocol):
         self._wake()
         if self._closed:
             return
-        self.fd = self._fd
+        self.direct = self._socket
         if self._session is not None:
             self._session.connection.step_back()
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        self.fd = -1
+        self.direct = None
         self._closed = True
         self._transport = None
         self._inbox = self._pending = None
@@ -255,9 +256,9 @@ class Socket(asyncio.Protocol):
             self._pending.append(data)
 
     def _send(self, data: bytes) -> None:
-        if self.fd >= 0:
+        if self.direct is not None:
             try:
-                sent = os.write(self.fd, data)
+                sent = self.direct.send(data)
             except BlockingIOError:
                 sent = 0
             except OSError:
@@ -284,11 +285,11 @@ class Socket(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if self.fd >= 0:
+        if self.direct is not None:
             self._send(frame)
         else:
             transport.write(frame)  # whatever waits before it
-        self.fd = -1
+        self.direct = None
         self._wake()
         transport.resume_reading()
         self._ward.closing.add(self)
@@ -304,7 +305,7 @@ class Socket(asyncio.Protocol):
             self._closed = True
             if transport is not None and not transport.is_closing():
                 self._send(framing.answer_to_close(payload))
-            self.fd = -1
+            self.direct = None
             self._ward.closing.add(self)
             self._timer = self._ward.loop.call_later(CLOSE_SECONDS, self.cut)
         if transport is not None:
