@@ -1,11 +1,10 @@
-# ruff: noqa: E501
 """Measure what the assistant adds to a model, and how many answers one core streams.
 
-Three figures, all by processor time of one process, because the machine is
-shared: the work before a model's first token with 10,000 sections, a whole
-answer without a model, and the work per streamed token with 500 answers under
-way (a core keeps up with 20 tokens a second each while that is below 100 µs).
-The model is one that writes at once and nobody listens, so nothing of them is measured.
+By processor time of one process, because the machine is shared: the work before
+a model's first token with 10,000 sections, and a whole answer without a model;
+here the model is one that writes at once and nobody listens, so nothing of them
+is measured. Then ``bench.streams``: 500 answers at once, with a model and
+readers in processes of their own.
 """
 
 import asyncio
@@ -16,6 +15,7 @@ import time
 from collections.abc import AsyncGenerator
 from typing import Any, cast
 
+from bench import streams
 from chatpush.clock import SystemClock
 from chatpush.domain import DEFAULT_TENANT, Json, Speaker, TenantId, Turn, TurnId, UserId
 from chatpush.notify.templates.renderers import Renderers
@@ -44,8 +44,6 @@ from chatpush.support_settings import Support
 
 SECTIONS_EACH = 50
 TIMED = 200
-STREAMS = 500
-TOKENS = 60
 Row = tuple[str, str, str, str]
 
 
@@ -79,7 +77,7 @@ class Nowhere:
 
 
 async def measure(sections: int) -> list[Row]:
-    """Return the three figures."""
+    """Return the figures of one answer after the other."""
     with tempfile.TemporaryDirectory() as place:
         database = open_database(Settings(data_dir=place, store=Store(synchronous="NORMAL")))
         await database.start()
@@ -159,23 +157,10 @@ async def _measured(bench: Bench, sections: int) -> list[Row]:
         begun = time.process_time()
         await bench.embedded.answer(asked)
         whole.append((time.process_time() - begun) * 1000)
-    bench.quick.tokens = TOKENS
-    several = [
-        await bench.conversations.create(DEFAULT_TENANT, UserId(f"u{number}"), "en")
-        for number in range(STREAMS)
-    ]
-    waiting = [await bench.asked(one, questions[0]) for one in several]
-    begun = time.process_time()
-    await asyncio.gather(
-        *(bench.modelled.answer(asked, bench.live(one)) for asked, one in zip(waiting, several, strict=True))
-    )
-    spent = time.process_time() - begun
-    each = (spent - STREAMS * statistics.median(before) / 1000) / (STREAMS * TOKENS) * 1e6
     return [
         _row(f"before the model's first token, {sections:,} sections", before, "20 ms"),
         _row(f"an answer without a model, {sections:,} sections", whole, "15 ms"),
-        (f"a streamed token, {STREAMS} answers at once", f"{each:.0f} µs", f"{1e6 / each / 20:.0f} answers", f"{STREAMS} answers"),
-    ]  # fmt: skip
+    ]
 
 
 def _row(name: str, took: list[float], goal: str) -> Row:
@@ -184,5 +169,6 @@ def _row(name: str, took: list[float], goal: str) -> Row:
 
 
 if __name__ == "__main__":
-    for row in asyncio.run(measure(10_000)):
+    rows = asyncio.run(measure(10_000))
+    for row in [*rows, *asyncio.run(streams.measure()).rows()]:
         print(" | ".join(row))

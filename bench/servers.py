@@ -111,8 +111,8 @@ def free_port() -> int:
 
 
 @contextlib.asynccontextmanager
-async def chatpush(synchronous: str = "FULL") -> AsyncIterator[Served]:
-    """Run `chatpush serve` with a fresh database."""
+async def chatpush(synchronous: str = "FULL", more: str = "") -> AsyncIterator[Served]:
+    """Run `chatpush serve` with a fresh database; ``more`` are further settings."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         create = await asyncio.create_subprocess_exec(
@@ -121,7 +121,7 @@ async def chatpush(synchronous: str = "FULL") -> AsyncIterator[Served]:
         output = (await create.communicate())[0].decode()
         (directory / "secret").write_text(next(word for word in output.split() if word.startswith("sk_")))
         settings = directory / "chatpush.toml"
-        settings.write_text(SETTINGS % synchronous)
+        settings.write_text(SETTINGS % synchronous + more)
         port = free_port()
         command = [
             sys.executable,

@@ -41,7 +41,7 @@ FLOORS = [
     {"cli", "__main__"},
 ]
 ROOMS = {
-    "aiohttp": {"web", "app", "channels"},
+    "aiohttp": {"web", "app", "channels", "support/model/endpoint"},
     "openai": {"support/model/writer"},
     "jinja2": {"notify", "recommend/words/prompting", "support/model/prompts", "web/console"},
     "apscheduler": {"schedule/alarm"},

@@ -66,10 +66,14 @@ ANSWERS: dict[str, Any] = {
     "a null delta": [{**chunk({}), "choices": [{"index": 0, "delta": {"content": None}}]}, chunk({"content": "fine"}, "stop"), DONE],
     "thoughts beside the text": [chunk({"reasoning_content": "hm"}), chunk({"content": "fine"}, "stop"), DONE],
     "finish with the last text": [chunk({"content": "fine"}, "stop"), DONE],
+    "lines that end as in old files": [Raw(b'data: {"choices": [{"delta": {"content": "fine"}, "finish_reason": "stop"}]}\r\n\r\n'), DONE],
+    "no blank line at the end": [Raw(b'data: {"choices": [{"delta": {"content": "fine"}, "finish_reason": "stop"}]}')],
+    "shapes that are none": [Raw(b'data: {"choices": {}, "usage": 7}\n\ndata: {"choices": ["x"]}\n\n'), chunk({"content": "fine"}, "stop"), DONE],
     "length": [chunk({"content": "fine"}, "length"), DONE],
 }  # fmt: skip
 BROKEN: dict[str, Any] = {
     "html": Refuse(200, "<html>hello</html>", "text/html"),
+    "data that is no JSON": [Raw(b"data: <html>\n\n")],
     "json that is a list": Refuse(200, "[]"),
     "an error with 200": [Raw(b'data: {"error": {"message": "overloaded"}}\n\n')],
     "stalls": [chunk({"content": "fi"}), Stall()],

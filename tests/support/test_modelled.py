@@ -9,9 +9,12 @@ import pytest
 from chatpush.domain import DEFAULT_TENANT, ConversationState, Speaker
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
+from chatpush.support.assistant.live import rest_seconds
+from chatpush.support.conversations.conversations import Conversations
+from chatpush.support.people.desk import Desk
 from chatpush.writer_settings import Writer as WriterSettings
 from tests.clocks import StillClock
-from tests.support.house import ADA, VISITOR, House, build, delivered
+from tests.support.house import ADA, VISITOR, Channels, House, build, delivered
 from tests.support.scripted_model import (
     DONE,
     Cut,
@@ -241,3 +244,28 @@ async def test_stopping_keeps_what_was_said(
     assert not house.assistant.interrupt(conversation)
     model.over.set()
     await house.close()
+
+
+async def test_a_take_over_on_another_node_ends_the_stream_too(
+    model: ScriptedModel, database: Database, vault: Vault, still_clock: StillClock
+) -> None:
+    patient = settings(model, stall_seconds=60.0, total_seconds=60.0)
+    house = await build(database, vault, still_clock, writer_settings=patient)
+    await house.assistant.start()
+    model.will([chunk({"content": "It reaches your card soon. And "}), Stall()])
+    conversation = await house.conversation()
+    await house.assistant.ask(conversation, REFUNDS)
+    await until(lambda: house.channels.on(conversation.channel, "turn.delta"))
+    elsewhere = Conversations(database, vault, Channels(), lambda *_: "token", still_clock)
+    await Desk(elsewhere, house.promises).take_over(DEFAULT_TENANT, conversation.id, "per_1", "Grace")
+    await house.assistant.idle()  # the model never ends by itself
+    assert [turn.by for turn in await house.turns()][-2:] == [Speaker.USER, Speaker.SYSTEM]
+    last = house.channels.on(conversation.channel, "turn")[-1]["turn"]
+    assert (last["text"], last["streaming"]) == ("", False)
+    model.over.set()
+    await house.close()
+
+
+def test_a_model_is_read_more_seldom_the_more_answers_are_under_way() -> None:
+    assert rest_seconds(1) == rest_seconds(99) == 0
+    assert [rest_seconds(count) for count in (100, 500, 5000)] == [0.05, 0.25, 0.5]

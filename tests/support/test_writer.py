@@ -1,5 +1,6 @@
 """The writer against a server that speaks the real protocol, well and badly."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -20,6 +21,7 @@ from tests.support.house import ADA
 from tests.support.scripted_model import (
     DONE,
     Cut,
+    Gate,
     Raw,
     Refuse,
     ScriptedModel,
@@ -79,10 +81,17 @@ async def ask(writer: Writer, tools: list[dict[str, Any]] | None = None) -> tupl
 async def test_a_stream_comes_in_pieces(
     model: ScriptedModel, database: Database, still_clock: StillClock
 ) -> None:
-    model.will(text("Hel", "lo", " there"))
+    first, *rest = text("Hel", "lo", " there")[1:]
+    gate = asyncio.Event()
+    model.will([first, Gate(gate), *rest])
     async with writing(model, database, still_clock) as (writer, _):
-        pieces, finished = await ask(writer)
-    assert pieces == ["Hel", "lo", " there"]
+        stream = writer.stream(DEFAULT_TENANT, ADA, QUESTION, [])
+        assert await anext(stream) == "Hel"
+        gate.set()
+        *pieces, finished = [piece async for piece in stream]
+    # What comes while nobody reads is one piece.
+    assert "".join(str(piece) for piece in pieces) == "lo there"
+    assert isinstance(finished, Finished)
     assert (finished.text, finished.reason, finished.tokens) == ("Hello there", "stop", 50)
     assert model.requests[0]["stream"] is True
     assert model.requests[0]["max_tokens"] == 800

@@ -26,7 +26,7 @@ from chatpush.domain import (
 )
 from chatpush.errors import InvalidInput, NotFound, Unavailable, WriterUnavailable
 from chatpush.plugins.contracts import Drop, Question
-from chatpush.rounds import Worker
+from chatpush.rounds import Rounds, Worker
 from chatpush.store.database import Transaction
 from chatpush.support.assistant.answers import Answer, Asked
 from chatpush.support.assistant.embedded import EmbeddedAssistant, hand_over
@@ -53,6 +53,8 @@ from chatpush.support_settings import Support
 log = structlog.get_logger(__name__)
 
 SWEEP_SECONDS = 15.0
+LOOK_SECONDS = 0.2
+"""Within this a take-over on another node is seen; one on this node is seen at once."""
 STOP_SECONDS = 5.0
 HISTORY = 40
 BUSY_CONVERSATIONS = 500
@@ -97,6 +99,7 @@ class Assistant(Worker):
         self._speaking: dict[Place, tuple[LiveTurn, asyncio.Task[Answer | None]]] = {}
         self._room = asyncio.Semaphore(BUSY_CONVERSATIONS)
         super().__init__("assistant", self._look_for_due)
+        self._looking = Rounds("take-overs", self._look_for_take_overs)
         self._trails: Trails | None = None
         conversations.announcing.watch(self._state_changed)
 
@@ -104,9 +107,20 @@ class Assistant(Worker):
         """Have it kept what was done for each answer, and why."""
         self._trails = trails
 
+    async def start(self) -> None:
+        """Answer what was left due, and what comes."""
+        await self._looking.start()
+        await super().start()
+
     async def stop(self) -> None:
         """Finish the answers under way, or leave them due for the next start."""
         await super().stop()
+        try:
+            await self._finish()
+        finally:
+            await self._looking.stop()
+
+    async def _finish(self) -> None:
         running = list(self._workers.values())
         if not running:
             return
@@ -182,7 +196,10 @@ class Assistant(Worker):
 
     def interrupt(self, conversation: Conversation) -> bool:
         """Stop the answer that is being streamed; what was said stays. False if there is none."""
-        speaking = self._speaking.get((conversation.tenant, conversation.id))
+        return self._fall_silent((conversation.tenant, conversation.id))
+
+    def _fall_silent(self, place: Place) -> bool:
+        speaking = self._speaking.get(place)
         if speaking is None:
             return False
         live, task = speaking
@@ -205,6 +222,17 @@ class Assistant(Worker):
         for place in await self._conversations.all_due():
             self.wake(*place)
         return SWEEP_SECONDS
+
+    async def _look_for_take_overs(self) -> float | None:
+        """Fall silent where a person has taken over; one question for all answers under way."""
+        speaking = list(self._speaking)
+        if not speaking:
+            return None
+        still = await self._conversations.still_with_assistant(speaking)
+        for place in speaking:
+            if place not in still:
+                self._fall_silent(place)
+        return LOOK_SECONDS
 
     async def _work(self, place: Place) -> None:
         """Answer what is due until nothing is."""
@@ -229,7 +257,7 @@ class Assistant(Worker):
         await self._publisher.publish(conversation.tenant, conversation.channel, typing)
         live = LiveTurn(
             self._conversations, self._publisher, self._clock, conversation, turn.id,
-            self._settings.name_in(conversation.language),
+            self._settings.name_in(conversation.language), lambda: len(self._speaking),
         )  # fmt: skip
         try:
             asked = await self._asked(conversation, turn)
@@ -261,6 +289,8 @@ class Assistant(Worker):
         place = (asked.conversation.tenant, asked.conversation.id)
         task = asyncio.create_task(modelled.answer(asked, live), name=f"model {place[1]}")
         self._speaking[place] = (live, task)
+        if len(self._speaking) == 1:
+            self._looking.ring()
         try:
             return await task
         except WriterUnavailable as error:

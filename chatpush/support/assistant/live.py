@@ -1,23 +1,33 @@
 """Stream an answer into a conversation's channel, in numbered pieces.
 
 Pieces are joined for a moment before they are published, so a fast model does
-not make a publication per token. The state is looked at again meanwhile: once a
-person has taken over, nothing more is shown, and what was shown is taken back.
-The turn that is stored in the end replaces the pieces.
+not make a publication per token. When many answers are under way, the model is
+also read more seldom, so that each reading and publication carries several
+tokens and one core keeps up with all. Once a person has taken over, nothing
+more is shown, and what was shown is taken back. The turn that is stored in the
+end replaces the pieces.
 """
 
 import asyncio
 import dataclasses
+from collections.abc import Callable
 
 from chatpush.clock import Clock
-from chatpush.domain import ConversationState, Json, Speaker, Turn, TurnId
+from chatpush.domain import Json, Speaker, Turn, TurnId
 from chatpush.errors import Conflict
 from chatpush.support.conversations.conversations import Conversations
 from chatpush.support.conversations.turns import Conversation, turn_payload
 from chatpush.support.ports import Publisher
 
 LINGER_SECONDS = 0.05
-LOOK_SECONDS = 0.2  # a take-over on another node is seen within this; one on this node at once
+BUSY = 100
+REST_SECONDS_EACH = 0.0005
+LONGEST_REST_SECONDS = 0.5
+
+
+def rest_seconds(answers: int) -> float:
+    """Return how long a model waits to be read again while so many answers are under way."""
+    return min(answers * REST_SECONDS_EACH, LONGEST_REST_SECONDS) if answers >= BUSY else 0.0
 
 
 class SpokenOver(Conflict):
@@ -25,7 +35,10 @@ class SpokenOver(Conflict):
 
 
 class LiveTurn:
-    """An answer on its way; nothing is published before the first piece."""
+    """An answer on its way; nothing is published before the first piece.
+
+    ``answers()`` is how many are on their way.
+    """
 
     def __init__(
         self,
@@ -35,6 +48,7 @@ class LiveTurn:
         conversation: Conversation,
         asked: TurnId,
         name: str,
+        answers: Callable[[], int] = lambda: 1,
     ) -> None:
         self._conversations = conversations
         self._publisher = publisher
@@ -42,15 +56,16 @@ class LiveTurn:
         self._conversation = conversation
         self._asked = asked
         self._name = name
+        self._answers = answers
         self._waiting = ""
-        self._published_at = self._looked_at = float("-inf")
+        self._published_at = float("-inf")
         self.turn: Turn | None = None
         self.sequence = 0
         self.text = ""
         self.stopped = asyncio.Event()
 
     async def push(self, piece: str) -> None:
-        """Show a further piece.
+        """Show a further piece, and hold whoever writes back while too many do.
 
         Raises:
             SpokenOver: the conversation is no longer the assistant's.
@@ -58,6 +73,9 @@ class LiveTurn:
         self._waiting += piece
         if self._clock.monotonic() - self._published_at >= LINGER_SECONDS:
             await self.flush()
+        rest = rest_seconds(self._answers())
+        if rest:
+            await asyncio.sleep(rest)
 
     async def flush(self) -> None:
         """Publish what waits.
@@ -67,11 +85,6 @@ class LiveTurn:
         """
         if not self._waiting:
             return
-        now = self._clock.monotonic()
-        if now - self._looked_at >= LOOK_SECONDS:
-            self._looked_at = now
-            if await self._conversations.state(self._conversation) is not ConversationState.ASSISTANT:
-                raise SpokenOver("a person has taken over this conversation")
         if self.turn is None:
             await self._begin()
         assert self.turn is not None
@@ -101,6 +114,8 @@ class LiveTurn:
 
     async def _begin(self) -> None:
         turn = await self._conversations.answer_id(self._conversation, self._asked)
+        if turn is None:
+            raise SpokenOver("a person has taken over this conversation")
         self.turn = Turn(
             id=turn,
             conversation=self._conversation.id,

@@ -279,17 +279,36 @@ class Conversations:
         )  # fmt: skip
         return ConversationState(rows[0]["state"]) if rows else ConversationState.CLOSED
 
-    async def answer_id(self, conversation: Conversation, asked: TurnId) -> TurnId:
-        """Return the id the answer to a turn will have, the same one after a restart."""
+    async def still_with_assistant(
+        self, places: Sequence[tuple[TenantId, ConversationId]]
+    ) -> set[tuple[TenantId, ConversationId]]:
+        """Return which of these conversations the assistant has this moment."""
+        found: set[tuple[TenantId, ConversationId]] = set()
+        for start in range(0, len(places), 200):
+            part = set(places[start : start + 200])
+            names = {f"c{number}": place[1] for number, place in enumerate(part)}
+            rows = await self._database.read(
+                "SELECT tenant, id FROM conversation WHERE state = 'assistant'"
+                f" AND id IN ({', '.join(f':{name}' for name in names)})",
+                **names,
+            )
+            found |= part & {(TenantId(row["tenant"]), ConversationId(row["id"])) for row in rows}
+        return found
+
+    async def answer_id(self, conversation: Conversation, asked: TurnId) -> TurnId | None:
+        """Return the id the answer to a turn will have, the same one after a restart.
+
+        None if the assistant owes it no answer any more.
+        """
         fresh = new_id("trn")
         rows = await self._database.write(
             lambda tx: tx.query(
                 "UPDATE turn SET answer = COALESCE(answer, :f) "
-                "WHERE tenant = :t AND conversation = :c AND id = :i RETURNING answer",
+                "WHERE tenant = :t AND conversation = :c AND id = :i AND due = 1 RETURNING answer",
                 f=fresh, t=conversation.tenant, c=conversation.id, i=asked,
             )
         )  # fmt: skip
-        return TurnId(rows[0]["answer"] if rows else fresh)
+        return TurnId(rows[0]["answer"]) if rows else None
 
     async def say(
         self,

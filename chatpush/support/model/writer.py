@@ -1,8 +1,9 @@
 """Ask a language model: any OpenAI-compatible endpoint, on a short leash.
 
-The only module that knows the ``openai`` package: chat, embeddings and
-moderation go through one client. The stream is read raw and put together in
-``written.py``, because compatible servers are not that compatible. An answer
+The only module that knows the ``openai`` package, which asks for everything but
+streams: those are read raw (``endpoint.py``, ``chunks.py``) and put together in
+``written.py``, because compatible servers are not that compatible; each reading
+yields one piece, however many tokens it brought. An answer
 that does not begin in time, falls silent, takes too long, is cut, or is no
 answer at all becomes a ``WriterUnavailable``; only what failed before its first
 piece is asked again. Whoever calls has another answer ready.
@@ -12,7 +13,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -21,8 +22,6 @@ from openai import (
     APIStatusError,
     APITimeoutError,
     AsyncOpenAI,
-    AsyncStream,
-    BadRequestError,
 )
 
 from chatpush import writer_settings
@@ -31,16 +30,18 @@ from chatpush.domain import TenantId, UserId
 from chatpush.errors import WriterUnavailable
 from chatpush.support.model.breaker import Breaker
 from chatpush.support.model.budget import Budget, Tokens, estimate
+from chatpush.support.model.chunks import Chunk
+from chatpush.support.model.endpoint import Chunks, Endpoint, Refused, Unreachable
 from chatpush.support.model.written import Finished, Written
 
 log = structlog.get_logger(__name__)
 
 ATTEMPTS = 3
+BAD_REQUEST = 400
 RETRIED = frozenset({408, 409, 425, 429})
 LONGEST_PAUSE_SECONDS = 2.0
 TEXTS_PER_REQUEST = 64
 NOBODY = UserId("")
-CLOSE_SECONDS = 1.0
 Message = dict[str, Any]
 Pause = Callable[[float], Awaitable[None]]
 
@@ -72,6 +73,7 @@ class Writer:
             max_retries=0,
             timeout=settings.total_seconds,
         )
+        self._chat = Endpoint(str(self._client.base_url), self._client.auth_headers)
         self._breakers: dict[str, Breaker] = {}
         # What this server has refused; learned from its first 400.
         self._refused: set[str] = set()
@@ -80,6 +82,7 @@ class Writer:
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._chat.close()
         await self._client.close()
         await self._reranker.close()
 
@@ -244,91 +247,93 @@ class Writer:
                     return await call()
             except (APITimeoutError, TimeoutError) as error:
                 raise WriterUnavailable("the endpoint did not answer in time") from error
-            except (APIStatusError, APIConnectionError) as error:
+            except APIStatusError as error:
+                after = error.response.headers.get("retry-after", "")
+                await self._again(error, attempt, error.status_code, after)
+            except APIConnectionError as error:
                 await self._again(error, attempt)
         raise WriterUnavailable("the endpoint does not answer")
 
-    async def _again(self, error: APIStatusError | APIConnectionError, attempt: int) -> None:
-        """Wait before another attempt, or raise when there is none."""
-        if isinstance(error, APIStatusError):
-            if attempt == ATTEMPTS or not (error.status_code in RETRIED or error.status_code >= 500):
-                raise WriterUnavailable(f"the model answered {error.status_code}") from error
-            await self._pause(_pause_seconds(error, attempt))
-            return
+    async def _again(self, error: Exception, attempt: int, status: int = 0, after: str = "") -> None:
+        """Wait before another attempt, or raise when there is none; without a status nobody was reached."""
+        if status and (attempt == ATTEMPTS or not (status in RETRIED or status >= 500)):
+            raise WriterUnavailable(f"the model answered {status}") from error
         if attempt == ATTEMPTS:
             raise WriterUnavailable("the model can't be reached") from error
-        await self._pause(_pause_seconds(None, attempt))
+        await self._pause(_pause_seconds(after, attempt))
 
     async def _pieces(
         self, model: str, messages: Sequence[Message], tools: Sequence[Message], answer: Written
     ) -> AsyncGenerator[str, None]:
         deadline = asyncio.get_running_loop().time() + self._settings.total_seconds
-        chunks, first = await self._open(model, messages, tools, deadline)
+        chunks, came = await self._open(model, messages, tools, deadline)
         try:
-            chunk: Any = first
-            while chunk is not None:
-                text = answer.take(chunk)
+            while came:
+                text = "".join(map(answer.take, came))
                 if text:
                     yield text
-                chunk = await self._next(chunks, self._settings.stall_seconds, deadline, "fell silent")
+                came = await self._next(chunks, self._settings.stall_seconds, deadline, "fell silent")
+        except Unreachable as error:
+            raise WriterUnavailable(f"the model's answer was cut off: {error}") from error
         finally:
-            await _close(chunks)
+            await chunks.close()
 
     async def _open(
         self, model: str, messages: Sequence[Message], tools: Sequence[Message], deadline: float
-    ) -> tuple[AsyncStream[Any], Any]:
-        """Return a stream and its first chunk, asking again while nothing has come."""
+    ) -> tuple[Chunks, Sequence[Chunk]]:
+        """Return a stream and its first chunks, asking again while nothing has come."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return await self._open_once(model, messages, tools, deadline)
-            except BadRequestError as error:
-                if not self._learn(error):
-                    raise WriterUnavailable(f"the model refused the question: {error.message}") from error
-            except (APITimeoutError, TimeoutError) as error:
+            except TimeoutError as error:
                 raise WriterUnavailable("the model did not begin in time") from error
-            except (APIStatusError, APIConnectionError) as error:
+            except Refused as error:
+                if error.status == BAD_REQUEST:
+                    if not self._learn(error.message):
+                        raise WriterUnavailable(f"the model refused the question: {error.message}") from error
+                else:
+                    await self._again(error, attempt, error.status, error.after)
+            except Unreachable as error:
                 await self._again(error, attempt)
         raise WriterUnavailable("the model refuses what it is asked")
 
     async def _open_once(
         self, model: str, messages: Sequence[Message], tools: Sequence[Message], deadline: float
-    ) -> tuple[AsyncStream[Any], Any]:
+    ) -> tuple[Chunks, Sequence[Chunk]]:
         options: dict[str, Any] = {self._limit: self._settings.max_tokens}
         if tools:
             options["tools"] = list(tools)
         if "stream_options" not in self._refused:
             options["stream_options"] = {"include_usage": True}
         async with asyncio.timeout(self._left(self._settings.first_token_seconds, deadline)):
-            chunks: Any = await self._client.chat.completions.create(
-                model=model, messages=cast(Any, list(messages)), stream=True, **options
+            chunks = await self._chat.ask(
+                {"model": model, "messages": list(messages), "stream": True, **options}
             )
-        if not isinstance(chunks, AsyncStream):
+        try:
+            first = await self._next(
+                chunks, self._settings.first_token_seconds, deadline, "did not begin in time"
+            )
+        except BaseException:
+            await chunks.close()
+            raise
+        if not first:
+            await chunks.close()
             raise WriterUnavailable("the endpoint answered with something that is no stream; is it a model?")
-        first = await self._next(
-            chunks, self._settings.first_token_seconds, deadline, "did not begin in time"
-        )
-        if first is None:
-            await _close(chunks)
-            raise WriterUnavailable("the endpoint answered with an empty stream; is it a model?")
         return chunks, first
 
-    async def _next(
-        self, chunks: AsyncStream[Any], seconds: float, deadline: float, failure: str
-    ) -> Any | None:
-        """Return the next chunk, None at the end."""
+    async def _next(self, chunks: Chunks, seconds: float, deadline: float, failure: str) -> Sequence[Chunk]:
+        """Return the next chunks, none at the end."""
         try:
             async with asyncio.timeout(self._left(seconds, deadline)):
-                return await anext(chunks, None)
+                return await chunks.next()
         except TimeoutError as error:
-            await _close(chunks)
             raise WriterUnavailable(f"the model {failure}") from error
 
     def _left(self, seconds: float, deadline: float) -> float:
         return max(0.0, min(seconds, deadline - asyncio.get_running_loop().time()))
 
-    def _learn(self, error: BadRequestError) -> bool:
+    def _learn(self, said: str) -> bool:
         """Drop the option a server has refused; False if that was not the reason."""
-        said = str(error.message)
         if "stream_options" in said and "stream_options" not in self._refused:
             self._refused.add("stream_options")
             return True
@@ -357,19 +362,9 @@ def _vectors(answer: Any, count: int) -> list[list[float]]:
     return vectors
 
 
-def _pause_seconds(error: APIStatusError | None, attempt: int) -> float:
-    told = error.response.headers.get("retry-after", "") if error is not None else ""
+def _pause_seconds(after: str, attempt: int) -> float:
     try:
-        wanted = float(told)
+        wanted = float(after)
     except ValueError:
         wanted = 0.2 * 2 ** (attempt - 1)
     return float(min(max(wanted, 0.0), LONGEST_PAUSE_SECONDS))
-
-
-async def _close(chunks: AsyncStream[Any]) -> None:
-    """Close a stream's socket; a server that hangs must not hold the answer."""
-    try:
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await chunks.close()
-    except Exception as error:
-        log.debug("closing the model's stream failed", error=str(error))

@@ -1,9 +1,10 @@
 """Put a model's answer together from the chunks of its stream, and judge whether it is one.
 
-Nothing here knows the ``openai`` package: a chunk is whatever a server sent, and
-what it lacks is not there. ``finished`` raises unless the answer is whole.
+A chunk is whatever a server sent as JSON: what it lacks, or holds in another
+shape, is not there. ``finished`` raises unless the answer is whole.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,25 +37,24 @@ class Written:
         self._calls = ToolCalls()
         self._longest = min(MAX_ANSWER_CHARS, max_tokens * CHARS_PER_TOKEN)
 
-    def take(self, chunk: Any) -> str:
+    def take(self, chunk: Mapping[str, Any]) -> str:
         """Take in a chunk; return its text.
 
         Raises:
             WriterUnavailable: the server says that it failed, or does not stop.
         """
         self.begun = True
-        self.tokens = _tokens(getattr(chunk, "usage", None)) or self.tokens
-        choices = getattr(chunk, "choices", None)
-        if not choices:
-            if getattr(chunk, "error", None):
-                raise WriterUnavailable(f"the model failed in the middle: {chunk.error}")
-            return ""
-        choice = choices[0]
-        self._reason = choice.finish_reason or self._reason
-        delta = choice.delta
-        for piece in getattr(delta, "tool_calls", None) or ():
-            self._calls.add(piece if isinstance(piece, dict) else piece.model_dump(warnings=False))
-        text = getattr(delta, "content", None)
+        self.tokens = _tokens(_mapping(chunk.get("usage"))) or self.tokens
+        if chunk.get("error"):
+            raise WriterUnavailable(f"the model failed in the middle: {chunk['error']}")
+        choices = chunk.get("choices")
+        choice = _mapping(choices[0]) if isinstance(choices, list) and choices else {}
+        reason = choice.get("finish_reason")
+        self._reason = reason if isinstance(reason, str) and reason else self._reason
+        delta = _mapping(choice.get("delta"))
+        for piece in delta.get("tool_calls") or ():
+            self._calls.add(_mapping(piece))
+        text = delta.get("content")
         if not isinstance(text, str) or not text:
             return ""
         self.text += text
@@ -78,10 +78,14 @@ class Written:
         return Finished(self.text, calls, self._reason, self.tokens.all if self.tokens else 0)
 
 
-def _tokens(usage: Any) -> Tokens | None:
+def _tokens(usage: Mapping[str, Any]) -> Tokens | None:
     """Return what a server counted; some say only the total."""
-    total, output = getattr(usage, "total_tokens", None), getattr(usage, "completion_tokens", None)
-    given = getattr(usage, "prompt_tokens", None)
+    total, output = usage.get("total_tokens"), usage.get("completion_tokens")
+    given = usage.get("prompt_tokens")
     if isinstance(given, int) and isinstance(output, int):
         return Tokens(given, output)
     return Tokens(total, 0) if isinstance(total, int) else None
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
