@@ -42,7 +42,8 @@ async def connect(node: Node, connection: Connection, request: frames.ConnectReq
         raise Disconnected(CONNECTION_LIMIT)
     if connection.closed:
         raise Disconnected(BAD_FRAME)
-    connection.user, connection.info, connection.meta = claims.user, claims.info, claims.meta
+    connection.user, connection.info = claims.user, claims.info
+    connection.meta, connection.labels = claims.meta, claims.labels or None
     connection.name, connection.version = request.name[:64], request.version[:64]
     connection.connected = True
     node.registry.add(connection)
@@ -82,7 +83,7 @@ async def refresh(node: Node, connection: Connection, request: frames.RefreshReq
         raise Disconnected(INVALID_TOKEN) from error
     if claims.user != connection.user:
         raise Disconnected(INVALID_TOKEN)
-    connection.info, connection.meta = claims.info, claims.meta
+    connection.info, connection.meta, connection.labels = claims.info, claims.meta, claims.labels or None
     result = frames.RefreshResult(client=connection.client)
     connection.expires_at = None
     if claims.expires_at is not None:

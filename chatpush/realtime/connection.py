@@ -1,6 +1,6 @@
 """One client's connection: who it is, what it reads, and its wire. No socket in sight."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from uuid import uuid4
 
 from chatpush.domain import Json, TenantId, UserId
@@ -19,8 +19,8 @@ class Connection:
 
     __slots__ = (
         "bucket", "catch_up", "channels_left", "client", "closed", "closed_by", "connected", "expires_at",
-        "fresh", "info", "meta", "name", "on_lost", "one_way", "pinged", "ponged", "released", "session_id", "subs",
-        "tenant", "user", "version", "way", "wire",
+        "fresh", "info", "labels", "meta", "name", "on_lost", "one_way", "pinged", "ponged", "released", "session_id",
+        "subs", "tenant", "user", "version", "way", "wire",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +44,8 @@ class Connection:
         self.user = UserId("")
         self.info: Json = None
         self.meta: Json = None
+        # By which the server API may choose it; None without.
+        self.labels: Mapping[str, str] | None = None
         self.name = self.version = ""
         self.subs: dict[str, Subscription] = {}
         # Subscriptions whose reply is not written yet.

@@ -1,10 +1,12 @@
-"""Which publications a subscriber wants, by their tags.
+"""Which publications a subscriber wants, by their tags; and which connections the server means, by their labels.
 
 A filter is checked and turned into a function once, when it comes in; what
 is left per publication is a few comparisons.
 """
 
+import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 
 from chatpush.realtime.protocol.codes import BAD_REQUEST, Refused
 from chatpush.realtime.protocol.frames import FilterNode
@@ -12,6 +14,8 @@ from chatpush.realtime.protocol.frames import FilterNode
 DEEPEST = 8
 MOST_NODES = 64
 MOST_VALUES = 128
+# Compared exactly, so that large identifiers and prices are.
+NUMBER = re.compile(r"[+-]?[0-9]{1,64}(\.[0-9]{1,64})?", re.ASCII)
 Filter = Callable[[Mapping[str, str]], bool]
 Compare = Callable[[str, str], bool]
 
@@ -21,7 +25,7 @@ TEXTS: dict[str, Compare] = {
     "ew": lambda tag, value: tag.endswith(value),
     "ct": lambda tag, value: value in tag,
 }
-NUMBERS: dict[str, Callable[[float, float], bool]] = {
+NUMBERS: dict[str, Callable[[Decimal, Decimal], bool]] = {
     "gt": lambda tag, value: tag > value,
     "gte": lambda tag, value: tag >= value,
     "lt": lambda tag, value: tag < value,
@@ -30,19 +34,19 @@ NUMBERS: dict[str, Callable[[float, float], bool]] = {
 
 
 def compiled(node: FilterNode) -> Filter:
-    """Return a filter as a function of a publication's tags.
+    """Return a filter as a function of tags.
 
     Raises:
         Refused: it is too large, or says what no filter can say.
     """
     if _size(node, 0) > MOST_NODES:
-        raise Refused(BAD_REQUEST, f"a tag filter has at most {MOST_NODES} nodes")
+        raise Refused(BAD_REQUEST, f"a filter has at most {MOST_NODES} nodes")
     return _compiled(node)
 
 
 def _size(node: FilterNode, depth: int) -> int:
     if depth > DEEPEST:
-        raise Refused(BAD_REQUEST, f"a tag filter is at most {DEEPEST} levels deep")
+        raise Refused(BAD_REQUEST, f"a filter is at most {DEEPEST} levels deep")
     return 1 + sum(_size(inner, depth + 1) for inner in node.nodes)
 
 
@@ -56,13 +60,13 @@ def _compiled(node: FilterNode) -> Filter:
         return lambda tags: all(one(tags) for one in inner)
     if node.op == "or" and inner:
         return lambda tags: any(one(tags) for one in inner)
-    raise Refused(BAD_REQUEST, "a tag filter combines by and, or (with nodes) or not (with one node)")
+    raise Refused(BAD_REQUEST, "a filter combines by and, or (with nodes) or not (with one node)")
 
 
 def _leaf(node: FilterNode) -> Filter:
     key, wanted = node.key, node.val
     if not key or node.nodes or len(node.vals) > MOST_VALUES:
-        raise Refused(BAD_REQUEST, f"a comparison of tags has a key and at most {MOST_VALUES} values")
+        raise Refused(BAD_REQUEST, f"a comparison has a key and at most {MOST_VALUES} values")
     if node.cmp == "ex":
         return lambda tags: key in tags
     if node.cmp == "nex":
@@ -76,22 +80,20 @@ def _leaf(node: FilterNode) -> Filter:
         compare = TEXTS[node.cmp]
         return lambda tags: key in tags and compare(tags[key], wanted)
     if node.cmp in NUMBERS:
-        return _numeric(key, NUMBERS[node.cmp], _number(wanted))
-    raise Refused(BAD_REQUEST, f"a tag filter can't compare by {node.cmp!r}")
+        number = _number(wanted)
+        if number is None:
+            raise Refused(BAD_REQUEST, f"{wanted[:64]!r} is no number; write it as -12.5")
+        return _numeric(key, NUMBERS[node.cmp], number)
+    raise Refused(BAD_REQUEST, f"a filter can't compare by {node.cmp!r}")
 
 
-def _numeric(key: str, compare: Callable[[float, float], bool], wanted: float) -> Filter:
+def _numeric(key: str, compare: Callable[[Decimal, Decimal], bool], wanted: Decimal) -> Filter:
     def matches(tags: Mapping[str, str]) -> bool:
-        try:
-            return compare(float(tags[key]), wanted)
-        except (KeyError, ValueError):
-            return False
+        found = _number(tags.get(key, ""))
+        return found is not None and compare(found, wanted)
 
     return matches
 
 
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        raise Refused(BAD_REQUEST, f"{text!r} is no number") from error
+def _number(text: str) -> Decimal | None:
+    return Decimal(text) if NUMBER.fullmatch(text) else None

@@ -1,7 +1,7 @@
 """What the server does to connections unasked: subscribe, unsubscribe, refresh, disconnect.
 
 Whose they are is ``Chosen``: a user's, one client's, one session's, or all of
-the tenant. A great many are moved a part at a time, so that the loop goes on.
+the tenant, perhaps only those with certain labels. A great many are moved a part at a time, so that the loop goes on.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from chatpush.domain import Json, TenantId, UserId
 from chatpush.log.contract import Cursor
 from chatpush.realtime import subscribing
 from chatpush.realtime.connection import Connection
+from chatpush.realtime.filters import Filter
 from chatpush.realtime.node import Node
 from chatpush.realtime.protocol import codec, frames
 from chatpush.realtime.protocol.codes import CONNECTION_EXPIRED, Disconnect
@@ -23,12 +24,13 @@ NOBODY = UserId("")
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Which connections are meant; ``user``, ``client`` and ``session`` narrow each other down."""
+    """Which connections are meant; ``user``, ``client``, ``session`` and ``labelled`` narrow each other down."""
 
     user: UserId = NOBODY
     client: str = ""
     session: str = ""
     everyone: bool = False
+    labelled: Filter | None = None
 
 
 class Moves:
@@ -124,8 +126,10 @@ class Moves:
 
     async def _each(self, tenant: TenantId, chosen: Chosen) -> AsyncIterator[Connection]:
         for number, connection in enumerate(self._chosen(tenant, chosen), start=1):
-            if (not chosen.user or connection.user == chosen.user) and (
-                not chosen.session or connection.session_id == chosen.session
+            if (
+                (not chosen.user or connection.user == chosen.user)
+                and (not chosen.session or connection.session_id == chosen.session)
+                and (chosen.labelled is None or chosen.labelled(connection.labels or {}))
             ):
                 yield connection
             if number % AT_ONCE == 0:

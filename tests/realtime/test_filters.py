@@ -6,7 +6,7 @@ from chatpush.realtime.filters import DEEPEST, MOST_NODES, compiled
 from chatpush.realtime.protocol.codes import Refused
 from chatpush.realtime.protocol.frames import FilterNode
 
-TAGS = {"ticker": "AAPL", "price": "100.5", "empty": ""}
+TAGS = {"ticker": "AAPL", "price": "100.5", "empty": "", "id": "9007199254740993", "spaced": " 5 "}
 
 
 def leaf(key: str, cmp: str, val: str = "", *vals: str) -> FilterNode:
@@ -16,6 +16,8 @@ def leaf(key: str, cmp: str, val: str = "", *vals: str) -> FilterNode:
 @pytest.mark.parametrize(
     ("node", "matches"),
     [
+        (leaf("id", "gt", "9007199254740992"), True), (leaf("id", "lte", "9007199254740992"), False),
+        (leaf("spaced", "gt", "1"), False), (leaf("price", "gte", "+100.50"), True),
         (leaf("ticker", "eq", "AAPL"), True), (leaf("ticker", "eq", "GOOG"), False), (leaf("none", "eq"), False),
         (leaf("empty", "eq"), True), (leaf("ticker", "neq", "GOOG"), True), (leaf("none", "neq", "x"), True),
         (leaf("ticker", "in", "", "AAPL", "X"), True), (leaf("none", "in", "", "X"), False),
@@ -42,6 +44,8 @@ def deep(levels: int) -> FilterNode:
     "node",
     [
         FilterNode(), leaf("", "ex"), leaf("a", "like"), leaf("a", "gt", "x"),
+        leaf("a", "gt", "nan"), leaf("a", "lt", "1e400"), leaf("a", "lt", "1_0"),
+        leaf("a", "lt", "9" * 100),
         FilterNode("xor", nodes=[leaf("a", "ex")]),
         FilterNode("and"), FilterNode("not", nodes=[leaf("a", "ex")] * 2), deep(DEEPEST + 1),
         FilterNode("or", nodes=[leaf("a", "ex")] * MOST_NODES), leaf("a", "in", "", *map(str, range(200))),

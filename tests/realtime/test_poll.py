@@ -1,6 +1,7 @@
 """The long-poll over a real loopback server."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -12,6 +13,7 @@ from aiohttp import ClientSession
 
 from chatpush.clock import SystemClock
 from chatpush.domain import TenantId, UserId
+from chatpush.realtime.polls.grants import decode_cursor
 from tests.clocks import StillClock
 from tests.realtime.node import RealtimeNode, realtime_node, serving
 from tests.waiting import until
@@ -286,3 +288,93 @@ async def test_a_stream_of_publications_comes_whole(poll: Poller) -> None:
         cursor = reply["cursor"]
     await publishing
     assert found == list(range(60))
+
+
+# -- tag filters -----------------------------------------------------------------
+
+LARGE = {"key": "size", "cmp": "eq", "val": "L"}
+
+
+async def placed(poll: Poller, **more: Any) -> dict[str, Any]:
+    """Return what the next poll of a filtered channel asks."""
+    ask = {"token": await poll.node.token("emma"), "channels": [{"channel": "tagged:a", "tf": LARGE}], **more}
+    first = await poll(**ask)
+    return {**ask, "cursor": first["cursor"], "grant": first["grant"]}
+
+
+async def put(poll: Poller, number: int, **more: Any) -> None:
+    await poll.node.hub.publish(TENANT, "tagged:a", number, tags={"size": "L" if number % 2 else "S"}, **more)
+
+
+async def test_a_filtered_poll_gets_what_it_wants_and_sleeps_through_the_rest(poll: Poller) -> None:
+    ask = await placed(poll, limit=2)
+    for number in range(6):
+        await put(poll, number)
+    found: list[Any] = []
+    while len(found) < 3:
+        reply = await poll(**ask)
+        found += data(reply)
+        ask["cursor"] = reply["cursor"]
+    assert found == [1, 3, 5]
+    held = asyncio.ensure_future(poll(**ask))
+    await poll.waiting()
+    for number in (6, 8, 10, 12):
+        await put(poll, number)
+    await put(poll, 14, skip_history=True)
+    assert not held.done()
+    await put(poll, 15)
+    reply = await held
+    assert (data(reply), reply["gaps"]) == ([15], [])
+    assert (await poll(**ask | {"timeout": 0}))["publications"] == reply["publications"]
+
+
+async def test_a_filtered_poll_moves_on_past_what_it_does_not_want(poll: Poller) -> None:
+    """So that its cursor does not fall behind what is kept."""
+    ask = await placed(poll)
+    held = asyncio.ensure_future(poll(**ask, timeout=0.5))
+    await poll.waiting()
+    await put(poll, 2)
+    reply = await held
+    assert reply["publications"] == []
+    assert decode_cursor(reply["cursor"])["tagged:a"].offset == 1
+
+
+async def test_polls_with_other_filters_wait_apart(poll: Poller) -> None:
+    ask = await placed(poll)
+    other = {**ask, "grant": "", "channels": [{"channel": "tagged:a"}]}
+    plain = asyncio.ensure_future(poll(**other))
+    filtered = asyncio.ensure_future(poll(**ask))
+    await poll.waiting(2)
+    await put(poll, 0)
+    assert data(await plain) == [0]
+    await put(poll, 1)
+    assert data(await filtered) == [1]
+
+
+async def test_a_filter_by_query(poll: Poller) -> None:
+    ask = await placed(poll)
+    for number in range(2):
+        await put(poll, number)
+    query = [
+        ("token", ask["token"]), ("channel", "news:a"), ("channel", "tagged:a"), ("channel_tf", ""),
+        ("channel_tf", json.dumps(LARGE)), ("cursor", ask["cursor"]),
+    ]  # fmt: skip
+    async with poll.http.get(poll.url, params=query) as response:
+        assert data(await response.json()) == [1]
+
+
+@pytest.mark.parametrize(
+    ("channel", "tf", "status"),
+    [
+        ("news:a", LARGE, 403), ("tagged:a", {"cmp": "eq"}, 422), ("tagged:a", {"op": "xor"}, 422),
+        ("tagged:a", {"key": 1}, 422), ("unknown:a", LARGE, 404),
+        ("tagged:a", {"op": "or", "nodes": [LARGE] * 100}, 422),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("standing", [True, False])
+async def test_filters_that_can_not_be(
+    poll: Poller, channel: str, tf: dict[str, Any], status: int, standing: bool
+) -> None:
+    ask = await placed(poll) if standing else {"token": await poll.node.token("emma")}
+    await poll(**ask | {"channels": [{"channel": channel, "tf": tf}]})
+    assert poll.status == status

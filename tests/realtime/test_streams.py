@@ -153,6 +153,54 @@ async def test_deltas_and_numbers_in_the_public_javascript_client(
     await until(lambda: _equal(lambda: page.evaluate("numbered"), list(range(6))))
 
 
+FILTERED = """([transport, endpoint, emulationEndpoint, token]) => {
+  window.heard = []; window.failed = [];
+  const client = new centrifuge.Centrifuge([{transport, endpoint}], {
+    emulationEndpoint, token, minReconnectDelay: 10, maxReconnectDelay: 100,
+  });
+  const leaf = (key, cmp, val) => ({key, cmp, val});
+  const tagsFilter = {op: 'and', nodes: [
+    {op: 'or', nodes: [leaf('size', 'eq', 'L'), {key: 'size', cmp: 'in', vals: ['XL', 'XXL']}]},
+    {op: 'not', nodes: [leaf('price', 'gt', '10.5')]},
+  ]};
+  window.tagged = client.newSubscription('tagged:a', {tagsFilter});
+  tagged.on('publication', ({data}) => heard.push(data));
+  const refused = client.newSubscription('news:a', {tagsFilter});
+  refused.on('unsubscribed', ({code}) => failed.push(code));
+  tagged.subscribe(); refused.subscribe(); client.connect();
+}"""
+
+
+@pytest.mark.parametrize("transport", ["http_stream", "sse", "websocket"])
+async def test_a_tag_filter_in_the_public_javascript_client(
+    node: RealtimeNode, address: str, page: Page, transport: str
+) -> None:
+    """Live, recovered and changed on the way; where it is not allowed it is refused for good."""
+    base = address if transport != "websocket" else address.replace("http", "ws")
+    endpoint, token = f"{base}/connection/{transport}", await node.token("emma")
+
+    async def publish(name: str) -> None:
+        for size, price in (("S", "1"), ("L", "9"), ("XL", "10.50"), ("XXL", "10.51"), ("L", "x")):
+            await node.hub.publish(TENANT, "tagged:a", name + size, tags={"size": size, "price": price})
+
+    async def heard(expected: list[str]) -> None:
+        await until(lambda: _equal(lambda: page.evaluate("heard"), expected))
+
+    await page.evaluate(FILTERED, [transport, endpoint, f"{address}/emulation", token])
+    await until(lambda: node.hub.active_channels(TENANT, "tagged:*"))
+    await publish("a")
+    await heard(["aL", "aXL", "aL"])
+    await node.hub.disconnect(TENANT, UserId("emma"), 3011, "force reconnect")
+    await publish("b")
+    await heard(["aL", "aXL", "aL", "bL", "bXL", "bL"])
+    await until(lambda: _equal(lambda: page.evaluate("failed"), [103]))
+    await page.evaluate("tagged.setTagsFilter({key: 'size', cmp: 'eq', val: 'S'}); heard.length = 0")
+    await node.hub.disconnect(TENANT, UserId("emma"), 3011, "force reconnect")
+    await until(lambda: node.hub.active_channels(TENANT, "tagged:*"))
+    await publish("c")
+    await heard(["cS"])
+
+
 async def line(response: ClientResponse) -> Any:
     """Return the next message of a stream of lines."""
     async with asyncio.timeout(20):

@@ -281,6 +281,23 @@ async def test_who_does_not_come_again_is_let_go(
     await until(lambda: not node.hub.is_online(TENANT, EMMA))
 
 
+async def test_a_filtered_poll_is_known_and_sleeps_through_what_it_does_not_want(
+    node: RealtimeNode, line: Line, known: Counted
+) -> None:
+    wanted = {"channel": "tagged:a", "tf": {"key": "n", "cmp": "gte", "val": "2"}}
+    client = Regular(line, {"token": await node.token("emma"), "channels": [wanted]})
+    await client.begin()
+    for first in (0, 3):
+        client.send()
+        await held(node)
+        for number in range(first, first + 3):
+            await node.hub.publish(TENANT, "tagged:a", number, tags={"n": str(number % 3)})
+        reply = await client.hear()
+        assert [one["data"] for one in reply["publications"]] == [first + 2]
+        assert "aiohttp" not in line.head
+    assert known.times == 1
+
+
 async def _token_with_id(node: RealtimeNode) -> str:
     claims = {"sub": "emma", "jti": "t1", "iat": int(node.clock.now().timestamp())}
     return jwt.encode(claims, SECRET, algorithm="HS256")

@@ -8,7 +8,7 @@ same to every part of chatpush.
 
 import base64
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -39,6 +39,8 @@ class Proof(NamedTuple):
 
 
 NO_PROOF = Proof()
+MOST_LABELS = 32
+LONGEST_LABEL = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class ConnectionClaims:
     channels: tuple[str, ...] = ()
     subs: dict[str, Terms] = field(default_factory=dict)
     meta: Json = None
+    # What the server API may choose connections by.
+    labels: Mapping[str, str] = field(default_factory=dict)
     proof: Proof = NO_PROOF
 
 
@@ -103,6 +107,7 @@ class Tokens:
             channels=tuple(channels),
             subs={channel: _terms(options, None) for channel, options in subs.items()},
             meta=claims.get("meta"),
+            labels=_labels(claims),
             proof=_proof(claims),
         )
 
@@ -230,6 +235,17 @@ class Tokens:
 def _proof(claims: dict[str, Any]) -> Proof:
     issued = claims.get("iat")
     return Proof(str(claims.get("jti", "")), float(issued) if isinstance(issued, int | float) else 0.0)
+
+
+def _labels(claims: dict[str, Any]) -> Mapping[str, str]:
+    found: dict[str, str] = _typed(claims, "labels", dict, {})
+    if len(found) > MOST_LABELS or not all(
+        isinstance(value, str) and len(name) <= LONGEST_LABEL >= len(value) for name, value in found.items()
+    ):
+        raise Unauthenticated(
+            f"the token's labels are at most {MOST_LABELS} texts by name, of {LONGEST_LABEL} characters"
+        )
+    return found
 
 
 def _terms(claims: Any, expires_at: datetime | None) -> Terms:

@@ -7,6 +7,7 @@ import msgspec
 from chatpush.domain import TenantId
 from chatpush.log.contract import Cursor, Publication
 from chatpush.realtime.polls.grants import Grant, encode_cursor
+from chatpush.realtime.polls.wanting import EVERYTHING, Wanted
 from chatpush.realtime.protocol import codec, frames
 
 
@@ -36,24 +37,33 @@ class Own(msgspec.Struct):
 
 
 class Place:
-    """A cursor in each of some channels, and how much is wanted at once."""
+    """A cursor in each of some channels, what is wanted of them, and how much at once."""
 
-    __slots__ = ("cursor", "cursors", "key", "limit", "tenant")
+    __slots__ = ("cursor", "cursors", "key", "limit", "tenant", "wanted")
 
-    def __init__(self, tenant: TenantId, cursors: dict[str, Cursor], limit: int) -> None:
+    def __init__(
+        self, tenant: TenantId, cursors: dict[str, Cursor], limit: int, wanted: Wanted = EVERYTHING
+    ) -> None:
         self.tenant = tenant
         self.cursors = cursors
         self.limit = limit
+        self.wanted = wanted
         # As the clients know it; the same for the same place.
         self.cursor = encode_cursor(cursors)
-        self.key = (tenant, self.cursor, limit)
+        self.key = (tenant, self.cursor, limit, wanted.text)
 
     def moved(self, found: Sequence[tuple[str, Publication]], gaps: dict[str, Cursor]) -> "Place":
         """Return the place after these publications, and at the top of the channels with a gap."""
         cursors = self.cursors | gaps
         for channel, entry in found:
             cursors[channel] = Cursor(cursors[channel].epoch, entry.offset)
-        return Place(self.tenant, cursors, self.limit)
+        return Place(self.tenant, cursors, self.limit, self.wanted)
+
+    def wants(self, found: Sequence[tuple[str, Publication]]) -> list[tuple[str, Publication]]:
+        """Return what is wanted of these."""
+        if self.wanted is EVERYTHING:
+            return list(found)
+        return [(channel, entry) for channel, entry in found if self.wanted(channel, entry)]
 
 
 class Answer:

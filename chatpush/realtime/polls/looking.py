@@ -31,7 +31,18 @@ class Looking:
         return found
 
     async def collect(self, place: Place, passing: Sequence[tuple[str, Publication]] = ()) -> Answer:
-        """Read on in every channel, wherever it is kept; tell where something is gone."""
+        """Read on in every channel, wherever it is kept; tell where something is gone.
+
+        What nobody wants is read past, so an empty answer means that there is nothing.
+        """
+        while True:
+            found, gaps = await self._read(place)
+            if gaps or len(found) < place.limit or place.wants(found):
+                return made(place, found, gaps, passing)
+            place = place.moved(found, gaps)
+
+    async def _read(self, place: Place) -> tuple[list[tuple[str, Publication]], dict[str, Cursor]]:
+        """Return the next publications, wanted or not, and where a channel with a gap goes on."""
         found: list[tuple[str, Publication]] = []
         gaps: dict[str, Cursor] = {}
         for name, cursor in place.cursors.items():
@@ -44,7 +55,7 @@ class Looking:
                 gaps[name] = await self._log.top(place.tenant, name)
                 continue
             found += [(name, entry) for entry in part.publications]
-        return made(place, found, gaps, passing)
+        return found, gaps
 
 
 def made(
@@ -53,9 +64,9 @@ def made(
     gaps: dict[str, Cursor],
     passing: Sequence[tuple[str, Publication]],
 ) -> Answer:
-    """Return the answer that tells of these, and of what no log keeps."""
+    """Return the answer that tells of these as far as they are wanted, and of what no log keeps."""
     at = asyncio.get_running_loop().time()
-    return Answer(place.moved(found, gaps), [*found, *passing], list(gaps), at)
+    return Answer(place.moved(found, gaps), [*place.wants(found), *passing], list(gaps), at)
 
 
 def nothing(place: Place) -> Answer:

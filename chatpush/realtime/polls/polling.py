@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import secrets
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import islice
 
@@ -26,6 +26,8 @@ from chatpush.realtime.polls.answers import Answer, Place
 from chatpush.realtime.polls.grants import Grant, Grants, decode_cursor
 from chatpush.realtime.polls.looking import Looking, made, nothing
 from chatpush.realtime.polls.stands import Poll, Spoken, Stand, Wheel
+from chatpush.realtime.polls.wanting import Asking, Wanted, wanted_of
+from chatpush.realtime.protocol.frames import FilterNode
 
 LINGER_SECONDS = 0.005
 # Between two polls their user is still here; whoever rests longer is about to leave.
@@ -48,7 +50,7 @@ class Polling:
         self.admission = Admission(node, self.grants)
         # The newest poll of each client.
         self._polls: dict[str, Poll] = {}
-        self._stands: dict[tuple[TenantId, str, int], Stand] = {}
+        self._stands: dict[tuple[TenantId, str, int, bytes], Stand] = {}
         # Stands that are about to be answered, or in the middle of it.
         self._queue: deque[Stand] = deque()
         # Who was answered when, until they come again or are let go.
@@ -62,32 +64,34 @@ class Polling:
 
     # -- asking --------------------------------------------------------------
 
-    async def poll(
-        self, grant: Grant, channels: Sequence[str], cursor: str, limit: int, seconds: float
-    ) -> Answer:
+    async def poll(self, grant: Grant, asking: Asking) -> Answer:
         """Answer with what is new after the cursor, or after so many seconds with nothing.
 
         Raises:
             InvalidInput: the cursor is not one of ours, or there is nothing to poll.
             TooMany: this user polls and is connected too often.
         """
-        given = decode_cursor(cursor)
-        names = list(dict.fromkeys([*grant.own, *channels]))
+        given = decode_cursor(asking.cursor)
+        names = list(dict.fromkeys([*grant.own, *asking.channels]))
         if not names:
             raise InvalidInput("name at least one channel", param="channels")
         cursors = {name: given.get(name) or await self._node.log.top(grant.tenant, name) for name in names}
-        place = Place(grant.tenant, cursors, limit)
-        if seconds <= 0 or self._draining or not given.keys() >= set(names):
+        place = Place(grant.tenant, cursors, asking.limit, asking.wanted)
+        if asking.seconds <= 0 or self._draining or not given.keys() >= set(names):
             answer = await self._looks.collect(place)
             self._note(answer, 1)
             return answer
         waiter = _Waiter()
         poll = self.new(grant, waiter)
-        self._ask(poll, place, seconds)
+        self._ask(poll, place, asking.seconds)
         try:
             return await waiter.answer
         finally:
             self.leave(poll)
+
+    def wanted(self, filters: Mapping[str, FilterNode]) -> Wanted:
+        """Return what tag filters by channel leave; raises as ``wanted_of`` does."""
+        return wanted_of(self._node.namespaces, filters)
 
     def new(self, grant: Grant, spoken: Spoken) -> Poll:
         """Return a poll with a grant that was just checked."""
@@ -96,17 +100,19 @@ class Polling:
         poll.checked = self._blocks.changes
         return poll
 
-    def ask(self, poll: Poll, channels: Sequence[str], cursor: str, limit: int, seconds: float) -> bool:
+    def ask(self, poll: Poll, asking: Asking) -> bool:
         """Let a poll wait without a task; ``poll.spoken`` hears the answer at the end of this turn or later.
 
         False is for ``poll`` to answer: what is no wait, and what is wrong with it.
         """
         try:
-            given = decode_cursor(cursor)
-            names = list(dict.fromkeys([*poll.grant.own, *channels]))
-            if self._draining or seconds <= 0 or not names or not given.keys() >= set(names):
+            given = decode_cursor(asking.cursor)
+            names = list(dict.fromkeys([*poll.grant.own, *asking.channels]))
+            if self._draining or asking.seconds <= 0 or not names or not given.keys() >= set(names):
                 return False
-            self._ask(poll, Place(poll.grant.tenant, {name: given[name] for name in names}, limit), seconds)
+            cursors = {name: given[name] for name in names}
+            place = Place(poll.grant.tenant, cursors, asking.limit, asking.wanted)
+            self._ask(poll, place, asking.seconds)
         except ChatpushError:
             return False
         return True
@@ -148,7 +154,7 @@ class Polling:
         if stand is not None:
             self._step_out(poll)
             self._rest([poll])
-            self._speak(poll, nothing(stand.place))
+            self._speak(poll, nothing(stand.at))
 
     def _taken_back(self) -> None:
         """A permission was taken back: whoever may not wait any more is answered now; the next poll is told."""
@@ -252,8 +258,8 @@ class Polling:
 
     def _close(self, stand: Stand) -> None:
         """Nobody comes to this stand any more."""
-        if self._stands.get(stand.place.key) is stand:
-            del self._stands[stand.place.key]
+        if self._stands.get(stand.key) is stand:
+            del self._stands[stand.key]
         lives, stand.lives = stand.lives, ()
         for live in lives:
             self._node.channels.stop_listening(live, stand)
@@ -293,16 +299,19 @@ class Polling:
     def _answer(self, stand: Stand) -> bool:
         """Answer some of those at a stand; return whether it needs no more."""
         if stand.lives and stand.answer is None:
-            found = self._looks.at_hand(stand.place)
+            found = self._looks.at_hand(stand.at)
             if found is None:
                 task = asyncio.get_running_loop().create_task(self._look(stand))
                 self._looking.add(task)
                 task.add_done_callback(self._looking.discard)
                 return True
-            if not found and not stand.passing:
+            if not stand.passing and not stand.at.wants(found):
+                if found:  # more may follow what nobody wants
+                    stand.at = stand.at.moved(found, {})
+                    return False
                 stand.woken = False
                 return True
-            stand.answer = made(stand.place, found, {}, stand.passing)
+            stand.answer = made(stand.at, found, {}, stand.passing)
         answer = stand.answer
         if answer is None:
             return True
@@ -325,7 +334,7 @@ class Polling:
             if poll.until > now and (poll.checked == changes or self._still_allowed(poll)):
                 self._speak(poll, answer)
             else:  # the next poll is told
-                self._speak(poll, nothing(stand.place))
+                self._speak(poll, nothing(stand.at))
         self._note(answer, len(polls))
         self._count(stand, -len(polls))
         self._rest(polls)
@@ -349,14 +358,17 @@ class Polling:
         """Read for a stand what memory does not hold."""
         stand.heard = False
         try:
-            answer = await self._looks.collect(stand.place, stand.passing)
+            answer = await self._looks.collect(stand.at, stand.passing)
         except Exception:
             log.exception("reading for polls failed")
-            answer = nothing(stand.place)
+            answer = nothing(stand.at)
         else:
-            if answer.place.cursor == stand.place.cursor and not stand.passing:
+            if not answer.publications and not answer.gaps:
+                moved, stand.at = answer.place.cursor != stand.at.cursor, answer.place
                 stand.woken = False
-                if stand.heard and stand.lives:  # after that channel was read
+                if (
+                    moved or stand.heard
+                ) and stand.lives:  # more may follow, or came after that channel was read
                     stand.woken = True
                     self._line_up(stand)
                 return
@@ -374,7 +386,7 @@ class Polling:
     def _count(self, stand: Stand, change: int) -> None:
         registry = self._node.registry
         registry.holding += change
-        registry.held[stand.place.tenant] += change
+        registry.held[stand.at.tenant] += change
         if self._nobody is not None and not registry.holding:
             self._nobody.set()
 

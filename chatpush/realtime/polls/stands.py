@@ -54,12 +54,16 @@ class Poll:
 class Stand:
     """Where polls wait for the same; ``woken(stand)`` is called once, when there is something new."""
 
-    __slots__ = ("_wake", "answer", "heard", "lives", "not_before", "passing", "place", "polls", "woken")
+    __slots__ = (
+        "_wake", "answer", "at", "heard", "key", "lives", "not_before", "passing", "polls", "woken",
+    )  # fmt: skip
 
     def __init__(
         self, place: Place, lives: Sequence[LiveChannel], not_before: float, wake: Callable[["Stand"], None]
     ) -> None:
-        self.place = place
+        # The place they came to, and what they stand at by now: past what none of them wanted.
+        self.key = place.key
+        self.at = place
         # What it listens to; nothing any more once it is being answered.
         self.lives = lives
         # It is not answered before this moment of the loop's clock.
@@ -76,6 +80,8 @@ class Stand:
     def wake(self, channel: str, passing: Publication | None) -> None:
         """Something is new on a channel."""
         if passing is not None:
+            if not self.at.wanted(channel, passing):
+                return
             self.passing.append((channel, passing))
         self.heard = True
         if not self.woken:

@@ -9,6 +9,7 @@ from msgspec import Raw, Struct
 from chatpush.domain import Identity, IdentityKind, TenantId, UserId
 from chatpush.errors import InvalidInput
 from chatpush.log.contract import Cursor
+from chatpush.realtime.filters import compiled
 from chatpush.realtime.moves import Chosen
 from chatpush.realtime.protocol import codec
 from chatpush.realtime.protocol.codes import (
@@ -268,12 +269,16 @@ READING = frozenset({"presence", "presence_stats", "history", "channels", "info"
 
 
 def _who(request: Who) -> Chosen:
-    """Return whose connections are meant; a wish we can't fulfil is refused, never ignored."""
-    if request.label_filter is not None:
-        raise Refused(NOT_AVAILABLE, "label_filter is not supported")
+    """Return whose connections are meant.
+
+    Raises:
+        InvalidInput: it says of nobody.
+        Refused: the filter is none.
+    """
     if not (request.user or request.client or request.session or request.all_users):
         raise InvalidInput("user, client, session or all_users is needed", param="user")
-    return Chosen(UserId(request.user), request.client, request.session, request.all_users)
+    labelled = compiled(request.label_filter) if request.label_filter is not None else None
+    return Chosen(UserId(request.user), request.client, request.session, request.all_users, labelled)
 
 
 def _named(value: str, param: str) -> str:

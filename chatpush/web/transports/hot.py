@@ -135,7 +135,10 @@ class HotRequests:
         if grant is None:
             return None
         visitor = Visitor(self._hub, front, request, cross, grant, asked.grant)
-        return visitor if visitor.waits(asked) else None
+        try:
+            return visitor if visitor.waits(asked) else None
+        except ChatpushError:
+            return None
 
     async def _looked_at(
         self, key: str, request: Hot, front: Front, cross: bytes, asked: poll.PollIn
@@ -156,8 +159,7 @@ class HotRequests:
             visitor = Visitor(self._hub, front, request, cross, grant, polling.grants.sign(grant))
             if visitor.waits(asked):
                 return visitor
-            names, hold = [one.channel for one in channels], poll.hold_seconds(asked)
-            return visitor.response(await polling.poll(grant, names, asked.cursor, asked.limit, hold))
+            return visitor.response(await polling.poll(grant, poll.asking(polling, asked)))
         except ChatpushError:
             return None
 
@@ -205,8 +207,7 @@ class Visitor:
 
     def waits(self, asked: poll.PollIn) -> bool:
         """Begin to wait if there is anything to wait for; the answer comes later."""
-        names = [one.channel for one in asked.channels]
-        if not self._polling.ask(self.poll, names, asked.cursor, asked.limit, poll.hold_seconds(asked)):
+        if not self._polling.ask(self.poll, poll.asking(self._polling, asked)):
             return False
         before, mark, after = self._before.partition(b'"' + asked.cursor.encode() + b'"')
         memorable = mark and mark not in after and len(self._before) <= LONGEST_MEMORY

@@ -1,8 +1,8 @@
 """The transport ``/connection/poll``: ask again with the cursor you were given.
 
 ``POST`` with a JSON body, or ``GET`` with the same names as a query (channels
-as ``channel=…`` repeated, each with its ``channel_token=…`` in the same order
-if it has one). A poll whose channels all have a place on the cursor is held
+as ``channel=…`` repeated, each with its ``channel_token=…`` and ``channel_tf=…``
+in the same order if it has them). A poll whose channels all have a place on the cursor is held
 until something is new; otherwise it answers at once. Errors are problems, as
 everywhere; an expired grant has the code ``grant_expired``.
 """
@@ -10,6 +10,7 @@ everywhere; an expired grant has the code ``grant_expired``.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import zip_longest
 from typing import Annotated
 
 import msgspec
@@ -20,6 +21,9 @@ from chatpush.errors import InvalidInput, Unavailable
 from chatpush.realtime.hub import Hub
 from chatpush.realtime.polls.admission import Asked
 from chatpush.realtime.polls.answers import own_part
+from chatpush.realtime.polls.polling import Polling
+from chatpush.realtime.polls.wanting import Asking
+from chatpush.realtime.protocol.frames import FilterNode
 from chatpush.settings import Client
 from chatpush.web.http.origins import check_origin
 
@@ -33,10 +37,11 @@ WORTH_COMPRESSING_BYTES = 1024
 
 
 class ChannelIn(msgspec.Struct):
-    """A channel to poll, with its subscription token if it needs one."""
+    """A channel to poll, with its subscription token if it needs one, and what is wanted of it."""
 
     channel: str
     token: str = ""
+    tf: FilterNode | None = None
 
 
 class PollIn(msgspec.Struct):
@@ -51,6 +56,7 @@ class PollIn(msgspec.Struct):
 
 
 _body = msgspec.json.Decoder(PollIn)
+_filter = msgspec.json.Decoder(FilterNode)
 
 
 def add_routes(app: web.Application, hub: Hub, settings: Client, bearer_of: BearerOf) -> None:
@@ -86,8 +92,7 @@ class Polls:
         grant = await polling.admission.authorise(
             bearer.tenant, asked.token, asked.grant, channels, key=bearer.subject
         )
-        names, hold = [one.channel for one in channels], hold_seconds(asked)
-        poll = asyncio.ensure_future(polling.poll(grant, names, asked.cursor, asked.limit, hold))
+        poll = asyncio.ensure_future(polling.poll(grant, asking(polling, asked)))
         try:
             while not poll.done() and request.transport is not None:
                 # aiohttp does not tell a handler that its client is gone.
@@ -119,11 +124,20 @@ def _of_query(request: web.Request) -> PollIn:
     query = request.query
     names: Sequence[str] = query.getall("channel", [])
     tokens: Sequence[str] = query.getall("channel_token", [])
+    filters: Sequence[str] = query.getall("channel_tf", [])
     given = {name: query[name] for name in ("token", "cursor", "grant", "timeout", "limit") if name in query}
     asked = msgspec.convert(given, PollIn, strict=False)
-    padded = [*tokens, *[""] * len(names)]
-    asked.channels = [ChannelIn(name, token) for name, token in zip(names, padded, strict=False)]
+    for name, token, tf in zip_longest(names, tokens[: len(names)], filters[: len(names)], fillvalue=""):
+        asked.channels.append(ChannelIn(name, token, _filter.decode(tf) if tf else None))
     return asked
+
+
+def asking(polling: Polling, asked: PollIn) -> Asking:
+    """Return what a poll asks, held for a time by chance, so that crowds spread; raises as ``Polling.wanted`` does."""
+    hold = min(asked.timeout, random.uniform(SHORTEST_HOLD_SECONDS, LONGEST_HOLD_SECONDS))
+    filters = {one.channel: one.tf for one in asked.channels if one.tf is not None}
+    names = tuple(one.channel for one in asked.channels)
+    return Asking(names, asked.cursor, asked.limit, hold, polling.wanted(filters))
 
 
 def read_body(body: bytes) -> PollIn:
@@ -133,11 +147,6 @@ def read_body(body: bytes) -> PollIn:
         MsgspecError: it is no poll.
     """
     return _body.decode(body)
-
-
-def hold_seconds(asked: PollIn) -> float:
-    """Return how long a poll is held: by chance, so that crowds spread."""
-    return min(asked.timeout, random.uniform(SHORTEST_HOLD_SECONDS, LONGEST_HOLD_SECONDS))
 
 
 def _response(body: bytes) -> web.Response:
