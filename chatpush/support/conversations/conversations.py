@@ -234,7 +234,8 @@ class Conversations:
             if client_id and (before := self._said_before(tx, conversation, client_id)):
                 return before, False
             state = self.rows.locked_state(tx, conversation)
-            if state is ConversationState.CLOSED:
+            reopened = state is ConversationState.CLOSED
+            if reopened:
                 state = ConversationState.ASSISTANT
             turn = TurnId(new_id("trn"))
             saying = Saying(
@@ -243,19 +244,17 @@ class Conversations:
             due = state is ConversationState.ASSISTANT and bool(text)
             row = self.rows.store(tx, tenant, user, conversation.id, saying, due=due, client_id=client_id)
             tx.execute(
-                "UPDATE conversation SET state = :s, language = :l, user_read = :r "
+                "UPDATE conversation SET state = :s, revision = revision + :o, language = :l, user_read = :r "
                 "WHERE tenant = :t AND id = :c",
-                s=state, l=language, r=row["id"], t=tenant, c=conversation.id,
+                s=state, o=int(reopened), l=language, r=row["id"], t=tenant, c=conversation.id,
             )  # fmt: skip
             return row, due
 
         row, due = await self._database.write(take_in)
         turn = self.rows.turn(tenant, user, row)
         await self.announcing.turn(conversation, turn)
-        now = await self.get(tenant, conversation.id)
-        if now.state is not conversation.state:
-            await self.announcing.state(now)
-        await self.announcing.hint(now, text or ", ".join(one["name"] for one in turn.attachments))
+        last = text or ", ".join(one["name"] for one in turn.attachments)
+        await self._tell(conversation, last)
         return turn, due
 
     async def due(self, conversation: Conversation) -> list[Turn]:
@@ -318,23 +317,25 @@ class Conversations:
         *,
         only_in: Sequence[ConversationState] = (),
         answers: TurnId | None = None,
+        unchanged: bool = False,
         also: Callable[[Transaction], object] | None = None,
         client_id: str | None = None,
     ) -> Turn | None:
         """Say a turn and change the conversation with it (and do ``also``), all or nothing.
 
         Returns None, having done nothing, if the conversation is in none of
-        ``only_in`` or the turn it ``answers`` is already answered; the turn that
-        was said before, if this ``client_id`` has spoken already.
+        ``only_in``, the turn it ``answers`` is already answered, or it must be
+        ``unchanged`` and its state or agent was set since it was read; the turn
+        that was said before, if this ``client_id`` has spoken already.
         """
         tenant, user = conversation.tenant, conversation.user
         await self._vault.ready(tenant, user)
 
         def speak(tx: Transaction) -> Row | None:
-            state = self.rows.locked_state(tx, conversation)
+            state, revision = self.rows.locked(tx, conversation)
             if client_id and (before := self._said_before(tx, conversation, client_id)):
                 return before
-            if only_in and state not in only_in:
+            if (only_in and state not in only_in) or (unchanged and revision != conversation.revision):
                 return None
             said = saying
             if answers is not None:
@@ -390,7 +391,23 @@ class Conversations:
     async def announce(self, conversation: Conversation, turn: Turn) -> None:
         """Publish a stored turn and what changed with it; doing it twice shows once."""
         await self.announcing.turn(conversation, turn)
-        now = await self.get(conversation.tenant, conversation.id)
-        if now.state is not conversation.state or now.agent != conversation.agent:
+        await self._tell(conversation, turn.text)
+
+    async def tell_state(self, tenant: TenantId, conversation: ConversationId) -> Conversation:
+        """Publish the state of a conversation, and return it.
+
+        Two who change it may tell of it in the other order; so whoever has told
+        looks again, and whoever tells last tells what holds.
+        """
+        now = await self.get(tenant, conversation)
+        while True:
             await self.announcing.state(now)
-        await self.announcing.hint(now, turn.text)
+            told, now = now.revision, await self.get(tenant, conversation)
+            if now.revision == told:
+                return now
+
+    async def _tell(self, conversation: Conversation, last: str) -> None:
+        now = await self.get(conversation.tenant, conversation.id)
+        if now.revision != conversation.revision:
+            now = await self.tell_state(conversation.tenant, conversation.id)
+        await self.announcing.hint(now, last)

@@ -56,6 +56,7 @@ class Conversation:
     handed_at: datetime | None = None
     ended_at: datetime | None = None
     prechat: dict[str, str] = field(default_factory=dict)  # what the user filled in before
+    revision: int = 0  # grows whenever the state or the agent is set
 
     @property
     def channel(self) -> str:
@@ -145,18 +146,29 @@ class TurnRows:
         return row
 
     def locked_state(self, tx: Transaction, conversation: Conversation) -> ConversationState:
-        """Return the state, held until the transaction ends (a no-op update locks the row everywhere).
+        """Return the state, held until the transaction ends.
 
         Raises:
             NotFound: it is gone, or has become another user's, whose key must seal what is said now.
         """
+        return self.locked(tx, conversation)[0]
+
+    def locked(self, tx: Transaction, conversation: Conversation) -> tuple[ConversationState, int]:
+        """Return the state and its revision, held until the transaction ends.
+
+        A no-op update locks the row on every database.
+
+        Raises:
+            NotFound: as for ``locked_state``.
+        """
         rows = tx.query(
-            "UPDATE conversation SET state = state WHERE tenant = :t AND id = :c AND user_id = :u RETURNING state",
+            "UPDATE conversation SET state = state WHERE tenant = :t AND id = :c AND user_id = :u"
+            " RETURNING state, revision",
             t=conversation.tenant, c=conversation.id, u=conversation.user,
         )  # fmt: skip
         if not rows:
             raise NotFound(f"no conversation {conversation.id!r}")
-        return ConversationState(rows[0]["state"])
+        return ConversationState(rows[0]["state"]), rows[0]["revision"]
 
     def change(self, tx: Transaction, conversation: Conversation, change: Change) -> None:
         """Write a change; a state other than the assistant's ends what it owes."""
@@ -181,6 +193,8 @@ class TurnRows:
             columns["summary_sealed"] = self.seal(tenant, user, id_, "summary_sealed", change.summary)
         if columns:
             places = ", ".join(f"{name} = :{name}" for name in columns)
+            if change.state is not None or change.agent is not None:
+                places += ", revision = revision + 1"
             tx.execute(
                 f"UPDATE conversation SET {places} WHERE tenant = :t AND id = :c", **columns, t=tenant, c=id_
             )
@@ -246,6 +260,7 @@ class TurnRows:
             contact=self._open(row, "contact_sealed", ""),
             handed_at=from_ms(row["handed_at"]) if row["handed_at"] is not None else None,
             ended_at=from_ms(row["ended_at"]) if row["ended_at"] is not None else None,
+            revision=row["revision"],
         )
 
     def turn(self, tenant: TenantId, user: UserId, row: Row) -> Turn:

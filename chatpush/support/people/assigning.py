@@ -3,8 +3,9 @@
 One loop: note who has the console open; put back what an agent left behind
 while the user waits for an answer; assign what waits, longest wait first; tell
 those whose place in the queue has changed. Rung by every change of state, and
-at least every ``SWEEP_SECONDS``. Two nodes may do it at once: taking over is
-one transaction, and saying a place twice shows once.
+at least every ``SWEEP_SECONDS``. Two nodes may do it at once, and people take
+over and give back meanwhile: what has moved since it was looked at is left to
+the next look, and saying a place twice shows once.
 """
 
 from datetime import timedelta
@@ -13,7 +14,6 @@ import structlog
 
 from chatpush.clock import Clock
 from chatpush.domain import ConversationId, ConversationState, TenantId, UserId, to_ms
-from chatpush.errors import Conflict
 from chatpush.rounds import Worker
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
@@ -122,11 +122,9 @@ class Assigning(Worker):
             chosen = choose_agent(agents, team, conversation.language, tags.get(conversation.id, ()), now)
             if chosen is None or not (name := await self._name_of(tenant, chosen.person)):
                 continue
+            if not await self._desk.assign(conversation, chosen.person, name):
+                continue  # somebody took it, gave it back or closed it in the meantime
             await self._note_turn(tenant, chosen.person)
-            try:
-                await self._desk.take_over(tenant, conversation.id, chosen.person, name)
-            except Conflict:
-                continue  # closed in the meantime
             log.info("assigned", conversation=conversation.id, agent=chosen.person, team=team.id)
 
     async def _note_turn(self, tenant: TenantId, person: str) -> None:

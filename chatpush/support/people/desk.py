@@ -5,7 +5,9 @@
                                ▲──────requeue───────┘
 
 Each step changes the state and says so in one transaction; from then on the
-assistant keeps quiet until it is given the conversation back.
+assistant keeps quiet until it is given the conversation back. What people press
+holds whatever else is under way; what the house does by itself (assigning,
+putting back) happens only if nothing has changed since it looked.
 """
 
 from chatpush.domain import ConversationId, ConversationState, Speaker, TenantId, Turn, to_ms
@@ -64,12 +66,13 @@ class Desk:
         tenant, user, id_ = conversation.tenant, conversation.user, conversation.id
         sealed = self._conversations.rows.seal(tenant, user, id_, "contact_sealed", address)
         contact = {"contact_sealed": sealed}
-        if conversation.state in (ConversationState.ASSISTANT, ConversationState.CLOSED):
-            summary = await self._summary(conversation, "reason_asked")
-            change = Change(state=ConversationState.WAITING, pending={}, summary=summary, columns=contact)
-        else:
-            change = Change(columns=contact)
-        turn = await self._conversations.say(conversation, Saying(Speaker.USER, text), change)
+        summary = await self._summary(conversation, "reason_asked")
+        waits = Change(state=ConversationState.WAITING, pending={}, summary=summary, columns=contact)
+        saying = Saying(Speaker.USER, text)
+        nobody_has_it = (ConversationState.ASSISTANT, ConversationState.CLOSED)
+        turn = await self._conversations.say(conversation, saying, waits, only_in=nobody_has_it)
+        if turn is None:
+            turn = await self._conversations.say(conversation, saying, Change(columns=contact))
         assert turn is not None  # nothing was asked of the state
         now = await self._conversations.get(tenant, id_)
         thanks = Saying(Speaker.SYSTEM, words("left_message", now.language, email=address))
@@ -87,12 +90,31 @@ class Desk:
         found = await self._conversations.get(tenant, conversation)
         if found.state is ConversationState.AGENT and found.agent == agent:
             return found
+        if await self._join(found, agent, name, OPEN) is None:
+            raise Conflict("the conversation is closed; it opens again when the user writes")
+        return await self._conversations.get(tenant, conversation)
+
+    async def assign(self, conversation: Conversation, agent: str, name: str) -> bool:
+        """Give what waits to a person, unless anybody has moved it since it was read.
+
+        Returns False in that case: a choice made from an old look must not undo what a person did.
+        """
+        waiting = (ConversationState.WAITING,)
+        return await self._join(conversation, agent, name, waiting, unchanged=True) is not None
+
+    async def _join(
+        self,
+        found: Conversation,
+        agent: str,
+        name: str,
+        only_in: tuple[ConversationState, ...],
+        *,
+        unchanged: bool = False,
+    ) -> Turn | None:
         summary = found.summary or await self._summary(found, "")
         change = Change(state=ConversationState.AGENT, pending={}, agent=(agent, name), summary=summary)
         saying = Saying(Speaker.SYSTEM, words("agent_joined", found.language, name=name))
-        if await self._conversations.say(found, saying, change, only_in=OPEN) is None:
-            raise Conflict("the conversation is closed; it opens again when the user writes")
-        return await self._conversations.get(tenant, conversation)
+        return await self._conversations.say(found, saying, change, only_in=only_in, unchanged=unchanged)
 
     async def reply(
         self,
@@ -113,14 +135,16 @@ class Desk:
         if not text or len(text) > MAX_REPLY_CHARS:
             raise InvalidInput(f"a reply has 1 to {MAX_REPLY_CHARS} characters", param="text")
         taken = await self.take_over(tenant, conversation, agent, name)
-        turn = await self._conversations.say(
-            taken,
-            Saying(Speaker.AGENT, text, name=name),
-            Change(agent=(agent, name)),
-            only_in=(ConversationState.AGENT,),
-            # Users' own ids never meet an agent's.
-            client_id=f"agent:{client_id}" if client_id else None,
-        )
+        turn = None
+        if taken.agent == agent:
+            turn = await self._conversations.say(
+                taken,
+                Saying(Speaker.AGENT, text, name=name),
+                only_in=(ConversationState.AGENT,),
+                unchanged=True,
+                # Users' own ids never meet an agent's.
+                client_id=f"agent:{client_id}" if client_id else None,
+            )
         if turn is None:
             raise Conflict("the conversation was given away in the meantime; take it over again")
         await self._conversations.read(taken, by_agent=True)
@@ -138,10 +162,8 @@ class Desk:
             state=ConversationState.WAITING, agent=("", ""), columns={"waiting_at": to_ms(waited)}
         )
         saying = Saying(Speaker.SYSTEM, words("requeued", conversation.language, name=name))
-        now = await self._conversations.get(conversation.tenant, conversation.id)
-        if now.agent != conversation.agent:
-            return False
-        said = await self._conversations.say(now, saying, change, only_in=(ConversationState.AGENT,))
+        people = (ConversationState.AGENT,)
+        said = await self._conversations.say(conversation, saying, change, only_in=people, unchanged=True)
         return said is not None
 
     async def release(self, tenant: TenantId, conversation: ConversationId) -> Conversation:

@@ -85,6 +85,5 @@ class Labels:
         rows = self._conversations.rows
         tenant, user, id_ = conversation.tenant, conversation.user, conversation.id
         sealed = rows.seal(tenant, user, id_, "subject_sealed", subject) if subject else None
-        renamed = await self._conversations.change(conversation, Change(columns={"subject_sealed": sealed}))
-        await self._conversations.announcing.state(renamed)
-        return renamed
+        await self._conversations.change(conversation, Change(columns={"subject_sealed": sealed}))
+        return await self._conversations.tell_state(tenant, id_)

@@ -51,7 +51,7 @@ class Merging:
         await self._conversations.announcing.publish(
             old, {"type": "merged", "into": into}, f"merged:{source}"
         )
-        await self._conversations.announcing.state(await self._conversations.get(tenant, source))
+        await self._conversations.tell_state(tenant, source)
         await self._conversations.say(kept, Saying(Speaker.SYSTEM, words("merged", kept.language)))
         return await self._conversations.get(tenant, into)
 
