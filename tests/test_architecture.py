@@ -61,7 +61,7 @@ ROOMS = {
     "click": {"cli"},
     "rich": {"cli"},
     "prometheus_client": {"web/monitoring/metrics"},
-    "msgspec": {"realtime", "web", "log"},
+    "msgspec": {"realtime", "web", "log", "store"},
     "numpy": {"recommend", "support"},
     "scipy": {"recommend", "support"},
     "sklearn": {"recommend", "support"},

@@ -1,19 +1,19 @@
 """Count what is used, exactly once each, in the transaction of the thing itself.
 
-Every use has an id of its own ("delivery dlv_…"); reporting it again changes
-nothing, so whoever may run twice simply reports twice. Recording is one insert
+Every use has an id of its own ("2026-11:emma"); reporting it again changes
+nothing, so whoever may run twice simply reports twice. Messages go by the page:
+the transaction that marks them counts those that nobody marked before. Recording is one insert
 without contention. Sums are taken when asked for: days that are surely over
 are folded into one row each, once, and the ids of old days are dropped
 (``REMEMBER_DAYS``), so a year of usage is a few hundred rows.
 """
 
-from collections.abc import Iterable
 from datetime import date, timedelta
 
 from chatpush.account.plans import Kind
 from chatpush.clock import Clock
 from chatpush.domain import TenantId, UserId, to_ms
-from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.database import Database, Transaction
 
 REMEMBER_DAYS = 40
 OPEN_DAYS = 2  # today and yesterday: a transaction begun before midnight may still commit
@@ -44,35 +44,22 @@ class Meter:
         self._folded: dict[TenantId, str] = {}
         self._seen: set[tuple[TenantId, str, UserId]] = set()
 
-    def row(self, tenant: TenantId, kind: Kind, quantity: int, unique_id: str, subject: str = "") -> Row:
-        """Return a use as a row of table ``usage_event``; ``record_rows_in`` writes many at once."""
-        now = self._clock.now()
-        return {
-            "tenant": tenant,
-            "id": f"{kind.value}:{unique_id}",
-            "kind": kind.value,
-            "quantity": quantity,
-            "subject": subject,
-            "day": now.date().isoformat(),
-            "at": to_ms(now),
-        }
-
-    def record_rows_in(self, tx: Transaction, rows: Iterable[Row]) -> None:
-        """Write uses in the caller's transaction; ones already written are left alone."""
-        tx.insert_many("usage_event", rows, "(tenant, id) DO NOTHING")
-
     def record_in(
         self, tx: Transaction, tenant: TenantId, kind: Kind, quantity: int, unique_id: str, subject: str = ""
     ) -> None:
-        """Write one use in the caller's transaction."""
-        self.record_rows_in(tx, [self.row(tenant, kind, quantity, unique_id, subject)])
+        """Write a use in the caller's transaction; one already written is left alone."""
+        now = self._clock.now()
+        use = {
+            "tenant": tenant, "id": f"{kind.value}:{unique_id}", "kind": kind.value, "quantity": quantity,
+            "subject": subject, "day": now.date().isoformat(), "at": to_ms(now),
+        }  # fmt: skip
+        tx.insert("usage_event", use, "(tenant, id) DO NOTHING")
 
     async def record(
         self, tenant: TenantId, kind: Kind, quantity: int, unique_id: str, subject: str = ""
     ) -> None:
         """Write one use by itself; it is durable when this returns."""
-        row = self.row(tenant, kind, quantity, unique_id, subject)
-        await self._database.write(lambda tx: self.record_rows_in(tx, [row]))
+        await self._database.write(lambda tx: self.record_in(tx, tenant, kind, quantity, unique_id, subject))
 
     async def active(self, tenant: TenantId, user: UserId) -> None:
         """Count a user as active this month; cheap when they are counted already."""

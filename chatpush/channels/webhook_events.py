@@ -10,9 +10,9 @@ from typing import Any
 
 from chatpush.channels.webhooks import Webhooks
 from chatpush.domain import TenantId, from_ms, iso
-from chatpush.notify.listing import among
 from chatpush.rounds import Worker
 from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.parameters import among
 
 PAGE = 200
 

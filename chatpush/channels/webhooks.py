@@ -18,10 +18,11 @@ from chatpush.channels.webhook_calls import Attempt
 from chatpush.clock import Clock
 from chatpush.domain import ReceiptKind, TenantId, UserId, from_ms, iso, new_id, to_ms
 from chatpush.errors import Conflict, InvalidInput, NotFound
-from chatpush.notify.listing import Listed, Window, among
+from chatpush.notify.listing import Listed, Window
 from chatpush.notify.messages import happenings
 from chatpush.notify.reading.receipts import Reception
 from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.parameters import among
 from chatpush.store.vault import Vault
 
 TYPES = (

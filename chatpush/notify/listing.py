@@ -5,7 +5,7 @@ to newer ones, never both.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -60,12 +60,6 @@ class Listed(Generic[T]):
 
     data: list[T]
     has_more: bool
-
-
-def among(values: Iterable[Any], prefix: str = "v") -> tuple[str, dict[str, Any]]:
-    """Return ``(:v0, :v1, …)`` and its parameters; ``(NULL)`` for nothing, which matches nothing."""
-    params = {f"{prefix}{index}": value for index, value in enumerate(values)}
-    return f"({', '.join(f':{name}' for name in params) or 'NULL'})", params
 
 
 def checked_name(name: str, param: str = "name") -> str:

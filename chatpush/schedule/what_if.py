@@ -26,7 +26,6 @@ from chatpush.notify.audience.users import Users
 from chatpush.notify.deciding.experiments import HOLDOUT, assign
 from chatpush.notify.deciding.policy import Past
 from chatpush.notify.deciding.ruling import Rules
-from chatpush.notify.listing import among
 from chatpush.notify.messages.drafts import LIVE, Accepted
 from chatpush.notify.messages.messages import Messages
 from chatpush.notify.sending.jobs import Job
@@ -41,6 +40,7 @@ from chatpush.schedule.replay import SENT, WAITING, Played, Tally, more, play
 from chatpush.schedule.triggered import matches
 from chatpush.schedule.triggers import EventTrigger, upcoming
 from chatpush.store.database import Database
+from chatpush.store.parameters import among
 from chatpush.store.vault import Vault
 
 LONGEST_WINDOW = timedelta(days=31)

@@ -28,6 +28,7 @@ import sqlite_utils
 import structlog
 
 from chatpush.errors import InvalidInput, Unavailable
+from chatpush.store.parameters import placed
 
 Row = dict[str, Any]
 TOO_LARGE = "a number is larger than 64 bits hold"
@@ -89,18 +90,15 @@ class Database(Protocol):
         ...
 
 
-def insert_statement(table: str, columns: Iterable[str], on_conflict: str) -> str:
-    """Return an INSERT with one ``:name`` parameter per column."""
-    names = list(columns)
-    tail = f" ON CONFLICT {on_conflict}" if on_conflict else ""
-    values = ", ".join(f":{name}" for name in names)
-    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values}){tail}"
-
-
 @lru_cache(maxsize=512)
 def _insert_by_place(table: str, names: tuple[str, ...], on_conflict: str) -> str:
     tail = f" ON CONFLICT {on_conflict}" if on_conflict else ""
     return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}){tail}"
+
+
+def _by_place(sql: str, params: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    statement, names = placed(sql)
+    return statement, [params[name] for name in names]
 
 
 def rows_of(cursor: Any) -> list[Row]:
@@ -120,20 +118,20 @@ class SqliteTransaction:
         self._connection = connection
 
     def query(self, sql: str, **params: Any) -> list[Row]:
-        return rows_of(self._connection.execute(sql, params))
+        return rows_of(self._connection.execute(*_by_place(sql, params)))
 
     def execute(self, sql: str, **params: Any) -> int:
-        return self._connection.execute(sql, params).rowcount
+        return self._connection.execute(*_by_place(sql, params)).rowcount
 
     def insert(self, table: str, row: Mapping[str, Any], on_conflict: str = "") -> int:
-        return self._connection.execute(insert_statement(table, row, on_conflict), dict(row)).rowcount
+        statement = _insert_by_place(table, tuple(row), on_conflict)
+        return self._connection.execute(statement, tuple(row.values())).rowcount
 
     def insert_many(self, table: str, rows: Iterable[Mapping[str, Any]], on_conflict: str = "") -> int:
         all_rows = list(rows)
         if not all_rows:
             return 0
         names = tuple(all_rows[0])
-        # By place: SQLite looks every name of every row up again, which takes as long as the insert.
         statement = _insert_by_place(table, names, on_conflict)
         values = itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
         return self._connection.conn.executemany(statement, map(values, all_rows)).rowcount
@@ -223,7 +221,7 @@ class SqliteDatabase:
             connection.execute("PRAGMA query_only = ON")
             self._connections.append(connection)
         try:
-            return rows_of(connection.execute(sql, params))
+            return rows_of(connection.execute(*_by_place(sql, params)))
         except OverflowError as error:
             raise InvalidInput(TOO_LARGE) from error
 

@@ -19,7 +19,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import psycopg
@@ -29,7 +28,8 @@ from psycopg.abc import Buffer
 from psycopg.types.string import StrDumper
 
 from chatpush.errors import InvalidInput, InvalidSettings, Unavailable
-from chatpush.store.database import TOO_LARGE, Row, Transaction, insert_statement, rows_of
+from chatpush.store.database import TOO_LARGE, Row, Transaction, rows_of
+from chatpush.store.parameters import formatted
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -47,9 +47,6 @@ CONNECT = {
     "keepalives_idle": 30,
     "options": "-c statement_timeout=60000 -c lock_timeout=15000 -c idle_in_transaction_session_timeout=60000",
 }
-TOKENS = re.compile(
-    r"(?P<kept>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|::|%)|:(?P<name>[A-Za-z_]\w*)", re.DOTALL
-)
 COLLISIONS = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable)
 ENDINGS = (
     errors.AdminShutdown,
@@ -60,25 +57,16 @@ ENDINGS = (
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
-@lru_cache(maxsize=4096)
-def translate(sql: str, nulls: frozenset[str] = frozenset()) -> bytes:
-    """Return ``:name`` as ``%(name)s`` outside literals, casts and comments, each ``%`` doubled.
-
-    Parameters that are None become the word NULL: the server can't tell the type
-    of a lone one (``:name IS NULL``).
-    """
-
-    def replace(token: re.Match[str]) -> str:
-        name = token["name"]
-        if not name:
-            return token["kept"].replace("%", "%%")
-        return "NULL" if name in nulls else f"%({name})s"
-
-    return TOKENS.sub(replace, sql).encode()
-
-
 def _bound(sql: str, params: Mapping[str, Any]) -> bytes:
-    return translate(sql, frozenset(name for name, value in params.items() if value is None))
+    return formatted(sql, frozenset(name for name, value in params.items() if value is None))
+
+
+def _insertion(table: str, columns: Iterable[str], on_conflict: str) -> str:
+    """Return an INSERT with one ``:name`` parameter per column."""
+    names = list(columns)
+    tail = f" ON CONFLICT {on_conflict}" if on_conflict else ""
+    values = ", ".join(f":{name}" for name in names)
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values}){tail}"
 
 
 def dialect(sql: str) -> str:
@@ -125,13 +113,13 @@ class PostgresTransaction:
         return self._cursor.execute(_bound(sql, params), params).rowcount
 
     def insert(self, table: str, row: Mapping[str, Any], on_conflict: str = "") -> int:
-        return self.execute(insert_statement(table, row, on_conflict), **row)
+        return self.execute(_insertion(table, row, on_conflict), **row)
 
     def insert_many(self, table: str, rows: Iterable[Mapping[str, Any]], on_conflict: str = "") -> int:
         all_rows = list(rows)
         if not all_rows:
             return 0
-        statement = translate(insert_statement(table, all_rows[0], on_conflict))
+        statement = formatted(_insertion(table, all_rows[0], on_conflict))
         self._cursor.executemany(statement, all_rows)
         return self._cursor.rowcount
 

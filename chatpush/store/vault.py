@@ -21,6 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -28,14 +29,17 @@ from chatpush.chance import random_bytes
 from chatpush.domain import Json, TenantId
 from chatpush.errors import InvalidSettings, VaultError
 from chatpush.store.database import Database, Transaction
+from chatpush.store.parameters import among
 
 VERSION = b"\x01"
 KEY_BYTES = 32
 CACHED_OWNERS = 100_000
 OWNERS_AT_ONCE = 500
-ENCODE = json.JSONEncoder(ensure_ascii=False).encode
-"""``json.dumps`` makes an encoder for every call."""
+ENCODE = msgspec.json.Encoder().encode
 KEY_ID_BYTES = 8
+NONCE_BYTES = 12
+FRESH_BYTES = KEY_ID_BYTES + NONCE_BYTES + KEY_BYTES
+"""What a new key takes: its id, the nonce that wraps it, itself."""
 KEY_ID_LENGTH = KEY_ID_BYTES.to_bytes(4, "big")
 CREATE_MODE = 0o600
 
@@ -125,9 +129,14 @@ class Vault:
         sql, params = _keys_of(tenant, owners)
         for row in await self._database.read(sql, **params):
             self._remember(tenant, row["owner"], self._unwrap(tenant, row["owner"], row))
-        fresh = {owner: self._wrap(tenant, owner) for owner in owners if (tenant, owner) not in self._keys}
-        if not fresh:
+        without = [owner for owner in owners if (tenant, owner) not in self._keys]
+        if not without:
             return
+        chance = secrets.token_bytes(FRESH_BYTES * len(without))
+        fresh = {
+            owner: self._wrap(tenant, owner, chance[FRESH_BYTES * place : FRESH_BYTES * (place + 1)])
+            for place, owner in enumerate(without)
+        }
         asked, names = _keys_of(tenant, list(fresh))
 
         def create(tx: Transaction) -> list[dict[str, Any]]:
@@ -186,7 +195,7 @@ class Vault:
         self, tenant: TenantId, owner: str, table: str, column: str, row: str, value: Json
     ) -> bytes:
         """Seal a JSON value."""
-        return self.seal(tenant, owner, table, column, row, ENCODE(value).encode())
+        return self.seal(tenant, owner, table, column, row, ENCODE(value))
 
     def open_json(
         self, tenant: TenantId, owner: str, table: str, column: str, row: str, sealed: bytes
@@ -209,7 +218,7 @@ class Vault:
         if (tenant, owner) in self._keys:
             self._keys.move_to_end((tenant, owner))
             return
-        _, row = self._wrap(tenant, owner)
+        _, row = self._wrap(tenant, owner, secrets.token_bytes(FRESH_BYTES))
 
         def create(tx: Transaction) -> dict[str, Any]:
             tx.insert("vault_key", row, "(tenant, owner) DO NOTHING")
@@ -230,9 +239,10 @@ class Vault:
         """The tenant's key wraps its users' keys; the master key wraps the tenant's."""
         return self._key(tenant, "").cipher if owner else self._master
 
-    def _wrap(self, tenant: TenantId, owner: str) -> tuple[_Key, dict[str, Any]]:
-        key = _Key(secrets.token_bytes(KEY_ID_BYTES), secrets.token_bytes(KEY_BYTES))
-        nonce = os.urandom(12)
+    def _wrap(self, tenant: TenantId, owner: str, chance: bytes) -> tuple[_Key, dict[str, Any]]:
+        """Return a new key and its row, made of ``FRESH_BYTES`` that nobody else gets."""
+        key_id, nonce, secret = chance[:8], chance[8:20], chance[20:]
+        key = _Key(key_id, secret)
         place = _place(tenant, owner, "vault_key", "wrapped", owner, key.id)
         wrapped = nonce + self._wrapper(tenant, owner).encrypt(nonce, key.secret, place)
         return key, {"tenant": tenant, "owner": owner, "key_id": key.id, "wrapped": wrapped}
@@ -248,9 +258,8 @@ class Vault:
 
 def _keys_of(tenant: TenantId, owners: list[str]) -> tuple[str, dict[str, Any]]:
     """Return the statement and the parameters that find these owners' keys."""
-    params = {f"o{index}": owner for index, owner in enumerate(owners)}
-    names = ", ".join(f":{name}" for name in params)
-    sql = f"SELECT owner, key_id, wrapped FROM vault_key WHERE tenant = :t AND owner IN ({names})"
+    names, params = among(owners)
+    sql = f"SELECT owner, key_id, wrapped FROM vault_key WHERE tenant = :t AND owner IN {names}"
     return sql, {"t": tenant, **params}
 
 

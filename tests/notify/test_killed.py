@@ -62,7 +62,7 @@ async def test_nobody_is_lost_and_nobody_gets_it_twice(tmp_path: Path) -> None:
     assert set(keys.values()) == {1}
     connection = sqlite3.connect(tmp_path / "chatpush.db")
     inboxes = connection.execute("SELECT COUNT(*), COUNT(DISTINCT user_id) FROM inbox_item").fetchone()
-    usage = connection.execute("SELECT COUNT(*) FROM usage_event WHERE kind = 'messages'").fetchone()
+    usage = connection.execute("SELECT SUM(quantity) FROM usage_event WHERE kind = 'messages'").fetchone()
     integrity = connection.execute("PRAGMA integrity_check").fetchone()
     connection.close()
     assert (inboxes, usage, integrity) == ((USERS, USERS), (USERS,), ("ok",))

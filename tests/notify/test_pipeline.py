@@ -76,8 +76,7 @@ async def test_a_message_reaches_inbox_and_page_in_the_users_language(room: Room
     assert (found.status, found.counts) == ("completed", {"sent": 2})
     (step,) = await room.trace.of(tenant, payload["delivery"])
     assert (step.verdict, step.detail["because"]) == ("sent", "transactional")
-    usage = await room.database.read("SELECT COUNT(*) AS n FROM usage_event WHERE kind = 'messages'")
-    assert usage[0]["n"] == 2
+    assert await counted(room) == 2
 
 
 async def test_content_is_sealed_at_rest(room: Room, tenant: TenantId) -> None:
@@ -390,3 +389,21 @@ async def test_times_in_the_past_or_the_far_future_are_refused(
             await room.messages.accept(
                 tenant, hello("emma", send_at=still_clock.now() + timedelta(days=days))
             )
+
+
+async def test_what_was_marked_before_is_not_counted_again(room: Room, tenant: TenantId) -> None:
+    """A page that died half marked comes again, with what is new in it."""
+    await room.messages.accept(tenant, hello("emma"))
+    await room.settle()
+    assert await counted(room) == 1
+    again = "UPDATE delivery SET state = 'queued', pending = 1, due_at = 0 WHERE user_id = 'emma'"
+    await room.database.write(lambda tx: tx.execute(again))
+    await room.messages.accept(tenant, hello("lin", "max"))
+    await room.settle()
+    assert await counted(room) == 3
+    assert await room.database.read("SELECT id FROM delivery WHERE state <> 'sent'") == []
+
+
+async def counted(room: Room) -> int:
+    rows = await room.database.read("SELECT SUM(quantity) AS n FROM usage_event WHERE kind = 'messages'")
+    return int(rows[0]["n"])

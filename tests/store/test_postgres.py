@@ -1,4 +1,4 @@
-"""What only PostgreSQL does: translation, collisions, several nodes, lost connections."""
+"""What only PostgreSQL does: types, collisions, several nodes, lost connections."""
 
 import asyncio
 import threading
@@ -10,24 +10,8 @@ import pytest
 from chatpush.errors import InvalidSettings, Unavailable
 from chatpush.store.database import Transaction
 from chatpush.store.migrate import migrate
-from chatpush.store.postgres import PostgresDatabase, dialect, translate
+from chatpush.store.postgres import PostgresDatabase, dialect
 from tests.servers import Postgres
-
-
-@pytest.mark.parametrize(
-    ("sql", "translated"),
-    [
-        ("SELECT :a, :a_1", "SELECT %(a)s, %(a_1)s"),
-        ("SELECT a::text, :b::bigint", "SELECT a::text, %(b)s::bigint"),
-        ("SELECT ':a', 'it''s :a', \":a\" -- :a\n, :b", "SELECT ':a', 'it''s :a', \":a\" -- :a\n, %(b)s"),
-        ("SELECT /* :a\n */ :b", "SELECT /* :a\n */ %(b)s"),
-        ("WHERE a LIKE '%x' AND a % 2 = :b", "WHERE a LIKE '%%x' AND a %% 2 = %(b)s"),
-        ("SELECT x[1:2], '12:30:00'", "SELECT x[1:2], '12:30:00'"),
-    ],
-)
-def test_parameters_are_translated_and_literals_left_alone(sql: str, translated: str) -> None:
-    assert translate(sql) == translated.encode()
-    assert translate(sql, frozenset({"b"})) == translated.replace("%(b)s", "NULL").encode()
 
 
 def test_the_schema_gets_the_servers_types() -> None:

@@ -14,8 +14,9 @@ from chatpush.domain import TenantId, User, UserId, from_ms, to_ms
 from chatpush.errors import NotFound
 from chatpush.notify.audience.conditions import Condition, matches, parse, topics_in
 from chatpush.notify.audience.users import Users
-from chatpush.notify.listing import Listed, Window, among, checked_name
+from chatpush.notify.listing import Listed, Window, checked_name
 from chatpush.store.database import Database, Row
+from chatpush.store.parameters import among
 
 PAGE = 1000
 

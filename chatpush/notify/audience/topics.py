@@ -13,8 +13,9 @@ from chatpush.clock import Clock
 from chatpush.domain import TenantId, UserId, from_ms, to_ms
 from chatpush.errors import NotFound
 from chatpush.notify.audience.users import checked_locale, checked_user, create_missing
-from chatpush.notify.listing import Listed, Window, among, checked_name
+from chatpush.notify.listing import Listed, Window, checked_name
 from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.parameters import among
 
 MOST_CHOICES = 200
 TOPICS = (

@@ -27,8 +27,9 @@ from chatpush.domain import (
 )
 from chatpush.errors import InvalidInput, NotFound, TooLarge
 from chatpush.notify.deciding.hours import quiet_hours, zone
-from chatpush.notify.listing import Listed, Window, among
+from chatpush.notify.listing import Listed, Window
 from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.parameters import among
 from chatpush.store.vault import Vault
 
 USER_ID = re.compile(r"[^\s\x00-\x1f\x7f#,]{1,128}")

@@ -14,8 +14,8 @@ from typing import Any
 
 from chatpush.domain import Content, TenantId
 from chatpush.errors import InvalidInput
-from chatpush.notify.listing import among
 from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.parameters import among
 from chatpush.store.vault import Vault
 
 LONGEST_WINDOW = timedelta(days=7)

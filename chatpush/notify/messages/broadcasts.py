@@ -20,13 +20,13 @@ import structlog
 
 from chatpush.clock import Clock
 from chatpush.domain import MessageId, TenantId, UserId, from_ms, to_ms
-from chatpush.notify.listing import among
 from chatpush.notify.messages.accepted import AcceptedMessages
 from chatpush.notify.messages.drafts import Accepted
 from chatpush.notify.messages.fanout import FanOut
 from chatpush.notify.sending.claims import LEASE
 from chatpush.rounds import Rounds
 from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.parameters import among
 
 log = structlog.get_logger(__name__)
 

@@ -26,12 +26,12 @@ from chatpush.notify.audience.users import create_missing
 from chatpush.notify.deciding.digests import gather_in, item_row
 from chatpush.notify.deciding.experiments import HOLDOUT, assign
 from chatpush.notify.deciding.hours import instant, zone
-from chatpush.notify.listing import among
 from chatpush.notify.messages.accepted import AcceptedMessages, seal
 from chatpush.notify.messages.drafts import Accepted
 from chatpush.notify.sending.handing import Handed, Handing
 from chatpush.rounds import Worker
 from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.parameters import among
 from chatpush.store.vault import Vault
 
 log = structlog.get_logger(__name__)

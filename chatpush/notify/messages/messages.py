@@ -16,7 +16,7 @@ from chatpush.clock import Clock
 from chatpush.domain import DeliveryId, MessageId, TenantId, User, UserId, new_id, to_ms
 from chatpush.errors import NotFound
 from chatpush.notify.audience.audience import Audience
-from chatpush.notify.listing import Listed, Window, among
+from chatpush.notify.listing import Listed, Window
 from chatpush.notify.messages import drafts
 from chatpush.notify.messages.accepted import AcceptedMessages, seal
 from chatpush.notify.messages.broadcasts import Broadcasts
@@ -36,6 +36,7 @@ from chatpush.notify.reporting.reporting import (
 from chatpush.notify.sending.handing import Handed, Handing
 from chatpush.notify.templates.templates import Templates
 from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.parameters import among
 from chatpush.store.vault import Vault
 
 CANCEL_PAGE = 5000

@@ -14,10 +14,10 @@ from typing import Protocol
 from chatpush.clock import Clock
 from chatpush.domain import Json, MessageId, TenantId, UserId, to_ms
 from chatpush.errors import NotFound
-from chatpush.notify.listing import among
 from chatpush.notify.reading.inbox import unread_in
 from chatpush.rounds import Worker
 from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.parameters import among
 
 MESSAGES_IN_TURN = 8
 PAGE = 500

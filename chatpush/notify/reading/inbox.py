@@ -8,8 +8,9 @@ from typing import Any, Protocol
 from chatpush.clock import Clock
 from chatpush.domain import Category, DeliveryId, Json, TenantId, UserId, from_ms, iso, to_ms
 from chatpush.errors import NotFound
-from chatpush.notify.listing import Listed, Window, among
+from chatpush.notify.listing import Listed, Window
 from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.parameters import among
 from chatpush.store.vault import Vault
 
 AWAKE = "(snoozed_until IS NULL OR snoozed_until <= :now)"

@@ -24,11 +24,11 @@ from chatpush.domain import (
     from_ms,
     to_ms,
 )
-from chatpush.notify.listing import among
 from chatpush.notify.reading.inbox import Inbox, unread_in
 from chatpush.notify.reading.trace import entry
 from chatpush.plugins.host import Plugins
 from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.parameters import among
 
 log = structlog.get_logger(__name__)
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chatpush.domain import DeliveryId, MessageId, TenantId, UserId, from_ms, to_ms
-from chatpush.notify.listing import among
 from chatpush.notify.reading.trace import TraceEntry, entry_of
 from chatpush.store.database import Database
+from chatpush.store.parameters import among
 
 SENT_LATER = timedelta(days=3)
 """How long after its birth a delivery still shows in a series when it is sent."""

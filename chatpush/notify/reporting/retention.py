@@ -9,8 +9,8 @@ from datetime import timedelta
 
 from chatpush.clock import Clock
 from chatpush.domain import to_ms
-from chatpush.notify.listing import among
 from chatpush.store.database import Database, Transaction
+from chatpush.store.parameters import among
 
 PAGE = 500
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from chatpush.domain import Category, DeliveryState, TenantId, from_ms, to_ms
 from chatpush.notify.deciding.policy import Past
-from chatpush.notify.listing import among
 from chatpush.notify.messages.happenings import Happenings
 from chatpush.notify.reading.trace import entry
 from chatpush.notify.sending.dead_letters import letter
 from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.parameters import among
 
 RANKS = (0, 1, 2, 3)
 LEASE = timedelta(seconds=60)

@@ -13,8 +13,9 @@ from typing import Any
 from chatpush.clock import Clock
 from chatpush.domain import DeliveryId, MessageId, TenantId, UserId, from_ms, new_id, to_ms
 from chatpush.errors import InvalidInput, NotFound
-from chatpush.notify.listing import Listed, Window, among
+from chatpush.notify.listing import Listed, Window
 from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.parameters import among
 
 REDRIVEN_AT_ONCE = 500
 LONGEST_REASON = 500

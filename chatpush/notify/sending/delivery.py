@@ -21,13 +21,13 @@ import structlog
 from chatpush.clock import Clock
 from chatpush.domain import DeliveryState, Json, TenantId, UserId, iso, to_ms
 from chatpush.errors import ChatpushError
-from chatpush.notify.listing import among
 from chatpush.notify.messages.drafts import LIVE
 from chatpush.notify.reading.inbox import UnreadCount, unread_in
 from chatpush.notify.sending.claims import Claims, Outcome
 from chatpush.notify.sending.marking import Marks, Ready
 from chatpush.notify.sending.reaching import Reaching, on_pages, retry_after
 from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.parameters import among
 from chatpush.store.vault import Vault
 
 log = structlog.get_logger(__name__)
@@ -56,15 +56,14 @@ class Shown:
     payload: dict[str, Any]
 
 
-def payload_of(one: Ready, shown_as: str, at: datetime) -> dict[str, Any]:
+def payload_of(one: Ready, shown_as: str, at: str) -> dict[str, Any]:
     """Return a message as browsers get it, but for ``type`` and ``unread``."""
-    message = one.message
-    content, accepted = message.content, one.accepted
+    content, accepted = one.message.content, one.accepted
     return {
         "delivery": shown_as,
-        "message": message.message,
-        "category": message.category.value,
-        "template": message.template,
+        "message": one.row["message"],
+        "category": one.row["category"],
+        "template": one.message.template,
         "title": content.title,
         "body": content.body,
         "url": content.url,
@@ -72,12 +71,12 @@ def payload_of(one: Ready, shown_as: str, at: datetime) -> dict[str, Any]:
         "format": content.format,
         "data": content.data,
         "actions": [dict(action) for action in content.actions],
-        "collapse_key": message.collapse_key or None,
+        "collapse_key": one.row["collapse_key"] or None,
         "silent": accepted.silent,
         "badge": accepted.badge,
         "display_seconds": accepted.display_seconds,
         "tags": list(accepted.tags),
-        "at": iso(at),
+        "at": at,
     }
 
 
@@ -148,14 +147,15 @@ class Delivery:
         wanted = [one for one in ready if one.row["id"] in alive]
         on_screen = _on_screen(tx, tenant, wanted)
         payloads, fresh, updated = [], [], set()
+        at, now_ms = iso(now), to_ms(now)
         for one in wanted:
             place = (one.row["user_id"], one.row["collapse_key"])
             shown_as: str = one.row["shown_as"] or on_screen.get(place) or one.row["id"]
             if one.accepted.silent:
-                payloads.append(payload_of(one, one.row["id"], now))
+                payloads.append(payload_of(one, one.row["id"], at))
                 continue
-            payload = payload_of(one, shown_as, now)
-            row = self._inbox_row(tenant, one, shown_as, payload, now)
+            payload = payload_of(one, shown_as, at)
+            row = self._inbox_row(tenant, one, shown_as, payload, now_ms)
             if shown_as == one.row["id"]:
                 fresh.append(row)
                 if one.row["collapse_key"]:
@@ -165,7 +165,7 @@ class Delivery:
                 _replace_in(tx, row, first_time=not one.row["shown_as"])
             payloads.append(payload)
         tx.insert_many("inbox_item", fresh, "(tenant, user_id, delivery) DO NOTHING")
-        counts = unread_in(tx, tenant, {one.row["user_id"] for one in wanted}, to_ms(now))
+        counts = unread_in(tx, tenant, {one.row["user_id"] for one in wanted}, now_ms)
         self._trim_in(tx, tenant, counts)
         return [
             Shown(one, _event(one, payload, updated, counts))
@@ -173,7 +173,7 @@ class Delivery:
         ]
 
     def _inbox_row(
-        self, tenant: TenantId, one: Ready, shown_as: str, payload: dict[str, Any], now: datetime
+        self, tenant: TenantId, one: Ready, shown_as: str, payload: dict[str, Any], at: int
     ) -> Row:
         user = one.row["user_id"]
         return {
@@ -187,7 +187,7 @@ class Delivery:
             "counted": int(one.accepted.badge is not False),
             "category": one.row["category"],
             "tags": f",{','.join(one.accepted.tags)}," if one.accepted.tags else "",
-            "at": to_ms(now),
+            "at": at,
         }
 
     def _trim_in(self, tx: Transaction, tenant: TenantId, counts: dict[str, UnreadCount]) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from chatpush.clock import Clock
 from chatpush.domain import TenantId, UserId, to_ms
 from chatpush.errors import InvalidInput
-from chatpush.notify.listing import among, checked_name
+from chatpush.notify.listing import checked_name
 from chatpush.store.database import Database, Transaction
+from chatpush.store.parameters import among
 from chatpush.store.vault import Vault
 
 LONGEST_ADDRESS = 4096

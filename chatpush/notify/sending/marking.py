@@ -9,11 +9,11 @@ from chatpush.account.metering import Meter
 from chatpush.account.plans import Kind
 from chatpush.clock import Clock
 from chatpush.domain import OutgoingMessage, TenantId, new_id, to_ms
-from chatpush.notify.listing import among
 from chatpush.notify.messages.drafts import Accepted
 from chatpush.notify.messages.happenings import Happenings
 from chatpush.notify.reading.trace import entry
 from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.parameters import among
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +60,20 @@ class Marks:
         """Write that deliveries went out by these channels; those in ``keep`` stay pending."""
         if not sent:
             return
-        now = self._clock.now()
-        use = self._meter.row(tenant, Kind.MESSAGES, 1, "")
-        uses = [{**use, "id": use["id"] + one.id} for one, _ in sent]
+        now, page = self._clock.now(), new_id("page")
         traces = _sent_entries(tenant, sent, now)
-
         noted = [(one.row["message"], one.id, {"channels": channels}) for one, channels in sent if channels]
+        resting = [one.id for one, _ in sent if one.id not in keep]
+        waiting = [one.id for one, _ in sent if one.id in keep]
 
         def write(tx: Transaction) -> None:
-            for pending in (0, 1):
-                ids = [one.id for one, _ in sent if (one.id in keep) == bool(pending)]
-                _mark_in(tx, tenant, ids, pending, now)
+            used = _mark_in(tx, tenant, resting, 0, now) + _mark_in(tx, tenant, waiting, 1, now)
             for step in steps:
                 step_in(tx, tenant, step)
             tx.insert_many("trace_entry", traces)
             self._happenings.note_in(tx, tenant, "delivery.sent", noted)
-            self._meter.record_rows_in(tx, uses)
+            if used:
+                self._meter.record_in(tx, tenant, Kind.MESSAGES, used, page)
 
         await self._database.write(write)
         self._happenings.ring(tenant, "delivery.sent")
@@ -90,22 +88,33 @@ def step_in(tx: Transaction, tenant: TenantId, step: Step) -> None:
     )  # fmt: skip
 
 
-def _mark_in(tx: Transaction, tenant: TenantId, ids: list[str], pending: int, now: datetime) -> None:
-    """A receipt may have been faster than we are: ``delivered`` stays, and its chain has ended."""
-    if ids:
-        names, params = among(ids)
-        tx.execute(
-            "UPDATE delivery SET state = CASE WHEN delivered_at IS NULL THEN 'sent' ELSE 'delivered' END,"
-            " reason = '', pending = CASE WHEN delivered_at IS NULL THEN :p ELSE 0 END, left_channels = '',"
-            " claimed_by = CASE WHEN :p = 1 THEN claimed_by ELSE '' END,"
-            " sent_at = COALESCE(sent_at, :now), published_at = COALESCE(published_at, :now),"
-            f" settled_at = COALESCE(settled_at, :now) WHERE tenant = :t AND id IN {names}",
-            p=pending, now=to_ms(now), t=tenant, **params,
-        )  # fmt: skip
+def _mark_in(tx: Transaction, tenant: TenantId, ids: list[str], pending: int, now: datetime) -> int:
+    """Mark deliveries as sent; return how many of them nobody had marked before.
+
+    A receipt may have been faster than we are: ``delivered`` stays, and its chain has ended.
+    """
+    if not ids:
+        return 0
+    names, params = among(ids)
+    mark = (
+        "UPDATE delivery SET state = CASE WHEN delivered_at IS NULL THEN 'sent' ELSE 'delivered' END,"
+        " reason = '', pending = CASE WHEN delivered_at IS NULL THEN :p ELSE 0 END, left_channels = '',"
+        " claimed_by = CASE WHEN :p = 1 THEN claimed_by ELSE '' END,"
+        " sent_at = COALESCE(sent_at, :now), published_at = COALESCE(published_at, :now),"
+        f" settled_at = COALESCE(settled_at, :now) WHERE tenant = :t AND id IN {names}"
+    )
+    given = {"p": pending, "now": to_ms(now), "t": tenant, **params}
+    first = tx.execute(f"{mark} AND sent_at IS NULL", **given)
+    if first < len(ids):
+        tx.execute(mark, **given)
+    return first
 
 
 def _sent_entries(tenant: TenantId, sent: Sequence[tuple[Ready, list[str]]], now: datetime) -> list[Row]:
-    """Return the trace of what went out; most of a page has the same words, which are written down once."""
+    """Return the trace of what went out; most of a page has the same words, which are written down once.
+
+    An entry's id is its place among those of its delivery, so one does for the page.
+    """
     alike: dict[tuple[Any, ...], Row] = {}
     entries: list[Row] = []
     for one, channels in sent:
@@ -115,7 +124,7 @@ def _sent_entries(tenant: TenantId, sent: Sequence[tuple[Ready, list[str]]], now
         known = alike.get(kind)
         if known is None:
             known = alike[kind] = _sent_entry(tenant, one, channels, now)
-        entries.append({**known, "delivery": one.id, "id": new_id("trc")})
+        entries.append({**known, "delivery": one.row["id"]})
     return entries
 
 

@@ -15,7 +15,6 @@ from typing import Any
 
 from chatpush.clock import Clock
 from chatpush.domain import DeliveryState, TenantId, UserId, to_ms
-from chatpush.notify.listing import among
 from chatpush.notify.messages.drafts import INBOX_NAMES, LIVE, Accepted
 from chatpush.notify.reading.inbox import UNREAD
 from chatpush.notify.reading.trace import entry
@@ -25,6 +24,7 @@ from chatpush.notify.sending.dead_letters import letter
 from chatpush.notify.sending.endpoints import Endpoints
 from chatpush.notify.sending.marking import Marks, Ready, Step, step_in
 from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.parameters import among
 
 FIRST_RETRY_SECONDS = 5.0
 LONGEST_RETRY_SECONDS = 900.0

@@ -150,22 +150,24 @@ def render_parts(
     Raises:
         InvalidTemplate: a name is missing, the text grew beyond ``max_bytes``, or it failed otherwise.
     """
+    values = {**ENVIRONMENT.globals, **context}
     return {
-        part: _render(template, context, max_bytes, where, part)
+        part: _render(template, values, max_bytes, where, part)
         for part, template in compiled.items()
         if not part.startswith("include ")
     }
 
 
-def _render(template: Template, context: Mapping[str, Any], max_bytes: int, where: str, part: str) -> str:
+def _render(template: Template, values: dict[str, Any], max_bytes: int, where: str, part: str) -> str:
+    """Return one text; ``values`` hold the globals too, so that they are put together once for all parts."""
     try:
-        text = _bounded(template.generate(context), max_bytes)
+        text = _bounded(template.root_render_func(template.new_context(values, shared=True)), max_bytes)
     except TimeIsUp:
         raise
     # A template runs foreign code: whatever it raises is its author's problem, never ours.
     except Exception as error:
         words = "it needs too much memory" if isinstance(error, MemoryError) else str(error)
-        raise _problem(where, part, _line(error), words or type(error).__name__) from error
+        raise _problem(where, part, _line(template), words or type(error).__name__) from error
     if text is None:
         raise _problem(where, part, None, f"the text grew beyond {max_bytes} bytes")
     return text
@@ -175,18 +177,20 @@ def _bounded(pieces: Iterator[str], max_bytes: int) -> str | None:
     """Return the pieces together, or None as soon as they are too many bytes."""
     kept, size = [], 0
     for piece in pieces:
-        size += len(piece.encode())
+        size += len(piece) if piece.isascii() else len(piece.encode())
         if size > max_bytes:
             return None
         kept.append(piece)
     return "".join(kept)
 
 
-def _line(error: BaseException) -> int | None:
-    """Return the template's line that an exception came from."""
-    lines = [
-        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<template>"
-    ]
+def _line(template: Template) -> int | None:
+    """Return the template's line that the exception being handled came from."""
+    try:
+        template.environment.handle_exception()
+    except Exception as error:  # the same one, speaking of the template's lines instead of its code's
+        frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == "<template>"]
     return lines[-1] if lines else None
 
 

@@ -18,8 +18,8 @@ from typing import Any
 from chatpush.clock import Clock
 from chatpush.domain import Event, EventId, ItemId, TenantId, UserId, from_ms, new_id, to_ms
 from chatpush.errors import VaultError
-from chatpush.notify.listing import among
 from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.parameters import among
 from chatpush.store.vault import Vault
 
 PASSIVE = frozenset({"view", "impression"})

@@ -17,9 +17,9 @@ from itertools import groupby
 from chatpush.clock import Clock
 from chatpush.domain import TenantId, UserId, to_ms
 from chatpush.notify.deciding.experiments import HOLDOUT
-from chatpush.notify.listing import among
 from chatpush.recommend.timing.engagement import leave_alone, uplift
 from chatpush.store.database import Database, Row
+from chatpush.store.parameters import among
 
 LOOK_BACK = timedelta(days=90)
 WITHIN = timedelta(days=7)

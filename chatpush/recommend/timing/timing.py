@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from chatpush.clock import Clock
 from chatpush.domain import QuietHours, TenantId, User, UserId, from_ms, to_ms
 from chatpush.notify.deciding.hours import quiet_until, zone
-from chatpush.notify.listing import among
 from chatpush.recommend.rankers import blend
 from chatpush.recommend.timing.responses import (
     UNKNOWN,
@@ -28,6 +27,7 @@ from chatpush.recommend.timing.responses import (
     responses,
 )
 from chatpush.store.database import Database, Row
+from chatpush.store.parameters import among
 
 SIGNS: Mapping[str, float] = {"click": 1.0, "purchase": 1.0, "cart": 1.0, "view": 0.5}
 """What an event says about being there."""
