@@ -165,8 +165,8 @@ class Chatpush(Rooms):
         client = self.settings.client
         sockets = websocket.add_routes(app, self.hub, client, identifier.tenant_of)
         poll.add_routes(app, self.hub, client, identifier.bearer_of)
-        for transport in (streams, one_way):
-            transport.add_routes(app, self.hub, client, identifier.tenant_of)
+        streams.add_routes(app, self.hub, client, identifier.tenant_of)
+        one_way.add_routes(app, self.hub, client, identifier.tenant_of, sockets)
         api = server_api.add_routes(
             app, self.hub, self.settings.http_api.key, self._identify_key, DEFAULT_TENANT, __version__
         )

@@ -190,8 +190,11 @@ async def realtime_node(
 
 
 @asynccontextmanager
-async def serving(node: RealtimeNode, port: int = 0) -> AsyncIterator[str]:
-    """Serve a node on a free loopback port, or a certain one; yields ``host:port``."""
+async def serving(node: RealtimeNode, port: int = 0, *, own: bool = True) -> AsyncIterator[str]:
+    """Serve a node on a free loopback port, or a certain one; yields ``host:port``.
+
+    ``own`` False leaves WebSockets to aiohttp, as over TLS.
+    """
 
     async def bearer_of(request: web.Request) -> Identity:
         key = request.query.get("key") or request.headers.get("X-Chatpush-Key", "")
@@ -211,10 +214,10 @@ async def serving(node: RealtimeNode, port: int = 0) -> AsyncIterator[str]:
         return Identity(DEFAULT_TENANT, IdentityKind.KEY, "reader", frozenset({"realtime:read"}))
 
     app = server.build([], {}, identify, node.settings)
-    websocket.add_routes(app, node.hub, node.settings.client, tenant_of)
+    sockets = websocket.add_routes(app, node.hub, node.settings.client, tenant_of, own=own)
     poll.add_routes(app, node.hub, node.settings.client, bearer_of)
-    for transport in (streams, one_way):
-        transport.add_routes(app, node.hub, node.settings.client, tenant_of)
+    streams.add_routes(app, node.hub, node.settings.client, tenant_of)
+    one_way.add_routes(app, node.hub, node.settings.client, tenant_of, sockets)
     server_api.add_routes(app, node.hub, API_KEY, identify_key, DEFAULT_TENANT, "test")
     runner = web.AppRunner(app, shutdown_timeout=2)
     await runner.setup()

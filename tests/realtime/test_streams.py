@@ -338,8 +338,15 @@ async def test_a_one_way_stream(
         assert (await read(response))["disconnect"]["reconnect"]
 
 
-async def test_a_one_way_websocket(node: RealtimeNode, address: str, http: ClientSession) -> None:
-    async with http.ws_connect(f"{address}/connection/uni_websocket") as socket:
+@pytest.fixture(params=[True, False], ids=["own", "aiohttp"])
+async def either(node: RealtimeNode, request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """A node whose WebSockets are served by our own protocol, or by aiohttp's."""
+    async with serving(node, own=request.param) as address:
+        yield f"http://{address}"
+
+
+async def test_a_one_way_websocket(node: RealtimeNode, either: str, http: ClientSession) -> None:
+    async with http.ws_connect(f"{either}/connection/uni_websocket") as socket:
         await socket.send_json({"token": await node.token("emma")})
         assert (await socket.receive_json())["connect"]["subs"].keys() == {"user:emma"}
         await node.hub.publish(TENANT, "user:emma", "hello")
@@ -349,20 +356,68 @@ async def test_a_one_way_websocket(node: RealtimeNode, address: str, http: Clien
         assert socket.close_code == 3503
 
 
-async def test_a_one_way_websocket_says_why_it_closes(address: str, http: ClientSession) -> None:
-    for first, code in (("nonsense", 3501), ('{"token":"x"}', 3500)):
-        async with http.ws_connect(f"{address}/connection/uni_websocket") as socket:
-            await socket.send_str(first)
+@pytest.mark.parametrize("by", ["query", "header"])
+async def test_a_one_way_websocket_whose_request_says_who_it_is(
+    node: RealtimeNode, either: str, http: ClientSession, by: str
+) -> None:
+    token = await node.token("emma", channels=("news:a",))
+    place = {"recover": True, "epoch": (await node.hub.publish(TENANT, "news:a", 0)).epoch, "offset": 0}
+    asked: dict[str, Any] = {"subs": {"news:a": place}}
+    options: dict[str, Any] = {"headers": {"Authorization": f"Bearer {token}"}}
+    if by == "query":
+        options = {"params": {"cf_connect": json.dumps({**asked, "token": token})}}
+    async with http.ws_connect(f"{either}/connection/uni_websocket", **options) as socket:
+        if by == "header":
+            await socket.send_json(asked)
+        sub = (await socket.receive_json())["connect"]["subs"]["news:a"]
+        assert (sub["recovered"], [pub["data"] for pub in sub["publications"]]) == (True, [0])
+        for connection in node.hub._registry.open:
+            connection.ping()
+        assert await socket.receive_json() == {}
+        await node.hub.publish(TENANT, "news:a", 1)
+        assert (await socket.receive_json())["pub"] == {"data": 1, "offset": 2}
+
+
+async def test_a_one_way_websocket_says_why_it_closes(either: str, http: ClientSession) -> None:
+    for first, code in (("nonsense", 3501), ('{"token":"x"}', 3500), (b"{}", 3506), ("x" * 100_000, 1009)):
+        async with http.ws_connect(f"{either}/connection/uni_websocket") as socket:
+            await (socket.send_bytes(first) if isinstance(first, bytes) else socket.send_str(first))
             await socket.receive()
             assert socket.close_code == code
-    async with http.post(f"{address}/connection/uni_sse", data=b"{") as response:
+    query = {"cf_connect": "nonsense"}
+    async with http.ws_connect(f"{either}/connection/uni_websocket", params=query) as socket:
+        await socket.receive()
+        assert socket.close_code == 3501
+    async with http.get(f"{either}/connection/uni_websocket") as response:
+        assert response.status == 400
+    async with http.post(f"{either}/connection/uni_sse", data=b"{") as response:
         assert response.status == 422
 
 
-async def test_a_one_way_websocket_answers_pings_and_notices_the_end(
-    node: RealtimeNode, address: str
+async def test_a_one_way_websocket_that_says_nothing_is_closed_as_stale(
+    tmp_path: Path, http: ClientSession
 ) -> None:
-    url = f"{address.replace('http', 'ws')}/connection/uni_websocket"
+    async with (
+        realtime_node(tmp_path, SystemClock(), connect_timeout_seconds=0.1) as node,
+        serving(node) as address,
+        http.ws_connect(f"http://{address}/connection/uni_websocket") as socket,
+    ):
+        await socket.receive()
+        assert socket.close_code == 3502
+
+
+async def test_a_one_way_websocket_keeps_no_task(
+    node: RealtimeNode, address: str, http: ClientSession
+) -> None:
+    before = len(asyncio.all_tasks())
+    async with http.ws_connect(f"{address}/connection/uni_websocket") as socket:
+        await socket.send_json({"token": await node.token("emma")})
+        await socket.receive_json()
+        assert len(asyncio.all_tasks()) == before
+
+
+async def test_a_one_way_websocket_answers_pings_and_notices_the_end(node: RealtimeNode, either: str) -> None:
+    url = f"{either.replace('http', 'ws')}/connection/uni_websocket"
     async with connect(url, proxy=None) as socket:
         await socket.send(json.dumps({"token": await node.token("emma")}))
         await socket.recv()

@@ -13,9 +13,8 @@ from aiohttp.web_protocol import RequestHandler
 from websockets.asyncio.client import connect
 
 from chatpush.clock import SystemClock
-from chatpush.domain import DEFAULT_TENANT, Identity, IdentityKind, TenantId
-from chatpush.web.http import server
-from chatpush.web.transports import takeover, websocket
+from chatpush.domain import DEFAULT_TENANT
+from chatpush.web.transports import takeover
 from tests.realtime.node import RealtimeNode, realtime_node, serving
 from tests.waiting import until
 
@@ -70,22 +69,12 @@ async def test_what_came_with_the_handshake_is_not_lost(node: RealtimeNode) -> N
 
 
 async def test_aiohttps_own_socket_serves_where_ours_can_not(node: RealtimeNode) -> None:
-    async def tenant_of(_request: web.Request) -> TenantId:
-        return DEFAULT_TENANT
-
-    async def identify(_request: web.Request) -> Identity:
-        return Identity(DEFAULT_TENANT, IdentityKind.ANONYMOUS)
-
-    app = server.build([], {}, identify, node.settings)
-    websocket.add_routes(app, node.hub, node.settings.client, tenant_of, own=False)
-    runner = web.AppRunner(app, shutdown_timeout=2)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    async with connect(f"ws://{host}:{port}/connection/websocket", proxy=None) as socket:
+    async with (
+        serving(node, own=False) as address,
+        connect(f"ws://{address}/connection/websocket", proxy=None) as socket,
+    ):
         await socket.send('{"id":1,"connect":{}}\n{"id":2,"subscribe":{"channel":"news:a"}}')
         while '"id":2' not in str(await socket.recv()):
             pass
         await node.hub.publish(DEFAULT_TENANT, "news:a", "hello")
         assert "hello" in str(await socket.recv())
-    await runner.cleanup()

@@ -7,30 +7,33 @@ message is one push (``connect`` first, ``disconnect`` last), ``{}`` is a sign
 of life.
 """
 
-import asyncio
-
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from chatpush.domain import TenantId
 from chatpush.errors import InvalidInput
 from chatpush.realtime.hub import Hub
+from chatpush.realtime.listening import Wire
 from chatpush.realtime.protocol import codec, frames
 from chatpush.realtime.protocol.codec import BadFrame, Frame
-from chatpush.realtime.protocol.codes import BAD_FRAME, CONNECTION_CLOSED, STALE
+from chatpush.realtime.protocol.codes import BAD_FRAME
+from chatpush.realtime.session import Session
 from chatpush.settings import Client
 from chatpush.web.http.origins import check_origin
+from chatpush.web.transports.sockets import Talk
 from chatpush.web.transports.stream_wire import StreamWire
 from chatpush.web.transports.streams import begin, read_body, sender, stream
-from chatpush.web.transports.websocket import TenantOf, retry_after
+from chatpush.web.transports.websocket import Sockets, TenantOf, retry_after
 
 UNI_SSE = "/connection/uni_sse"
 UNI_HTTP_STREAM = "/connection/uni_http_stream"
 UNI_WEBSOCKET = "/connection/uni_websocket"
 
 
-def add_routes(app: web.Application, hub: Hub, settings: Client, tenant_of: TenantOf) -> None:
-    """Serve the one-way transports; ``tenant_of(request)`` reads the publishable key."""
-    transports = OneWay(hub, settings, tenant_of)
+def add_routes(
+    app: web.Application, hub: Hub, settings: Client, tenant_of: TenantOf, sockets: Sockets
+) -> None:
+    """Serve the one-way transports; ``tenant_of(request)`` reads the publishable key, ``sockets`` serves WebSockets."""
+    transports = OneWay(hub, settings, tenant_of, sockets)
     for method in ("GET", "POST"):
         app.router.add_route(method, UNI_SSE, transports.sse)
         app.router.add_route(method, UNI_HTTP_STREAM, transports.http_stream)
@@ -40,8 +43,9 @@ def add_routes(app: web.Application, hub: Hub, settings: Client, tenant_of: Tena
 class OneWay:
     """Opens sessions that never get a command."""
 
-    def __init__(self, hub: Hub, settings: Client, tenant_of: TenantOf) -> None:
+    def __init__(self, hub: Hub, settings: Client, tenant_of: TenantOf, sockets: Sockets) -> None:
         self._hub = hub
+        self._sockets = sockets
         self._settings = settings
         self._tenant_of = tenant_of
 
@@ -55,50 +59,12 @@ class OneWay:
 
     async def websocket(self, request: web.Request) -> web.StreamResponse:
         """Serve a WebSocket whose client only says who it is."""
-        tenant = await self._enter(request)
-        if self._hub.full():
-            return _full()
-        socket = web.WebSocketResponse(
-            compress=False, max_msg_size=self._settings.max_message_bytes, timeout=1.0
-        )
-        if not socket.can_prepare(request).ok:
-            return web.Response(status=400, text="this address speaks WebSocket only")
-        await socket.prepare(request)
-        wire = StreamWire(request, self._settings.slow_buffer_bytes)
-        session = self._hub.open_one_way(tenant, wire, "uni_websocket")
+        token = _bearer(request)
 
-        async def send(batch: list[bytes]) -> None:
-            for payload in batch:
-                await socket.send_frame(payload, WSMsgType.TEXT)
+        def opening(tenant: TenantId, wire: Wire, _protobuf: bool) -> Talk:
+            return Introduction(self._hub.open_one_way(tenant, wire, "uni_websocket"), token)
 
-        async def start() -> None:
-            first: bytes | str = request.query.get("cf_connect", "")
-            if not first:
-                message = await socket.receive(timeout=self._settings.connect_timeout_seconds)
-                if message.type is not WSMsgType.TEXT:
-                    session.connection.close(BAD_FRAME)
-                    return
-                first = message.data
-            try:
-                asked = codec.decode_connect(first)
-            except BadFrame:
-                session.connection.close(BAD_FRAME)
-                return
-            await session.introduce(_with_token(request, asked))
-            listening.append(asyncio.ensure_future(_until_gone(socket, wire)))
-
-        listening: list[asyncio.Future[None]] = []
-        try:
-            await stream(session, wire, send, start)
-        except TimeoutError:
-            wire.close(STALE)
-        finally:
-            for task in listening:
-                task.cancel()
-            await asyncio.gather(*listening, return_exceptions=True)
-        reason = wire.closed_by or CONNECTION_CLOSED
-        await socket.close(code=reason.code, message=reason.reason.encode()[:123])
-        return socket
+        return await self._sockets.accept(request, opening, first=request.query.get("cf_connect", ""))
 
     async def _stream(self, request: web.Request, kind: str, transport: str) -> web.StreamResponse:
         tenant = await self._enter(request)
@@ -120,23 +86,46 @@ class OneWay:
         if request.method == "POST":
             body = await read_body(request, self._settings.max_message_bytes)
         try:
-            return _with_token(request, codec.decode_connect(body))
+            asked = codec.decode_connect(body)
         except BadFrame as error:
             raise InvalidInput(f"this is no connect request: {error}") from error
+        asked.token = asked.token or _bearer(request)
+        return asked
 
 
-async def _until_gone(socket: web.WebSocketResponse, wire: StreamWire) -> None:
-    """Answer pings, ignore what is said, and notice when the client goes."""
-    async for _ in socket:
-        continue
-    wire.close(CONNECTION_CLOSED)
+class Introduction:
+    """What is left of a session whose client says who it is, once; what it says after that is not heard."""
+
+    __slots__ = ("_heard", "_session", "_token", "connection")
+
+    def __init__(self, session: Session, token: str) -> None:
+        self._session = session
+        # From the request's head, if the first message brings none.
+        self._token = token
+        self._heard = False
+        self.connection = session.connection
+
+    async def receive(self, frame: bytes | str) -> None:
+        """Connect by the first message."""
+        if self._heard:
+            return
+        self._heard = True
+        try:
+            asked = codec.decode_connect(frame)
+        except BadFrame:
+            self.connection.close(BAD_FRAME)
+            return
+        asked.token = asked.token or self._token
+        await self._session.introduce(asked)
+
+    def ended(self) -> None:
+        """The socket is gone."""
+        self._session.ended()
 
 
-def _with_token(request: web.Request, asked: frames.ConnectRequest) -> frames.ConnectRequest:
+def _bearer(request: web.Request) -> str:
     authorization = request.headers.get("Authorization", "")
-    if not asked.token and authorization.startswith("Bearer "):
-        asked.token = authorization.removeprefix("Bearer ").strip()
-    return asked
+    return authorization.removeprefix("Bearer ").strip() if authorization.startswith("Bearer ") else ""
 
 
 def _full() -> web.Response:

@@ -7,12 +7,13 @@ Replies written within one turn of the loop go out in one write.
 """
 
 import asyncio
+from typing import Protocol
 
 import structlog
 
+from chatpush.realtime.connection import Connection
 from chatpush.realtime.protocol.codec import Frame
 from chatpush.realtime.protocol.codes import INAPPROPRIATE_PROTOCOL, SLOW, Disconnect
-from chatpush.realtime.session import Session
 from chatpush.web.transports import framing
 from chatpush.web.transports.borrowed import Borrowed
 
@@ -22,6 +23,21 @@ HIGH_WATER_BYTES = 65_536
 CLOSE_SECONDS = 5.0
 # Messages that wait while a command runs; more are left in the kernel.
 INBOX_LIMIT = 16
+
+
+class Talk(Protocol):
+    """What goes on over a socket: a session, or what is left of one whose client only listens."""
+
+    @property
+    def connection(self) -> Connection: ...
+
+    async def receive(self, frame: bytes | str) -> None:
+        """Hear one message."""
+        ...
+
+    def ended(self) -> None:
+        """The socket is gone."""
+        ...
 
 
 class Ward:
@@ -74,7 +90,7 @@ class Socket(asyncio.Protocol):
         self._spoken = spoken
         self._reader = framing.FrameReader(ward.message_limit)
         self._transport: asyncio.Transport | None = None
-        self._session: Session | None = None
+        self._session: Talk | None = None
         self._closed = False
         # Whether its connection steps back in as soon as everything written is sent.
         self._awaited = False
@@ -87,7 +103,7 @@ class Socket(asyncio.Protocol):
         self._waiters: list[asyncio.Future[None]] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self, transport: asyncio.Transport, session: Session, handshake: bytes, early: bytes) -> None:
+    def begin(self, transport: asyncio.Transport, session: Talk, handshake: bytes, early: bytes) -> None:
         """Answer the handshake and serve; ``early`` is what came with the request."""
         self._transport = transport
         self._session = session
@@ -202,7 +218,7 @@ class Socket(asyncio.Protocol):
             if opcode == framing.PING:
                 self._add(framing.frame(framing.PONG, payload))
             elif opcode != framing.PONG:
-                self._hand_over(message)
+                self.hand_over(message)
         broken = self._reader.broken
         if broken is None:
             return
@@ -215,7 +231,8 @@ class Socket(asyncio.Protocol):
 
     # -- inside --------------------------------------------------------------
 
-    def _hand_over(self, message: framing.Message) -> None:
+    def hand_over(self, message: framing.Message) -> None:
+        """Let the session hear a message, after those before it."""
         if self._inbox is None:
             self._inbox = []
         self._inbox.append(message)

@@ -23,11 +23,9 @@ Send = Callable[[list[bytes]], Awaitable[None]]
 
 
 class StreamWire:
-    """The ``Wire`` of one streamed response. ``goodbye(frame)`` shapes the last words, if any are needed."""
+    """The ``Wire`` of one streamed response. ``goodbye(frame)`` shapes the last words."""
 
-    def __init__(
-        self, request: web.Request, limit_bytes: int, goodbye: Callable[[Frame], Frame] | None = None
-    ) -> None:
+    def __init__(self, request: web.Request, limit_bytes: int, goodbye: Callable[[Frame], Frame]) -> None:
         self._request = request
         self._limit = limit_bytes
         self._goodbye = goodbye
@@ -57,10 +55,9 @@ class StreamWire:
         if self.closed_by is not None:
             return
         self.closed_by = disconnect
-        if self._goodbye is not None:
-            again = disconnect.code < FIRST_TERMINAL_CODE or 4000 <= disconnect.code < 4500
-            word = frames.Disconnected(disconnect.code, disconnect.reason, again)
-            self._put(self._goodbye(codec.push(frames.Push(disconnect=word))))
+        again = disconnect.code < FIRST_TERMINAL_CODE or 4000 <= disconnect.code < 4500
+        word = frames.Disconnected(disconnect.code, disconnect.reason, again)
+        self._put(self._goodbye(codec.push(frames.Push(disconnect=word))))
         self._news.set()
         self._room.set()
         asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._cut_off)

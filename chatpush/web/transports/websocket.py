@@ -23,17 +23,19 @@ from aiohttp import WSMsgType, web
 
 from chatpush.domain import TenantId
 from chatpush.realtime.hub import Hub
+from chatpush.realtime.listening import Wire
 from chatpush.realtime.protocol.codes import INAPPROPRIATE_PROTOCOL
-from chatpush.realtime.session import Session
 from chatpush.settings import Client
 from chatpush.web.http.origins import check_origin
 from chatpush.web.transports import framing, takeover
-from chatpush.web.transports.sockets import Socket, Ward
+from chatpush.web.transports.sockets import Socket, Talk, Ward
 from chatpush.web.transports.wire import HIGH_WATER_BYTES, SocketWire
 
 log = structlog.get_logger(__name__)
 
 TenantOf = Callable[[web.Request], Awaitable[TenantId]]
+# Opens what goes on over a new socket; the flag says whether the client speaks Protobuf.
+Opening = Callable[[TenantId, Wire, bool], Talk]
 TakeOver = Callable[[asyncio.Protocol], tuple[asyncio.Transport, bytes]]
 PATH = "/connection/websocket"
 PROTOBUF = "centrifuge-protobuf"
@@ -80,6 +82,12 @@ class Sockets:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Accept one socket; serve it until it ends, unless it is taken over."""
+        return await self.accept(request, self._speak, (PROTOBUF,))
+
+    async def accept(
+        self, request: web.Request, opening: Opening, protocols: tuple[str, ...] = (), first: str = ""
+    ) -> web.StreamResponse:
+        """Accept a socket on which something is said; ``first`` is as good as the client's first message."""
         check_origin(request, self._settings.allowed_origins)
         tenant = await self._tenant_of(request)
         if self._hub.full():
@@ -89,26 +97,38 @@ class Sockets:
         headers = request.headers
         handshake = accepted(
             headers.get("Upgrade", ""), headers.get("Connection", ""), headers.get("Sec-WebSocket-Version", ""),
-            headers.get("Sec-WebSocket-Key", ""), headers.get("Sec-WebSocket-Protocol", ""),
+            headers.get("Sec-WebSocket-Key", ""), headers.get("Sec-WebSocket-Protocol", "") if protocols else "",
         )  # fmt: skip
         if handshake is None:
             return web.Response(
                 status=400, text="this address speaks WebSocket only", headers={"Sec-WebSocket-Version": "13"}
             )
         if self._own and takeover.possible(request):
-            self.begin(tenant, handshake, lambda socket: takeover.take_over(request, socket))
+            self.begin(tenant, handshake, lambda socket: takeover.take_over(request, socket), opening, first)
             return takeover.Taken()
-        return await self._leave_to_aiohttp(request, tenant)
+        return await self._leave_to_aiohttp(request, tenant, opening, protocols, first)
 
-    def begin(self, tenant: TenantId, handshake: "Handshake", take_over: TakeOver) -> None:
+    def begin(
+        self,
+        tenant: TenantId,
+        handshake: "Handshake",
+        take_over: TakeOver,
+        opening: Opening | None = None,
+        first: str = "",
+    ) -> None:
         """Open a session on a socket that ``take_over`` gives to a protocol of ours."""
         if self._ward is None:
             self._ward = Ward(self._settings.slow_buffer_bytes, self._settings.max_message_bytes)
         protobuf = handshake.protobuf
         socket = Socket(self._ward, framing.BINARY if protobuf else framing.TEXT)
         transport, early = take_over(socket)
-        session = self._hub.open(tenant, socket, "websocket", protobuf=protobuf)
+        session = (opening or self._speak)(tenant, socket, protobuf)
         socket.begin(transport, session, handshake.answer, early)
+        if first:
+            socket.hand_over((framing.TEXT, first.encode()))
+
+    def _speak(self, tenant: TenantId, wire: Wire, protobuf: bool) -> Talk:
+        return self._hub.open(tenant, wire, "websocket", protobuf=protobuf)
 
     async def shut_down(self, _app: web.Application) -> None:
         """Tell every client to come back elsewhere, and wait for the goodbyes."""
@@ -119,9 +139,11 @@ class Sockets:
         if self._ward is not None:
             await self._ward.all_gone()
 
-    async def _leave_to_aiohttp(self, request: web.Request, tenant: TenantId) -> web.StreamResponse:
+    async def _leave_to_aiohttp(
+        self, request: web.Request, tenant: TenantId, opening: Opening, protocols: tuple[str, ...], first: str
+    ) -> web.StreamResponse:
         socket = web.WebSocketResponse(
-            protocols=(PROTOBUF,),
+            protocols=protocols,
             compress=False,
             max_msg_size=self._settings.max_message_bytes,
             timeout=1.0,
@@ -132,15 +154,18 @@ class Sockets:
             request.transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
         wire = SocketWire(request, socket, self._settings.slow_buffer_bytes, self._closing)
         protobuf = socket.ws_protocol == PROTOBUF
-        session = self._hub.open(tenant, wire, "websocket", protobuf=protobuf)
+        session = opening(tenant, wire, protobuf)
         try:
-            await self._serve(socket, session, WSMsgType.BINARY if protobuf else WSMsgType.TEXT)
+            if first:
+                await session.receive(first)
+            if not session.connection.closed:
+                await self._serve(socket, session, WSMsgType.BINARY if protobuf else WSMsgType.TEXT)
         finally:
             session.ended()
             await wire.finished()
         return socket
 
-    async def _serve(self, socket: web.WebSocketResponse, session: Session, spoken: WSMsgType) -> None:
+    async def _serve(self, socket: web.WebSocketResponse, session: Talk, spoken: WSMsgType) -> None:
         """Hand the session its frames. aiohttp answers broken framing, bad UTF-8 and giants by itself."""
         async for message in socket:
             if message.type is spoken:
