@@ -104,11 +104,13 @@ def gowalla(tell: Callable[[str], None]) -> list[tuple[str, ...]]:
     tell("Gowalla: picking")
     quick = asyncio.run(measure(known, learn(known, names, Choice(choice.settings, 0.0, 0.0, 0))))  # type: ignore[arg-type]
     whole = f"p50 {quick.one_p50_ms:.1f} ms, p95 {quick.one_p95_ms:.1f} ms"
+    pauses = f"{quick.picking_pause_ms:.0f} ms, {quick.training_pause_ms:.0f} ms"
     rows += [
         ("one user's scores alone", "—", "—", f"p50 {serving(model, known):.1f} ms"),
         ("one user's picks with filters and reasons, from records on disk", "—", "—", whole),
         ("1,000 users' picks together", "—", "—", f"{quick.thousand_seconds:.1f} s"),
         ("a new event recorded and its user's next picks", "—", "—", f"{quick.new_event_ms:.1f} ms"),
+        ("longest pause of the event loop: 1,000 users' picks, training a model", "—", "—", pauses),
     ]
     return rows
 

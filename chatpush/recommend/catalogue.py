@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -18,16 +18,20 @@ from typing import Any
 from chatpush.clock import Clock
 from chatpush.domain import Item, ItemId, TenantId, from_ms, new_id, to_ms
 from chatpush.errors import NotFound
+from chatpush.notify.listing import among
 from chatpush.store.database import Database, Row, Transaction
 
 UPSERT = """(tenant, id) DO UPDATE SET title = excluded.title, text = excluded.text,
  price = excluded.price, currency = excluded.currency, stock = excluded.stock, url = excluded.url,
  image = excluded.image, tags = excluded.tags, attributes = excluded.attributes,
  valid_from = excluded.valid_from, valid_to = excluded.valid_to, language = excluded.language,
- updated_at = excluded.updated_at"""
+ updated_at = CASE WHEN excluded.updated_at > item.updated_at
+                   THEN excluded.updated_at ELSE item.updated_at + 1 END"""
+"""``updated_at`` grows with every change of an item, so it tells whether a shelf has the latest."""
 LOOK_AGAIN = timedelta(seconds=30)
 """How long another node's change may stay unseen."""
 OVERLAP_MILLISECONDS = 60_000
+READ_AT_ONCE = 500
 SHELVES_KEPT = 64
 TELLING = frozenset({"back_in_stock", "price_drop"})
 """Changes that somebody may be waiting for."""
@@ -58,7 +62,7 @@ class Shelf:
     items: Mapping[ItemId, Item]
     created_ms: Mapping[ItemId, int]
     version: int
-    seen_ms: int
+    updated_ms: Mapping[ItemId, int]
     looked: float
 
     @cached_property
@@ -66,8 +70,19 @@ class Shelf:
         """All items, the last added first."""
         return tuple(sorted(self.items, key=lambda item: (-self.created_ms[item], item)))
 
+    @cached_property
+    def since_ms(self) -> int:
+        """From when on another node may have changed something that is not on this shelf yet."""
+        return max(self.updated_ms.values(), default=0) - OVERLAP_MILLISECONDS
 
-EMPTY = Shelf({}, {}, 0, 0, float("-inf"))
+    @cached_property
+    def latest(self) -> tuple[int, int]:
+        """How many items changed since then, and their times added up: any change makes this greater."""
+        later = [at - self.since_ms for at in self.updated_ms.values() if at >= self.since_ms]
+        return len(later), sum(later)
+
+
+EMPTY = Shelf({}, {}, 0, {}, float("-inf"))
 
 
 class Catalogue:
@@ -144,20 +159,41 @@ class Catalogue:
         return shelf
 
     async def _refill(self, tenant: TenantId, shelf: Shelf) -> Shelf:
-        rows = await self._database.read(
-            "SELECT * FROM item WHERE tenant = :t AND updated_at >= :since ORDER BY updated_at DESC LIMIT :n",
-            t=tenant, since=shelf.seen_ms - OVERLAP_MILLISECONDS, n=self._max_items,
+        """Return the shelf with what changed; reading and comparing are done beside the loop."""
+        since, before = await asyncio.to_thread(lambda: (shelf.since_ms, shelf.latest))
+        found = await self._database.read(
+            "SELECT COUNT(*) AS n, COALESCE(SUM(updated_at - :since), 0) AS total FROM item"
+            " WHERE tenant = :t AND updated_at >= :since",
+            t=tenant, since=since,
         )  # fmt: skip
         looked = self._clock.monotonic()
-        fresh = {ItemId(row["id"]): row for row in rows}
-        changed = {key: item for key, row in fresh.items() if shelf.items.get(key) != (item := _item(row))}
-        if not changed:
-            return Shelf(shelf.items, shelf.created_ms, shelf.version, shelf.seen_ms, looked)
-        seen = max(shelf.seen_ms, rows[0]["updated_at"])
-        created = {key: int(fresh[key]["created_at"]) for key in changed}
-        return Shelf(
-            {**shelf.items, **changed}, {**shelf.created_ms, **created}, shelf.version + 1, seen, looked
+        if (int(found[0]["n"]), int(found[0]["total"])) == before:
+            return replace(shelf, looked=looked)
+        times = await self._database.read(
+            "SELECT id, updated_at FROM item WHERE tenant = :t AND updated_at >= :since"
+            " ORDER BY updated_at DESC LIMIT :n",
+            t=tenant, since=since, n=self._max_items,
+        )  # fmt: skip
+        changed = await asyncio.to_thread(
+            lambda: [row["id"] for row in times if shelf.updated_ms.get(row["id"]) != row["updated_at"]]
         )
+        rows: list[Row] = []
+        for start in range(0, len(changed), READ_AT_ONCE):
+            names, params = among(changed[start : start + READ_AT_ONCE])
+            rows += await self._database.read(
+                f"SELECT * FROM item WHERE tenant = :t AND id IN {names}", t=tenant, **params
+            )
+        return await asyncio.to_thread(_refilled, shelf, rows, looked)
+
+
+def _refilled(shelf: Shelf, rows: Sequence[Row], looked: float) -> Shelf:
+    """Return the shelf with these rows on it; the version grows only if an item is another than before."""
+    fresh = {ItemId(row["id"]): _item(row) for row in rows}
+    updated = {**shelf.updated_ms, **{ItemId(row["id"]): int(row["updated_at"]) for row in rows}}
+    if all(shelf.items.get(key) == item for key, item in fresh.items()):
+        return replace(shelf, updated_ms=updated, looked=looked)
+    created = {**shelf.created_ms, **{ItemId(row["id"]): int(row["created_at"]) for row in rows}}
+    return Shelf({**shelf.items, **fresh}, created, shelf.version + 1, updated, looked)
 
 
 def _row(tenant: TenantId, item: Item, now: int) -> Row:

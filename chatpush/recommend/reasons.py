@@ -5,13 +5,18 @@ bring its words in the values, by locale (``{"en": …, "zh-CN": …}``) or as
 ``text``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chatpush.domain import DEFAULT_LOCALE, Item, ItemId, Reason
+from chatpush.plugins.contracts import RankingRequest
 
 Reasoned = tuple[str, Mapping[str, Any]]
 """A reason's code and values."""
+Chosen = tuple[RankingRequest, Sequence[ItemId]]
+"""What a user gets and wants a reason for."""
+NOTHING_TO_SAY: Mapping[str, Any] = {}
+"""The values of a candidate whose reason is found once it is chosen: one for all, they are many."""
 
 WORDS: Mapping[str, Mapping[str, str]] = {
     "because_bought": {"en": "Because you bought {title}", "zh-CN": "因为你买过「{title}」"},

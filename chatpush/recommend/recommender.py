@@ -24,7 +24,7 @@ from chatpush.recommend.behaviour.behaviour import Behaviour
 from chatpush.recommend.catalogue import Catalogue, Shelf
 from chatpush.recommend.rankers import blend
 from chatpush.recommend.rankers.again import AgainRanker, SeenRanker
-from chatpush.recommend.rankers.assembling import Asked, Assembler, Picked
+from chatpush.recommend.rankers.assembling import Asked, Assembler, Offered, Picked
 from chatpush.recommend.rankers.content import ContentRanker
 from chatpush.recommend.rankers.likeminded import LikemindedRanker
 from chatpush.recommend.rankers.popular import PopularRanker, RisingRanker
@@ -212,11 +212,19 @@ class Recommender:
         people = await self._people(tenant, names)
         events = await self._behaviour.recent_many(tenant, names) if names else {}
         limit = max(1, min(limit, MOST_PICKS))
-        asked, only = [], self._only(tenant, kind, shelf)
-        for user in users:
-            own = events.get(user, ()) if user else ()
-            one = self._asked(tenant, user, people.get(user) if user else None, own, limit, locale)
-            asked.append(one if only is None else replace(one, bars=replace(one.bars, only=only)))
+
+        def prepared() -> list[Asked]:
+            only = self._only(tenant, kind, shelf)
+            return [
+                self._asked(
+                    tenant, user, people.get(user) if user else None, events.get(user, ()) if user else (),
+                    limit, locale, only,
+                )
+                for user in users
+            ]  # fmt: skip
+
+        # Beside the loop, like all that grows with the number of users or events.
+        asked = await asyncio.to_thread(prepared)
         if self._foreign:
             await asyncio.gather(*(self._ask_foreign(one, shelf) for one in asked))
         answers = await asyncio.to_thread(self._answer, asked, shelf)
@@ -250,11 +258,12 @@ class Recommender:
         events: tuple[Event, ...],
         limit: int,
         locale: str,
+        only: Collection[ItemId] | None = None,
     ) -> Asked:
         personal = person is None or person.personalized
         due = self.again.due(tenant, events) if personal else ()
         known_locale = locale or (person.locale if person else "")
-        bars = blend.forbidden(events, self._clock.now(), due, known_locale)
+        bars = replace(blend.forbidden(events, self._clock.now(), due, known_locale), only=only)
         locale = locale or (person.locale if person and personal else DEFAULT_LOCALE)
         request = RankingRequest(
             tenant, person if personal else None, events if personal else (), limit + SPARE, locale
@@ -289,7 +298,5 @@ class Recommender:
         for ranker in self._general:
             for number, found in enumerate(ranker.rank_many(requests, shelf.items)):
                 lists[number].append((ranker, found))
-        return [
-            self._assembler.assemble(one, lists[number], like.get(number, ()), shelf, now)
-            for number, one in enumerate(asked)
-        ]
+        offered = [Offered(one, like.get(number, ())) for number, one in enumerate(lists)]
+        return self._assembler.assemble(asked, offered, shelf, now)

@@ -76,6 +76,17 @@ async def test_recent_events_keep_old_dismissals(world: World, tenant: TenantId)
     assert [event.at for event in events] == sorted((event.at for event in events), reverse=True)
 
 
+async def test_what_was_muted_and_unmuted_long_ago_is_not_muted(world: World, tenant: TenantId) -> None:
+    await world.stock(world.item("lamp"), world.item("rug"))
+    day = timedelta(days=1)
+    await world.happened(
+        world.event("me", "mute", "lamp", ago=3 * day),
+        world.event("me", "unmute", "lamp", ago=2 * day),
+        *(world.event("me", "click", "rug", ago=timedelta(minutes=n)) for n in range(300)),
+    )
+    assert "lamp" in await world.picked("me")
+
+
 async def test_erasing_a_user_takes_events_and_reactions(
     world: World, database: Database, tenant: TenantId
 ) -> None:

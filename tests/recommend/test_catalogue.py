@@ -73,3 +73,25 @@ async def test_another_nodes_change_is_seen_within_half_a_minute(world: World, t
     await other.stock(world.item("b"))
     world.clock.forward(timedelta(seconds=31))
     assert set((await world.catalogue.shelf(tenant)).items) == {"a", "b"}
+
+
+async def test_what_did_not_change_is_not_read_again(world: World, tenant: TenantId) -> None:
+    await world.stock(*(world.item(f"i{n}") for n in range(1200)))
+    before = await world.catalogue.shelf(tenant)
+    world.clock.forward(timedelta(seconds=31))
+    after = await world.catalogue.shelf(tenant)
+    assert len(after.items) == 1200
+    assert (after.items is before.items, after.version) == (True, before.version)
+
+
+async def test_two_changes_within_a_millisecond_are_both_seen(world: World, tenant: TenantId) -> None:
+    for title in ("one", "two", "three"):
+        await world.stock(world.item("a", title=title))
+        assert (await world.catalogue.shelf(tenant)).items[ItemId("a")].title == title
+
+
+async def test_an_import_that_changes_nothing_is_no_new_shelf(world: World, tenant: TenantId) -> None:
+    await world.stock(world.item("a"), world.item("b"))
+    before = await world.catalogue.shelf(tenant)
+    await world.stock(world.item("a"))
+    assert (await world.catalogue.shelf(tenant)).version == before.version

@@ -90,6 +90,29 @@ async def test_a_damaged_file_is_passed_over_for_the_one_before(
     assert len(await shop.picked("bowl1", 3)) == 3
 
 
+async def test_a_large_model_is_sealed_in_pieces_none_of_which_may_be_missing_or_moved(
+    shop: World, learning: Learning, models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatpush.recommend.training.models.PIECE", 200)
+    version = await learning.train(shop.tenant)
+    found = await models.load(shop.tenant)
+    assert found is not None
+    assert found[0] == version.id
+    file = next((tmp_path / "models").rglob("*.model"))
+    whole = file.read_bytes()
+    length = 4 + int.from_bytes(whole[:4], "big")
+    assert len(whole) > 3 * length
+    for damaged in (
+        whole[length:],
+        whole[:-length],
+        whole[length : 2 * length] + whole[:length] + whole[2 * length :],
+        whole[: length + 2],
+        b"",
+    ):
+        file.write_bytes(damaged)
+        assert await models.load(shop.tenant) is None
+
+
 async def test_a_model_of_another_tenant_does_not_open_here(
     shop: World, learning: Learning, models: Models, vault: Vault
 ) -> None:

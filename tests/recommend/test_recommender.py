@@ -198,6 +198,17 @@ async def test_many_users_at_once(shop: World) -> None:
     assert found[UserId("b")][0].item.id.startswith("spade")
 
 
+async def test_many_users_get_what_each_would_get_alone(shop: World) -> None:
+    await shop.happened(shop.event("a", "purchase", "bowl-0"), shop.event("b", "cart", "spade-0"))
+    users = [UserId(name) for name in ("a", "stranger", "b", "g1", "k0", "g2", "k3")]
+    together = await shop.recommender.pick_many(shop.tenant, users, 4)
+    for user in users:
+        alone = await shop.recommender.pick(shop.tenant, user, 4)
+        assert [(pick.item.id, pick.reason) for pick in together[user]] == [
+            (pick.item.id, pick.reason) for pick in alone
+        ]
+
+
 async def test_a_list_may_be_confined_to_what_is_trending_or_new(shop: World) -> None:
     shop.clock.forward(timedelta(days=20))
     await shop.stock(shop.item("bowl-new", tags=("kitchen",), text="baking ceramic"))

@@ -47,6 +47,13 @@ def test_fewer_people_than_directions_and_columns_nobody_has() -> None:
     assert np.isfinite(found.scores(found.place(nobody.items, nobody.weights), 1.0)).all()
 
 
+def test_a_basis_is_solved_in_slices() -> None:
+    columns = np.random.default_rng(2).standard_normal((3000, 5), dtype=np.float32)
+    basis = orthonormal(columns.copy())
+    assert np.allclose(basis.T @ basis, np.eye(5), atol=1e-4)
+    assert np.allclose(basis @ (basis.T @ columns), columns, atol=1e-3)
+
+
 def test_columns_that_depend_on_each_other_become_a_basis() -> None:
     columns = np.ones((20, 3), dtype=np.float32)
     assert np.isfinite(orthonormal(columns)).all()

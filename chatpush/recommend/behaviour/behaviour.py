@@ -27,23 +27,25 @@ PASSIVE = frozenset({"view", "impression"})
 REPEAT_MILLISECONDS = 1000
 REPEATS_REMEMBERED = 20_000
 BOT = re.compile(r"bot\b|crawl|spider|slurp|headless|lighthouse|preview|monitor", re.IGNORECASE)
-LASTING = ("purchase", "dismiss", "mute")
-"""Types that forbid items long after they happened."""
 NEWS = timedelta(days=2)
 RECENT_EVENTS = 200
 LASTING_EVENTS = 2000
 USERS_AT_ONCE = 250
-RECENT = """WITH who (user_id) AS (VALUES {users}),
+OPENED_AT_ONCE = 300
+"""More events than these are opened in a thread: they would hold up everybody else."""
+LASTING = "('purchase', 'dismiss', 'mute', 'unmute')"
+"""Types that forbid items long after they happened, or undo that; an index is made for these."""
+RECENT = f"""WITH who (user_id) AS (VALUES {{users}}),
  since AS MATERIALIZED (SELECT user_id,
    COALESCE((SELECT at FROM event WHERE tenant = :t AND event.user_id = who.user_id
              ORDER BY at DESC LIMIT 1 OFFSET :recent), 0) AS recently,
    COALESCE((SELECT at FROM event WHERE tenant = :t AND event.user_id = who.user_id
-             AND type IN ('purchase', 'dismiss', 'mute') ORDER BY at DESC LIMIT 1 OFFSET :lasting), 0) AS long
+             AND type IN {LASTING} ORDER BY at DESC LIMIT 1 OFFSET :lasting), 0) AS long
    FROM who)
  SELECT event.* FROM since CROSS JOIN event WHERE event.tenant = :t
    AND event.user_id = since.user_id AND event.at >= since.recently
  UNION SELECT event.* FROM since CROSS JOIN event WHERE event.tenant = :t
-   AND event.user_id = since.user_id AND event.at >= since.long AND type IN ('purchase', 'dismiss', 'mute')
+   AND event.user_id = since.user_id AND event.at >= since.long AND type IN {LASTING}
  ORDER BY at DESC, id DESC"""
 """By the time of each user's nth event, so that a user with a million costs no more than others.
 
@@ -164,10 +166,10 @@ class Behaviour:
                 RECENT.format(users=values), t=tenant, recent=RECENT_EVENTS - 1, lasting=LASTING_EVENTS - 1,
                 **{f"u{n}": name for n, name in enumerate(page)},
             )  # fmt: skip
-            by_user: dict[str, list[Event]] = {name: [] for name in page}
+            by_user: dict[UserId, list[Event]] = {name: [] for name in page}
             for event in await self._open(tenant, rows):
                 by_user[event.user].append(event)
-            found |= {UserId(name): tuple(events) for name, events in by_user.items()}
+            found |= {name: tuple(events) for name, events in by_user.items()}
         return found
 
     async def all_of(self, tenant: TenantId, user: UserId, limit: int) -> list[Event]:
@@ -240,7 +242,9 @@ class Behaviour:
         owners = [row["user_id"] for row in rows if row["properties_sealed"] is not None]
         if owners:
             await self._vault.ready_many(tenant, owners)
-        return [self._event(row) for row in rows]
+        if len(rows) <= OPENED_AT_ONCE:
+            return [self._event(row) for row in rows]
+        return await asyncio.to_thread(lambda: [self._event(row) for row in rows])
 
     def _event(self, row: Row) -> Event:
         tenant, user = TenantId(row["tenant"]), UserId(row["user_id"])

@@ -14,6 +14,7 @@ import numpy as np
 from chatpush.clock import Clock
 from chatpush.domain import Event, Item, ItemId, TenantId
 from chatpush.plugins.contracts import Candidate, RankingRequest
+from chatpush.recommend.reasons import NOTHING_TO_SAY
 from chatpush.recommend.training.footprints import DAY_MILLISECONDS, PURCHASE, Footprints
 
 SAME_ERRAND_DAYS = 1.0
@@ -25,6 +26,7 @@ TOWARDS_USUAL = 3.0
 EARLY, LATE = 0.8, 2.5
 """Due from here to there, in intervals since the last purchase."""
 LOOKED_AT = timedelta(days=14)
+LOOKS_FADE_SECONDS = 3 * 86_400.0
 LOOKS = frozenset({"view", "click", "cart", "wishlist"})
 
 
@@ -129,10 +131,11 @@ def _looked_at(request: RankingRequest, items: Mapping[ItemId, Item], now: datet
     found: dict[ItemId, Candidate] = {}
     bought = {event.item for event in request.events if event.type == "purchase"}
     for event in request.events:
-        age = now - event.at
-        if age > LOOKED_AT or event.type not in LOOKS or event.item is None or event.item in bought:
+        if event.type not in LOOKS or event.item is None or event.item in found or event.item in bought:
             continue
-        if event.item in items and event.item not in found:
-            score = 2.0 ** (-age / timedelta(days=3))
-            found[event.item] = Candidate(event.item, score, "in_cart" if event.type == "cart" else "seen")
+        age = now - event.at
+        if age <= LOOKED_AT and event.item in items:
+            score = 2.0 ** (-age.total_seconds() / LOOKS_FADE_SECONDS)
+            code = "in_cart" if event.type == "cart" else "seen"
+            found[event.item] = Candidate(event.item, score, code, NOTHING_TO_SAY)
     return list(found.values())[: request.limit]

@@ -16,7 +16,7 @@ from chatpush.recommend.catalogue import Shelf
 from chatpush.recommend.rankers import blend
 from chatpush.recommend.rankers.blend import Forbidden, Proposal
 from chatpush.recommend.rankers.popular import PopularRanker
-from chatpush.recommend.reasons import Reasoned, reason
+from chatpush.recommend.reasons import Chosen, Reasoned, reason
 
 WEEK_MILLISECONDS = 7 * 86_400_000
 TIMELY = frozenset({"popular_week", "rising"})
@@ -63,11 +63,19 @@ class Untried:
 class Explaining(Protocol):
     """A ranker that finds reasons for what was chosen, not for all it proposed."""
 
-    def explain(
-        self, request: RankingRequest, items: Mapping[ItemId, Any], chosen: Sequence[ItemId]
-    ) -> dict[ItemId, Reasoned]:
-        """Return reasons for chosen items."""
+    def explain_many(
+        self, chosen: Sequence[Chosen], items: Mapping[ItemId, Any]
+    ) -> list[dict[ItemId, Reasoned]]:
+        """Return reasons for what each user gets."""
         ...
+
+
+@dataclass(frozen=True)
+class Offered:
+    """What the rankers offer one user; ``like``: candidates by likeness of words."""
+
+    lists: Sequence[tuple[Ranker, list[Candidate]]]
+    like: Sequence[Candidate] = ()
 
 
 class Assembler:
@@ -82,27 +90,33 @@ class Assembler:
         self._untried_by: dict[TenantId, Untried] = {}
 
     def assemble(
-        self,
-        asked: Asked,
-        lists: Sequence[tuple[Ranker, list[Candidate]]],
-        like: Sequence[Candidate],
-        shelf: Shelf,
-        now: datetime,
-    ) -> Picked:
-        """Return the list for one user; ``like``: candidates by likeness of words."""
+        self, asked: Sequence[Asked], offered: Sequence[Offered], shelf: Shelf, now: datetime
+    ) -> list[Picked]:
+        """Return a list for each user."""
+        lists = [self._chosen(one, offer, shelf, now) for one, offer in zip(asked, offered, strict=True)]
+        reasons = self._explained(asked, [chosen for chosen, _ in lists], shelf)
+        answers = []
+        for one, (chosen, chances), known in zip(asked, lists, reasons, strict=True):
+            events = one.request.events
+            personal = bool(events) and any(pick.reason_code not in GENERAL for pick in chosen)
+            picks = tuple(_worded(chosen, known, one.request.locale, shelf, now))
+            source = ("personal" if personal else "popular") if picks else "none"
+            answers.append(Picked(picks, source, tuple(chances)))
+        return answers
+
+    def _chosen(
+        self, asked: Asked, offered: Offered, shelf: Shelf, now: datetime
+    ) -> tuple[list[Proposal], list[tuple[float, bool]]]:
+        """Return what one user gets, and for each the chance it had and whether it is tried."""
         request, bars = asked.request, asked.bars
-        own = ((asked.weights.get(ranker.name, ranker.weight), found) for ranker, found in lists)
+        own = ((asked.weights.get(ranker.name, ranker.weight), found) for ranker, found in offered.lists)
         weighed = [*own, *asked.foreign]
         proposals = (one for one in blend.merged(weighed) if _may(one.item, shelf, bars))
         chosen = blend.spread(proposals, shelf.items, asked.limit)
         self._fill(chosen, request.tenant, shelf, bars, asked.limit)
-        chances = [(1.0, False)] * len(chosen)
         if request.events and asked.user:
-            chosen, chances = self._with_untried(chosen, asked, like, shelf, now)
-        personal = bool(request.events) and any(one.reason_code not in GENERAL for one in chosen)
-        picks = tuple(self._worded(chosen, request, shelf, now))
-        source = ("personal" if personal else "popular") if picks else "none"
-        return Picked(picks, source, tuple(chances))
+            return self._with_untried(chosen, asked, offered.like, shelf, now)
+        return chosen, [(1.0, False)] * len(chosen)
 
     def _fill(
         self, chosen: list[Proposal], tenant: TenantId, shelf: Shelf, bars: Forbidden, limit: int
@@ -167,28 +181,34 @@ class Assembler:
             cached = self._untried_by[tenant] = Untried(state, tuple(sorted(touched)), touched, arrivals)
         return cached
 
-    def _worded(
-        self, chosen: Sequence[Proposal], request: RankingRequest, shelf: Shelf, now: datetime
-    ) -> Iterator[Pick]:
-        """Yield picks with their reasons in words; personal ones are looked up here, for these alone."""
-        by_code: dict[str, list[ItemId]] = {}
-        for one in chosen:
-            if one.reason_code in self._explaining:
-                by_code.setdefault(one.reason_code, []).append(one.item)
-        known: dict[ItemId, Reasoned] = {}
-        for code, items in by_code.items():
-            known |= self._explaining[code].explain(request, shelf.items, items)
-        for one in chosen:
-            code, values = known.get(one.item, (one.reason_code, one.reason_values))
-            if code == "again":
-                values = {"title": shelf.items[one.item].title}
-            counted = int(values.get("counted_ms", 0))
-            if code in TIMELY and counted < to_ms(now) - WEEK_MILLISECONDS:
-                code = "popular"
-            if code == "because":
-                code = "chosen"
-            words = reason(code, values, request.locale)
-            yield Pick(shelf.items[one.item], round(one.score, 6), words)
+    def _explained(
+        self, asked: Sequence[Asked], lists: Sequence[Sequence[Proposal]], shelf: Shelf
+    ) -> list[dict[ItemId, Reasoned]]:
+        """Return for each user what the rankers say of what was chosen, for that alone and for all users at once."""
+        found: list[dict[ItemId, Reasoned]] = [{} for _ in asked]
+        for code, ranker in self._explaining.items():
+            by_user = [[one.item for one in chosen if one.reason_code == code] for chosen in lists]
+            some = [number for number, items in enumerate(by_user) if items]
+            wanted = [(asked[number].request, by_user[number]) for number in some]
+            for number, reasons in zip(some, ranker.explain_many(wanted, shelf.items), strict=True):
+                found[number] |= reasons
+        return found
+
+
+def _worded(
+    chosen: Sequence[Proposal], known: Mapping[ItemId, Reasoned], locale: str, shelf: Shelf, now: datetime
+) -> Iterator[Pick]:
+    """Yield picks with their reasons in words."""
+    for one in chosen:
+        code, values = known.get(one.item, (one.reason_code, one.reason_values))
+        if code == "again":
+            values = {"title": shelf.items[one.item].title}
+        counted = int(values.get("counted_ms", 0))
+        if code in TIMELY and counted < to_ms(now) - WEEK_MILLISECONDS:
+            code = "popular"
+        if code == "because":
+            code = "chosen"
+        yield Pick(shelf.items[one.item], round(one.score, 6), reason(code, values, locale))
 
 
 def _may(item: ItemId, shelf: Shelf, bars: Forbidden) -> bool:

@@ -125,9 +125,9 @@ def merged(proposals: Iterable[tuple[float, Sequence[Candidate]]]) -> Iterator[P
             total[item] += gain
             if gain > before[0]:
                 heaviest[item] = (gain, candidate)
-    for item in sorted(total, key=lambda item: (-total[item], item)):
+    for score, item in sorted((-score, item) for item, score in total.items()):
         best = heaviest[item][1]
-        yield Proposal(item, total[item], best.reason_code, best.reason_values)
+        yield Proposal(item, -score, best.reason_code, best.reason_values)
 
 
 def spread(proposals: Iterable[Proposal], items: Mapping[ItemId, Item], limit: int) -> list[Proposal]:

@@ -92,9 +92,12 @@ class Collaborative:
         return scores
 
     def scores_many(self, rows: sparse.csr_matrix[np.float32]) -> Floats:
-        """Return users × items scores, zero for what each has; bring chunks of ``chunk_users`` rows."""
+        """Return users × items scores, zero for what each has; bring chunks of ``chunk_users`` rows.
+
+        An item's scores lie beside each other in memory, as ``top_many`` reads them.
+        """
         chosen = self.settings
-        total = np.zeros(rows.shape, dtype=np.float32)
+        total = np.zeros(rows.shape, dtype=np.float32, order="F")
         if chosen.walk:
             _add_many(total, self.walk.scores_many(rows), chosen.walk, rows)
         if self.spectrum is not None and chosen.spectral:

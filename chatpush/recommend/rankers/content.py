@@ -16,8 +16,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from chatpush.domain import Item, ItemId, TenantId
 from chatpush.plugins.contracts import Candidate, RankingRequest
-from chatpush.recommend.reasons import Reasoned, title
-from chatpush.recommend.training.footprints import Floats, History, history, top
+from chatpush.recommend.reasons import NOTHING_TO_SAY, Chosen, Reasoned, title
+from chatpush.recommend.training.footprints import Floats, History, history, top_many
 
 WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|[一-鿿]+", re.IGNORECASE)
 TEXT_CHARACTERS = 2000
@@ -50,15 +50,20 @@ class Wording:
     by_item: sparse.csr_matrix[np.float32]
 
     def scores_many(self, tastes: Sequence[History]) -> Floats:
-        """Return, users × items, how much each item reads like what a user likes."""
+        """Return, users × items, how much each item reads like what a user likes; zero for these.
+
+        An item's scores lie beside each other in memory.
+        """
         sizes = [min(taste.items.size, TASTE_ITEMS) for taste in tastes]
         starts = np.concatenate(([0], np.cumsum(sizes)))
         columns = np.concatenate([taste.items[:TASTE_ITEMS] for taste in tastes])
         weights = np.concatenate([taste.weights[:TASTE_ITEMS] for taste in tastes])
         likes = sparse.csr_matrix((weights, columns, starts), shape=(len(tastes), len(self.items)))
-        profiles = (likes @ self.by_item).toarray()
+        profiles = (likes @ self.by_item).T.toarray()
         # The product with dense profiles reads each item's words once, however common they are.
-        return np.ascontiguousarray((self.by_item @ profiles.T).T, dtype=np.float32)
+        scores: Floats = (self.by_item @ profiles).T
+        scores[np.repeat(np.arange(len(tastes)), sizes), columns] = 0.0
+        return scores
 
     def because(self, taste: History, targets: Sequence[int]) -> list[int]:
         """Return, for each target, the position in the history that reads most like it."""
@@ -113,10 +118,10 @@ class ContentRanker:
         for start in range(0, len(known), step):
             some = known[start : start + step]
             scores = fitted.scores_many([tastes[number] for number in some])
-            for row, number in zip(scores, some, strict=True):
-                best = top(row, requests[number].limit, tastes[number].items)
+            tops = top_many(scores, [requests[number].limit for number in some])
+            for row, best, number in zip(scores, tops, some, strict=True):
                 found[number] = [
-                    Candidate(fitted.items[item], score, "similar")
+                    Candidate(fitted.items[item], score, "similar", NOTHING_TO_SAY)
                     for item, score in [*best, *self._new(requests[0].tenant, fitted, row, best)]
                     if score > LEAST_LIKENESS
                 ]
@@ -132,10 +137,15 @@ class ContentRanker:
         fresh = [number for number in numbers if number not in known] if highest else []
         return [(number, float(row[number]) / highest) for number in fresh]
 
-    def explain(
+    def explain_many(
+        self, chosen: Sequence[Chosen], items: Mapping[ItemId, Item]
+    ) -> list[dict[ItemId, Reasoned]]:
+        """Return reasons for chosen items: the user's item that reads most like them."""
+        return [self._explain(request, items, own) for request, own in chosen]
+
+    def _explain(
         self, request: RankingRequest, items: Mapping[ItemId, Item], chosen: Sequence[ItemId]
     ) -> dict[ItemId, Reasoned]:
-        """Return reasons for chosen items: the user's item that reads most like them."""
         fitted = self._fitted.get(request.tenant)
         taste = history(request.events, fitted.index) if fitted else None
         if fitted is None or taste is None or not taste.items.size:

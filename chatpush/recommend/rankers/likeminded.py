@@ -5,7 +5,7 @@ Every fit makes the walks anew from the events; what training learned (see
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,9 @@ from scipy import sparse
 from chatpush.domain import Item, ItemId, TenantId
 from chatpush.plugins.contracts import Candidate, RankingRequest
 from chatpush.recommend.rankers.collaborative import Collaborative, Settings
-from chatpush.recommend.reasons import Reasoned, title
+from chatpush.recommend.reasons import NOTHING_TO_SAY, Chosen, Reasoned, title
 from chatpush.recommend.training.choosing import Choice
-from chatpush.recommend.training.footprints import Floats, Footprints, History, history, top
+from chatpush.recommend.training.footprints import Footprints, History, history, top, top_many
 from chatpush.recommend.training.learned import Learned, learn
 
 BECAUSE = {"purchase": "because_bought", "rating": "because_bought", "cart": "because_cart"}
@@ -40,10 +40,10 @@ class Fitted:
             found.items[:LONGEST_TASTE], found.weights[:LONGEST_TASTE], found.kinds[:LONGEST_TASTE]
         )
 
-    def candidates(self, taste: History, scores: Floats, limit: int) -> list[Candidate]:
-        """Return the best of the scores."""
+    def candidates(self, best: Iterable[tuple[int, float]]) -> list[Candidate]:
+        """Return numbered items with their scores as candidates."""
         items = self.prints.items
-        return [Candidate(items[n], score, "because") for n, score in top(scores, limit, taste.items)]
+        return [Candidate(items[number], score, "because", NOTHING_TO_SAY) for number, score in best]
 
 
 class LikemindedRanker:
@@ -93,36 +93,43 @@ class LikemindedRanker:
             return [[] for _ in requests]
         tastes = [fitted.taste(request) for request in requests]
         if len(requests) == 1:
-            scores = fitted.model.scores(tastes[0]) if tastes[0].items.size else None
-            return [[] if scores is None else fitted.candidates(tastes[0], scores, requests[0].limit)]
+            if not tastes[0].items.size:
+                return [[]]
+            best = top(fitted.model.scores(tastes[0]), requests[0].limit, tastes[0].items)
+            return [fitted.candidates(best)]
         found: list[list[Candidate]] = []
         step = fitted.model.chunk_users
         for start in range(0, len(tastes), step):
             some = tastes[start : start + step]
-            scores_many = fitted.model.scores_many(_rows(some, len(fitted.prints.items)))
-            found += [
-                fitted.candidates(taste, scores, requests[start].limit)
-                for taste, scores in zip(some, scores_many, strict=True)
-            ]
+            scores = fitted.model.scores_many(_rows(some, len(fitted.prints.items)))
+            limits = [request.limit for request in requests[start : start + step]]
+            found += [fitted.candidates(best) for best in top_many(scores, limits)]
         return found
 
-    def explain(
-        self, request: RankingRequest, items: Mapping[ItemId, Item], chosen: Sequence[ItemId]
-    ) -> dict[ItemId, Reasoned]:
+    def explain_many(
+        self, chosen: Sequence[Chosen], items: Mapping[ItemId, Item]
+    ) -> list[dict[ItemId, Reasoned]]:
         """Return reason codes and values for chosen items: the user's item that leads there most."""
-        fitted = self._fitted.get(request.tenant)
+        fitted = self._fitted.get(chosen[0][0].tenant) if chosen else None
         if fitted is None:
-            return {}
-        taste, index = fitted.taste(request), fitted.prints.index
-        known = [item for item in chosen if item in index]
-        if not known or not taste.items.size:
-            return {}
-        causes = fitted.model.walk.because(taste, [index[item] for item in known])
-        reasons: dict[ItemId, Reasoned] = {}
-        for item, cause in zip(known, causes, strict=True):
-            code = BECAUSE.get(taste.kinds[cause], "because_viewed")
-            reasons[item] = (code, title(items, fitted.prints.items[taste.items[cause]]))
-        return reasons
+            return [{} for _ in chosen]
+        index, names = fitted.prints.index, fitted.prints.items
+        tastes = [fitted.taste(request) for request, _ in chosen]
+        known = [
+            [item for item in own if item in index] if taste.items.size else []
+            for taste, (_, own) in zip(tastes, chosen, strict=True)
+        ]
+        causes = fitted.model.walk.because_many(tastes, [[index[item] for item in own] for own in known])
+        return [
+            {
+                item: (
+                    BECAUSE.get(taste.kinds[cause], "because_viewed"),
+                    title(items, names[taste.items[cause]]),
+                )
+                for item, cause in zip(own, leading, strict=True)
+            }
+            for taste, own, leading in zip(tastes, known, causes, strict=True)
+        ]
 
 
 def _rows(tastes: Sequence[History], items: int) -> sparse.csr_matrix[np.float32]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.linalg import LinAlgError, cholesky, solve_triangular
+from scipy.linalg import LinAlgError, solve_triangular
 
 from chatpush.recommend.training.footprints import Floats, Ints
 
@@ -22,6 +22,7 @@ ROUNDS = 3
 SPARE_DIRECTIONS = 16
 SEED = 20
 OUTLINE = 32
+SOLVED_AT_ONCE = 1024
 TINY = np.float32(1e-6)
 
 
@@ -56,9 +57,12 @@ class Spectrum:
         return alone
 
     def scores(self, places: Floats, weight: float) -> Floats:
-        """Return scores of all items for users at these places (one, or users × k)."""
+        """Return scores of all items for users at these places (one, or users × k).
+
+        An item's scores lie beside each other in memory.
+        """
         damped = places * (np.float32(weight) * (1.0 - self.strength))
-        scores: Floats = damped @ self.vectors.T
+        scores: Floats = (self.vectors @ damped.T).T
         scores *= self.root
         return scores
 
@@ -147,20 +151,23 @@ def spectrum(
 
 
 def orthonormal(columns: Floats) -> Floats:
-    """Return an orthonormal basis by Cholesky-QR: one product, one small factor, one solve in place."""
+    """Return an orthonormal basis by Cholesky-QR: one product, one small factor, one solve in place.
+
+    SciPy keeps the interpreter while it solves, so it is given a slice at a time: others get their turn.
+    """
     gram = columns.T @ columns
     lift = np.float32(max(float(np.trace(gram)) / gram.shape[0], 1e-12))
     for shift in (1e-7, 1e-5, 1e-3, 1e-1):
         try:
-            factor = cholesky(
-                gram + np.eye(gram.shape[0], dtype=np.float32) * (lift * np.float32(shift)), lower=True
+            factor = np.linalg.cholesky(
+                gram + np.eye(gram.shape[0], dtype=np.float32) * (lift * np.float32(shift))
             )
         except LinAlgError:
             continue
-        solved: Floats = solve_triangular(
-            factor, columns.T, lower=True, check_finite=False, overwrite_b=True
-        ).T
-        return np.ascontiguousarray(solved)
+        for start in range(0, columns.shape[0], SOLVED_AT_ONCE):
+            some = columns[start : start + SOLVED_AT_ONCE]
+            some[:] = solve_triangular(factor, some.T, lower=True, check_finite=False).T
+        return columns
     return np.ascontiguousarray(np.linalg.qr(columns)[0])
 
 

@@ -15,7 +15,7 @@ from scipy import sparse
 from chatpush.domain import Item, ItemId, TenantId
 from chatpush.plugins.contracts import Candidate, RankingRequest
 from chatpush.recommend.rankers.walk import Walk
-from chatpush.recommend.reasons import Reasoned, title
+from chatpush.recommend.reasons import NOTHING_TO_SAY, Chosen, Reasoned, title
 from chatpush.recommend.training.footprints import PURCHASE, Footprints, History, history, top
 
 PAUSE_MILLISECONDS = 30 * 60 * 1000
@@ -69,7 +69,9 @@ class TogetherRanker:
         for request in requests:
             taste = self._taste(request)
             best = top(walk.scores(taste), request.limit, taste.items) if taste else []
-            found.append([Candidate(prints.items[number], score, "together") for number, score in best])
+            found.append(
+                [Candidate(prints.items[number], score, "together", NOTHING_TO_SAY) for number, score in best]
+            )
         return found
 
     def _taste(self, request: RankingRequest) -> History | None:
@@ -82,10 +84,15 @@ class TogetherRanker:
         taste = history(last, fitted[0].index)
         return taste if taste.items.size else None
 
-    def explain(
+    def explain_many(
+        self, chosen: Sequence[Chosen], items: Mapping[ItemId, Item]
+    ) -> list[dict[ItemId, Reasoned]]:
+        """Return reasons for chosen items: the user's item they were bought with most."""
+        return [self._explain(request, items, own) for request, own in chosen]
+
+    def _explain(
         self, request: RankingRequest, items: Mapping[ItemId, Item], chosen: Sequence[ItemId]
     ) -> dict[ItemId, Reasoned]:
-        """Return reasons for chosen items: the user's item they were bought with most."""
         fitted, taste = self._fitted.get(request.tenant), self._taste(request)
         if fitted is None or taste is None:
             return {}

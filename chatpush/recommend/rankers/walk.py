@@ -7,6 +7,8 @@ counts with its user's next picks, because the walk starts from the events
 themselves and not from anything learned about the user.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy import sparse
 
@@ -14,6 +16,8 @@ from chatpush.recommend.training.footprints import Floats, History, Ints
 
 CROWDED = 5000
 """Users with more items than this are crawlers or tills; nobody's taste is like theirs."""
+PATH_CELLS = 4_000_000
+"""Paths looked up at once: items that users have × items that they get."""
 
 
 class Walk:
@@ -56,9 +60,10 @@ class Walk:
         return int(self._to_items.shape[1])
 
     def scores_many(self, rows: sparse.csr_matrix[np.float32]) -> Floats:
-        """Return users × items scores for the rows of many users."""
-        reached = (rows @ self._to_rows).tocsr()
-        return np.ascontiguousarray((self._to_items.T @ reached.toarray().T).T)
+        """Return users × items scores for the rows of many users, an item's beside each other in memory."""
+        reached = (rows @ self._to_rows).T.toarray()
+        scores: Floats = (self._to_items.T @ reached).T
+        return scores
 
     def scores(self, taste: History) -> Floats:
         """Return a score for every item."""
@@ -73,7 +78,7 @@ class Walk:
         spread = np.repeat(reached[rows], np.diff(part.indptr)) * part.data
         return np.bincount(part.indices, weights=spread, minlength=scores.size).astype(np.float32)
 
-    def because(self, taste: History, targets: list[int]) -> list[int]:
+    def because(self, taste: History, targets: Sequence[int]) -> list[int]:
         """Return, for each target, the position in the history that leads to it most."""
         if not targets:
             return []
@@ -82,6 +87,41 @@ class Walk:
         # Few targets: their rows laid open cost less than a product of two sparse matrices.
         paths = first @ self._by_item[np.array(targets)].toarray().T
         return [int(position) for position in paths.argmax(axis=0)]
+
+    def because_many(self, tastes: Sequence[History], targets: Sequence[Sequence[int]]) -> list[list[int]]:
+        """Return ``because`` for many users: what several of them have or get is looked up once."""
+        found: list[list[int]] = []
+        start = 0
+        while start < len(tastes):
+            end = self._together(tastes, targets, start)
+            found += self._because_page(tastes[start:end], targets[start:end])
+            start = end
+        return found
+
+    def _together(self, tastes: Sequence[History], targets: Sequence[Sequence[int]], start: int) -> int:
+        """Return up to where users fit into ``PATH_CELLS``, at least one."""
+        have = get = 0
+        for end in range(start, len(tastes)):
+            have, get = have + tastes[end].items.size, get + len(targets[end])
+            if end > start and have * get > PATH_CELLS:
+                return end
+        return len(tastes)
+
+    def _because_page(self, tastes: Sequence[History], targets: Sequence[Sequence[int]]) -> list[list[int]]:
+        if len(tastes) == 1:
+            return [self.because(tastes[0], targets[0])]
+        causes, cause_at = np.unique(np.concatenate([one.items for one in tastes]), return_inverse=True)
+        wanted = np.concatenate([np.asarray(one, dtype=np.int64) for one in targets])
+        effects, effect_at = np.unique(wanted, return_inverse=True)
+        paths = (self._to_rows[causes] @ self._by_item[effects].T).toarray()
+        found, cause, effect = [], 0, 0
+        for taste, own in zip(tastes, targets, strict=True):
+            rows = cause_at[cause : cause + taste.items.size]
+            columns = effect_at[effect : effect + len(own)]
+            led = paths[rows[:, None], columns] * taste.weights[:, None]
+            found.append(led.argmax(axis=0).tolist() if led.size else [0] * len(own))
+            cause, effect = cause + taste.items.size, effect + len(own)
+        return found
 
     def _reached(self, taste: History) -> tuple[Ints, Floats]:
         """Return the rows one step away, and a weight for every row."""

@@ -39,6 +39,7 @@ PAIR_LIMIT = 1.5
 """However often a user comes back to an item, it counts at most this much."""
 PAGE = 20_000
 SAMPLED = 16
+TINIEST = np.finfo(np.float32).tiny
 
 
 @dataclass(frozen=True)
@@ -88,27 +89,25 @@ class History:
     kinds: tuple[str, ...]
 
 
-def history(
-    events: Sequence[Event], index: Mapping[ItemId, int], kinds: frozenset[str] | None = None
-) -> History:
+def history(events: Sequence[Event], index: Mapping[ItemId, int]) -> History:
     """Weigh a user's events (newest first) as the fit weighs everybody's."""
     weight: dict[int, float] = {}
-    best: dict[int, str] = {}
-    newest = max((event.at for event in events), default=None)
+    best: dict[int, tuple[float, str]] = {}
     for event in events:
         number = index.get(event.item) if event.item else None
         worth = WEIGHTS.get(event.type)
-        if number is None or worth is None or newest is None or (kinds and event.type not in kinds):
+        if number is None or worth is None:
             continue
-        age = (newest - event.at).total_seconds() / DAY_SECONDS
-        weight[number] = weight.get(number, 0.0) + worth * 2.0 ** (-age / TASTE_DAYS)
-        if worth > WEIGHTS.get(best.get(number, ""), 0.0):
-            best[number] = event.type
-    order = sorted(weight, key=lambda number: (-weight[number], number))
+        age = (events[0].at - event.at).total_seconds()
+        faded = worth * 2.0 ** (-age / (TASTE_DAYS * DAY_SECONDS))
+        weight[number] = weight.get(number, 0.0) + faded
+        if number not in best or worth > best[number][0]:
+            best[number] = (worth, event.type)
+    order = sorted((-heavy, number) for number, heavy in weight.items())
     return History(
-        np.array(order, dtype=np.int64),
-        np.array([min(weight[number], PAIR_LIMIT) for number in order], dtype=np.float32),
-        tuple(best[number] for number in order),
+        np.array([number for _, number in order], dtype=np.int64),
+        np.array([min(-heavy, PAIR_LIMIT) for heavy, _ in order], dtype=np.float32),
+        tuple([best[number][1] for _, number in order]),
     )
 
 
@@ -171,7 +170,7 @@ def _best(scores: Floats, limit: int) -> Ints:
 
     A sample tells from which score on it is worth looking, so that the whole is read once and not sorted.
     """
-    wanted = 4 * (limit // SAMPLED + 1)
+    wanted = _sampled(limit)
     if scores.size > 4 * SAMPLED * wanted:
         sample = scores[::SAMPLED]
         least = np.partition(sample, -wanted)[-wanted]
@@ -182,9 +181,40 @@ def _best(scores: Floats, limit: int) -> Ints:
     return np.argpartition(scores, -limit)[-limit:]
 
 
+def _sampled(limit: int) -> int:
+    """Return how many of a sample's best are looked for: below the last of them are hardly ever ``limit`` others."""
+    return 2 * (limit // SAMPLED) + 4
+
+
 def _joined(pages: list[tuple[Ints, Ints, Ints, Ints]]) -> tuple[Ints, Ints, Ints, Ints]:
     user, item, kind, at = (np.concatenate(column) for column in zip(*pages, strict=True))
     return user, item, kind, at
+
+
+def top_many(scores: Floats, limits: Sequence[int]) -> list[list[tuple[int, float]]]:
+    """Return ``top`` of many users × items; quick if an item's scores lie beside each other in memory."""
+    by_item, limit = scores.T, max(limits, default=0)
+    wanted = _sampled(limit)
+    if by_item.shape[0] <= 4 * SAMPLED * wanted or len(limits) == 1:
+        return [top(row, own) for row, own in zip(scores, limits, strict=True)]
+    least = np.partition(by_item[::SAMPLED], -wanted, axis=0)[-wanted]
+    item, user = np.divmod(
+        np.flatnonzero(by_item >= np.where(least > 0.0, least, TINIEST)), np.int64(len(limits))
+    )
+    value = by_item[item, user].astype(np.float64)
+    order = np.lexsort((-value, user))  # items of equal value stay in their order
+    item, value = item[order], value[order]
+    ends = np.cumsum(np.bincount(user, minlength=len(limits)))
+    found = []
+    for number, own in enumerate(limits):
+        begin, end = int(ends[number - 1]) if number else 0, int(ends[number])
+        if end - begin < own and least[number] > 0.0:
+            found.append(top(scores[number], own))
+            continue
+        end = min(end, begin + own)
+        levelled = value[begin:end] / value[begin] if end > begin else value[:0]
+        found.append(list(zip(item[begin:end].tolist(), levelled.tolist(), strict=True)))
+    return found
 
 
 def top(scores: Floats, limit: int, without: Ints | None = None) -> list[tuple[int, float]]:

@@ -29,6 +29,9 @@ log = structlog.get_logger(__name__)
 KEPT = 4
 HISTORY = 100
 MODE = 0o600
+PIECE = 4 * 1024 * 1024
+"""Bytes sealed at once: the interpreter is kept meanwhile, and others want their turn."""
+LENGTH_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,22 +165,44 @@ class Models:
         return self._directory / hashlib.sha256(tenant.encode()).hexdigest()[:16] / f"{name}.model"
 
     def _write(self, tenant: TenantId, name: str, learned: Learned) -> None:
-        sealed = self._vault.seal(tenant, "", "model", "file", name, learned.packed())
+        packed = memoryview(learned.packed())
+        pieces = [bytes(packed[start : start + PIECE]) for start in range(0, len(packed), PIECE)]
         path = self._path(tenant, name)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in path.parent.glob("*.part"):
             left.unlink(missing_ok=True)  # of a training that was killed
         part = path.with_suffix(".part")
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, MODE), "wb") as file:
-            file.write(sealed)
+            for number, piece in enumerate(pieces, 1):
+                sealed = self._vault.seal(tenant, "", "model", "file", _row(name, number, len(pieces)), piece)
+                file.write(len(sealed).to_bytes(LENGTH_BYTES, "big") + sealed)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
 
     def _read(self, tenant: TenantId, name: str) -> Learned:
+        pieces = _pieces(self._path(tenant, name).read_bytes())
         return unpacked(
-            self._vault.open(tenant, "", "model", "file", name, self._path(tenant, name).read_bytes())
+            b"".join(
+                self._vault.open(tenant, "", "model", "file", _row(name, number, len(pieces)), piece)
+                for number, piece in enumerate(pieces, 1)
+            )
         )
+
+
+def _row(name: str, number: int, count: int) -> str:
+    """Return what a piece is bound to: none can be left out, moved or taken from elsewhere."""
+    return f"{name}:{number}/{count}"
+
+
+def _pieces(file: bytes) -> list[bytes]:
+    found, at = [], 0
+    while at < len(file):
+        length = int.from_bytes(file[at : at + LENGTH_BYTES], "big")
+        at += LENGTH_BYTES
+        found.append(file[at : at + length])
+        at += length
+    return found
 
 
 def _version(row: Row) -> Version:
