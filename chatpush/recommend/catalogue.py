@@ -18,8 +18,8 @@ from typing import Any
 from chatpush.clock import Clock
 from chatpush.domain import Item, ItemId, TenantId, from_ms, new_id, to_ms
 from chatpush.errors import NotFound
-from chatpush.notify.listing import among
 from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.parameters import among
 
 UPSERT = """(tenant, id) DO UPDATE SET title = excluded.title, text = excluded.text,
  price = excluded.price, currency = excluded.currency, stock = excluded.stock, url = excluded.url,
