@@ -137,6 +137,27 @@ class Keys:
         await self._database.write(insert)
         return IssuedKey(_key(row), plaintext)
 
+    async def lend(self, tenant: TenantId, name: str, plaintext: str) -> bool:
+        """Let a publishable key that the house derives by itself stand for a tenant.
+
+        It is one of the tenant's keys like the others; every node derives the
+        same, so doing it again changes nothing. False if it was revoked.
+        """
+        key = f"key_{name}"
+        row = {
+            "tenant": tenant, "id": key, "kind": PUBLISHABLE, "name": name, "hash": fingerprint(plaintext),
+            "hint": plaintext[-HINT_CHARACTERS:], "scopes": "", "created_at": to_ms(self._clock.now()),
+            "used_at": None, "revoked_at": None,
+        }  # fmt: skip
+
+        def insert(tx: Transaction) -> None:
+            if tx.insert("api_key", row, "(tenant, id) DO NOTHING"):
+                self._audit.record_in(tx, tenant, None, "key.issue", key)
+
+        if await self.find(plaintext) is None:
+            await self._database.write(insert)
+        return await self.find(plaintext) is not None
+
     async def find(self, plaintext: str) -> Identity | None:
         """Return whom a key stands for, or None if we don't know it or revoked it.
 

@@ -221,6 +221,7 @@ async def build_whole(database: Database, vault: Vault, clock: StillClock, node:
         People: people,
         Sessions: sessions,
         Keys: Keys(database, clock, audit),
+        Vault: vault,
         Tenants: tenants,
         Billing: Billing(tenants, meter, settings, clock),
         Settings: settings,

@@ -11,7 +11,11 @@ const GATHER_MS = 120;
 const COUNT_EVERY_MS = { activity: 1000 };
 const TYPING_MS = 5000;
 
+const SILENCE_MS = 10000; // beyond the server's own pings
+
 let socket = null;
+let silence = 0;
+let pingMs = 0;
 let wait = FIRST_WAIT_MS;
 let heard = false;
 const planned = new Set();
@@ -59,11 +63,21 @@ function hear(hint) {
   notifyOf(hint);
 }
 
+// A connection that has gone without a word (sleep, a lost network) is told by the pings that stay away.
+function alive() {
+  clearTimeout(silence);
+  if (pingMs) silence = setTimeout(() => socket?.close(), pingMs + SILENCE_MS);
+}
+
 function receive(line) {
   if (line === "{}") return socket.send("{}"); // a ping wants its pong
   const reply = JSON.parse(line);
+  // Refused, or taken off the channel: nothing would be heard here any more.
+  if (reply.error || reply.push?.unsubscribe) return socket.close();
   if (reply.connect) {
     wait = FIRST_WAIT_MS;
+    pingMs = (reply.connect.ping ?? 0) * 1000;
+    alive();
     state(true);
     refresh("activity", "list", "thread"); // what happened while nobody listened
   }
@@ -73,27 +87,47 @@ function receive(line) {
 
 async function listen() {
   const answer = await fetch("/console/live", { headers: { "HX-Request": "true" } }).catch(() => null);
-  const token = answer?.ok ? (await answer.json()).token : null;
+  const { token, key } = (answer?.ok && (await answer.json().catch(() => null))) || {};
   if (!token) return again();
-  socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/connection/websocket`);
-  socket.addEventListener("open", () => socket.send(JSON.stringify({ id: 1, connect: { token } })));
-  socket.addEventListener("message", (event) => event.data.split("\n").forEach((line) => line && receive(line)));
-  socket.addEventListener("close", again);
+  const query = key ? `?key=${encodeURIComponent(key)}` : "";
+  const own = new WebSocket(`${location.origin.replace(/^http/, "ws")}/connection/websocket${query}`);
+  socket?.close();
+  socket = own;
+  own.addEventListener("open", () => own.send(JSON.stringify({ id: 1, connect: { token } })));
+  own.addEventListener("message", (event) => {
+    alive();
+    event.data.split("\n").forEach((line) => line && receive(line));
+  });
+  own.addEventListener("close", () => socket === own && again());
 }
 
 function again() {
-  state(false);
+  leave();
   setTimeout(listen, wait * (0.75 + Math.random() / 2));
   wait = Math.min(wait * 2, LONGEST_WAIT_MS);
+}
+
+function leave() {
+  clearTimeout(silence);
+  const left = socket;
+  socket = null;
+  pingMs = 0;
+  left?.close();
+  state(false);
 }
 
 export function startLive() {
   if (!document.getElementById("frame")) return;
   state(false);
   setInterval(() => heard || document.hidden || refresh("activity", "list", "thread"), ASK_EVERY_MS);
-  window.addEventListener("pagehide", () => {
-    socket?.removeEventListener("close", again);
-    socket?.close();
-  });
+  // What could not be asked is asked again; a badge must not keep what was true before.
+  for (const failed of ["htmx:responseError", "htmx:sendError"]) {
+    document.body.addEventListener(failed, (event) => {
+      if (event.target.closest?.("[hx-trigger*='activity']")) setTimeout(() => refresh("activity"), ASK_EVERY_MS);
+    });
+  }
+  window.addEventListener("pagehide", leave);
+  // A page that the browser has kept comes back as it was left: deaf.
+  window.addEventListener("pageshow", (event) => event.persisted && listen());
   listen();
 }
