@@ -37,8 +37,16 @@ class _Pages:
 
 
 _pages = _Pages()
+_VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
 
 def random_bytes(count: int) -> bytes:
     """Return so many random bytes, at most a page; good for ids and nonces."""
     return _pages.take(count)
+
+
+def random_uuid() -> str:
+    """Return a UUID that is random but for its version and variant (RFC 9562 §5.4)."""
+    digits = _pages.take(16).hex()
+    variant = _VARIANTS[digits[16]]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

@@ -24,8 +24,7 @@ class Cursor(msgspec.Struct, frozen=True):
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class ClientInfo:
+class ClientInfo(msgspec.Struct, frozen=True):
     """Who published or is present."""
 
     user: str

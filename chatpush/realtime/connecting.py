@@ -8,7 +8,7 @@ the server.
 from chatpush.domain import UserId
 from chatpush.errors import TokenExpired, Unauthenticated
 from chatpush.realtime.connection import Connection
-from chatpush.realtime.identity.tokens import ConnectionClaims
+from chatpush.realtime.identity.claims import ConnectionClaims
 from chatpush.realtime.node import Node
 from chatpush.realtime.permissions import check_reserved, personal_channel
 from chatpush.realtime.protocol import frames
@@ -56,7 +56,7 @@ async def connect(node: Node, connection: Connection, request: frames.ConnectReq
         node=node.known_as,
     )
     if claims.expires_at is not None:
-        result.expires, result.ttl = True, _live_until(node, connection, claims.expires_at.timestamp())
+        result.expires, result.ttl = True, _live_until(node, connection, claims.expires_at)
     for channel, terms in server_side_channels(claims).items():
         if len(connection.subs) >= node.settings.max_channels:
             raise Disconnected(CHANNEL_LIMIT)
@@ -87,7 +87,7 @@ async def refresh(node: Node, connection: Connection, request: frames.RefreshReq
     result = frames.RefreshResult(client=connection.client)
     connection.expires_at = None
     if claims.expires_at is not None:
-        result.expires, result.ttl = True, _live_until(node, connection, claims.expires_at.timestamp())
+        result.expires, result.ttl = True, _live_until(node, connection, claims.expires_at)
     return result
 
 

@@ -1,8 +1,8 @@
 """One client's connection: who it is, what it reads, and its wire. No socket in sight."""
 
 from collections.abc import Callable, Mapping
-from uuid import uuid4
 
+from chatpush.chance import random_uuid
 from chatpush.domain import Json, TenantId, UserId
 from chatpush.log.contract import ClientInfo, Log
 from chatpush.realtime.catching_up import CatchUp
@@ -18,7 +18,7 @@ class Connection:
     """State of a connection. ``released(connection)`` is called once, when it is over."""
 
     __slots__ = (
-        "bucket", "catch_up", "channels_left", "client", "closed", "closed_by", "connected", "expires_at",
+        "_who", "bucket", "catch_up", "channels_left", "client", "closed", "closed_by", "connected", "expires_at",
         "fresh", "info", "labels", "meta", "name", "on_lost", "one_way", "pinged", "ponged", "released", "session_id",
         "subs", "tenant", "user", "version", "way", "wire",
     )  # fmt: skip
@@ -33,7 +33,7 @@ class Connection:
         lost: Callable[["Connection", Subscription], None],
         released: Callable[["Connection"], None],
     ) -> None:
-        self.client = str(uuid4())
+        self.client = random_uuid()
         self.tenant = tenant
         self.wire = wire
         self.way = way
@@ -43,6 +43,8 @@ class Connection:
         self.catch_up = CatchUp(source, self, way)
         self.user = UserId("")
         self.info: Json = None
+        # What ``client_info`` said last: the same for most channels.
+        self._who: ClientInfo | None = None
         self.meta: Json = None
         # By which the server API may choose it; None without.
         self.labels: Mapping[str, str] | None = None
@@ -83,7 +85,15 @@ class Connection:
 
     def client_info(self, chan_info: Json = None) -> ClientInfo:
         """Return who this is, as others in a channel see it."""
-        return ClientInfo(self.user, self.client, self.info, chan_info)
+        who = self._who
+        if (
+            who is None
+            or who.conn_info is not self.info
+            or who.chan_info is not chan_info
+            or who.user != self.user
+        ):
+            who = self._who = ClientInfo(self.user, self.client, self.info, chan_info)
+        return who
 
     def reply(self, reply: frames.Reply, kind: str) -> None:
         """Answer a command; ``kind`` is its method, or "error"."""

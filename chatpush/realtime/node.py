@@ -38,4 +38,4 @@ class Node:
 
     def now(self) -> float:
         """Return seconds since 1970."""
-        return self.clock.now().timestamp()
+        return self.clock.milliseconds() / 1000

@@ -62,11 +62,16 @@ class Registry:
 
     def add(self, connection: Connection) -> None:
         """Take a connection whose user is known now."""
-        who = (connection.tenant, connection.user)
         self._clients[connection.client] = connection
-        first = bool(connection.user) and not self.is_online(*who)
-        if connection.user:
-            self._users.setdefault(who, {})[connection.client] = connection
+        if not connection.user:
+            return
+        who = (connection.tenant, connection.user)
+        mine = self._users.get(who)
+        if mine is not None:
+            mine[connection.client] = connection
+            return
+        first = who not in self._polls and who not in self._left_polls
+        self._users[who] = {connection.client: connection}
         if first:
             self._tell(self.on_connect, who)
 

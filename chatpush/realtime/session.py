@@ -107,7 +107,8 @@ class Session:
 
     async def _handle(self, command: frames.Command) -> None:
         connection = self.connection
-        methods = [name for name in frames.METHODS if getattr(command, name) is not None]
+        fields = msgspec.structs.astuple(command)
+        methods = [name for name, value in zip(frames.METHODS, fields[1:], strict=True) if value is not None]
         if command.id == 0 and not methods:
             self._pong()
             return

@@ -11,7 +11,7 @@ from chatpush.log.contract import Cursor, Publication
 from chatpush.realtime.connection import Connection
 from chatpush.realtime.feed import Subscription
 from chatpush.realtime.filters import compiled
-from chatpush.realtime.identity.tokens import SubscriptionClaims
+from chatpush.realtime.identity.claims import SubscriptionClaims
 from chatpush.realtime.node import Node
 from chatpush.realtime.permissions import check_reserved, check_subscribe
 from chatpush.realtime.protocol import codec, frames
@@ -156,7 +156,7 @@ async def sub_refresh(
         claims = await _claims(node, connection, request.token, request.channel)
     except Refused as refused:
         raise (Refused(EXPIRED) if refused.code == TOKEN_EXPIRED else refused) from refused
-    sub.expires_at = claims.expires_at.timestamp() if claims.expires_at else None
+    sub.expires_at = claims.expires_at
     if sub.expires_at is None:
         return frames.SubRefreshResult()
     node.heartbeat.watch_expiry(connection, sub.expires_at, request.channel)

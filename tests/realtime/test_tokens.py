@@ -41,7 +41,7 @@ async def test_what_is_issued_verifies(still_clock: StillClock) -> None:
     )
     claims = await mine.verify_connection(TENANT, token)
     assert (claims.user, claims.info, claims.channels, claims.name) == ("emma", {"a": 1}, ("news:a",), "Emma")
-    assert claims.expires_at == still_clock.now() + timedelta(hours=1)
+    assert claims.expires_at == (still_clock.now() + timedelta(hours=1)).timestamp()
     sub = await mine.issue_subscription(TENANT, UserId("emma"), "private:a", None)
     assert (await mine.verify_subscription(TENANT, sub)).channel == "private:a"
     still_clock.forward(timedelta(hours=1))
@@ -69,7 +69,7 @@ async def test_what_is_issued_verifies(still_clock: StillClock) -> None:
         forged({"alg": "HS256"}, {"sub": "emma", "subs": []}),
         forged({"alg": "HS256", "crit": ["x"], "x": 1}, {"sub": "emma"}),
         f"{part({'alg': 'HS256'})}.{part([])}.x",
-        "..", "", "a", "\x00", "a.b", ".".join("a" * 9),
+        "..", "", "a", "\x00", "\ud800.a.b", "a.b", ".".join("a" * 9),
     ],
 )  # fmt: skip
 async def test_forged_tokens_are_refused(still_clock: StillClock, token: str) -> None:
@@ -111,5 +111,4 @@ async def test_expire_at_overrides_the_lifetime_of_the_connection(still_clock: S
     soon = int(still_clock.now().timestamp()) + 60
     for expire_at, expected in ((0, None), (soon + 60, soon + 60)):
         token = jwt.encode({"sub": "emma", "exp": soon, "expire_at": expire_at}, SECRET)
-        expires_at = (await mine.verify_connection(TENANT, token)).expires_at
-        assert (expires_at.timestamp() if expires_at else None) == expected
+        assert (await mine.verify_connection(TENANT, token)).expires_at == expected

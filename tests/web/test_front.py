@@ -252,4 +252,36 @@ def test_what_follows_a_request_is_kept() -> None:
     whole = b"POST /api/publish HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
     found = parse(whole + whole)
     assert found is not None
-    assert (found.target, found.body, found.rest) == (b"POST /api/publish", b"{}", whole)
+    assert (found.head.target, found.body, found.rest) == (b"POST /api/publish", b"{}", whole)
+
+
+def handshake(more: str = "", key: str = "dGhlIHNhbXBsZSBub25jZQ==") -> bytes:
+    lines = f"Host: x\r\n{more}Upgrade: websocket\r\nSec-WebSocket-Key: {key}\r\nConnection: Upgrade\r\n"
+    return f"GET /connection/websocket HTTP/1.1\r\n{lines}\r\n".encode()
+
+
+def test_handshakes_that_differ_by_their_keys_have_one_head() -> None:
+    other = "AAAAAAAAAAAAAAAAAAAAAA=="
+    one, two = parse(handshake()), parse(handshake(key=other) + b"after")
+    assert one is not None
+    assert two is not None
+    assert one.head is two.head
+    assert (two.key, two.rest, two.whole) == (other.encode(), b"after", handshake(key=other))
+    asked = parse(handshake("X-Chatpush-Key: pk_a\r\n"))
+    assert asked is not None
+    assert asked.head.headers[b"x-chatpush-key"] == b"pk_a"
+
+
+def test_what_is_no_plain_key_stays_in_the_head() -> None:
+    for key in ("short", "é" * 12, "a" * 22 + "==a"):
+        found = parse(handshake(key=key))
+        assert found is not None
+        assert (found.key, found.head.headers[b"sec-websocket-key"]) == (b"", key.encode())
+    assert parse(handshake("Sec-WebSocket-Key: BBBBBBBBBBBBBBBBBBBBBB==\r\n")) is None
+
+
+def test_heads_with_cookies_are_not_kept() -> None:
+    one, two = parse(handshake("Cookie: session=a\r\n")), parse(handshake("Cookie: session=a\r\n"))
+    assert one is not None
+    assert two is not None
+    assert one.head is not two.head

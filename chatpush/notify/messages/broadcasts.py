@@ -34,6 +34,8 @@ LONGEST_OPEN = timedelta(days=28)
 MOST_AT_ONCE = 100
 USERS_AT_ONCE = 250
 OPENED_AT_ONCE = 50
+# Who comes this soon after others is looked after together with those who follow: crowds come at once.
+BREATH_SECONDS = 0.02
 Deliver = Callable[[TenantId, Sequence[str]], Awaitable[None]]
 """Sends deliveries that were written as claimed."""
 
@@ -126,6 +128,8 @@ class Broadcasts:
             # They are brought up to date by the next turn.
             self._arrived |= here | arrived
             raise
+        if arrived:
+            await asyncio.sleep(BREATH_SECONDS)
         if self._arrived or self._opened:
             return 0
         rows = await self._database.read("SELECT MIN(opens_at) AS at FROM broadcast WHERE seq IS NULL")
@@ -175,11 +179,19 @@ class Broadcasts:
     async def _write(self, tenant: TenantId, users: Sequence[UserId]) -> list[str]:
         """Return the deliveries that were made."""
         now = self._clock.now()
+        newest = await self._database.read(
+            "SELECT MAX(seq) AS seq FROM broadcast WHERE tenant = :t AND closes_at > :now",
+            t=tenant,
+            now=to_ms(now),
+        )
+        if newest[0]["seq"] is None:  # mostly there is none, whoever and how many come
+            return []
         names, params = among(users)
         known = await self._database.read(
             "SELECT u.id, u.created_at, COALESCE(r.seq, 0) AS seq FROM app_user AS u LEFT JOIN broadcast_reader AS r"
-            f" ON r.tenant = u.tenant AND r.user_id = u.id WHERE u.tenant = :t AND u.id IN {names}",
-            t=tenant, **params,
+            f" ON r.tenant = u.tenant AND r.user_id = u.id WHERE u.tenant = :t AND u.id IN {names}"
+            " AND COALESCE(r.seq, 0) < :newest",
+            t=tenant, newest=newest[0]["seq"], **params,
         )  # fmt: skip
         if not known:
             return []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from chatpush.domain import TenantId, UserId
 from chatpush.errors import ChatpushError, Forbidden, TooMany, Unauthenticated
 from chatpush.realtime.connecting import server_side_channels
-from chatpush.realtime.identity.tokens import ConnectionClaims, Proof
+from chatpush.realtime.identity.claims import ConnectionClaims, Proof
 from chatpush.realtime.node import Node
 from chatpush.realtime.permissions import check_reserved, check_subscribe
 from chatpush.realtime.polls.grants import Grant, Grants
@@ -103,7 +103,7 @@ class Admission:
         """
         expires_at = self._node.now() + GRANT_SECONDS
         if claims.expires_at is not None:
-            expires_at = min(expires_at, claims.expires_at.timestamp())
+            expires_at = min(expires_at, claims.expires_at)
         proofs = {claims.proof: None}
         own = tuple(server_side_channels(claims))
         for channel in own:
@@ -146,4 +146,4 @@ class Admission:
         if claims.channel != asked.channel or claims.user != user:
             raise Forbidden(f"{asked.channel}: the token is for another channel or user", param="channels")
         check_reserved(asked.channel, user)
-        return claims.expires_at.timestamp() if claims.expires_at else float("inf"), claims.proof
+        return float("inf") if claims.expires_at is None else claims.expires_at, claims.proof

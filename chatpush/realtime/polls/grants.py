@@ -15,7 +15,7 @@ import msgspec
 from chatpush.domain import TenantId, UserId
 from chatpush.errors import InvalidInput, TokenExpired, Unauthenticated
 from chatpush.log.contract import Cursor
-from chatpush.realtime.identity.tokens import Proof
+from chatpush.realtime.identity.claims import Proof
 
 LONGEST = 65_536
 

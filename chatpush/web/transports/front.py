@@ -244,6 +244,8 @@ class Front(asyncio.Protocol):
         except Exception:
             self._failed(request)
             return
+        if isinstance(found, Gone):
+            return
         if asyncio.iscoroutine(found):
             self._door.serve(self._serve(request, found))
         else:
@@ -274,7 +276,7 @@ class Front(asyncio.Protocol):
                 self._forget()
 
     def _failed(self, request: Hot) -> None:
-        log.exception("a hot request failed", target=request.target.decode(errors="replace"))
+        log.exception("a hot request failed", target=request.head.target.decode(errors="replace"))
         self.answer(response(FAILED, status=b"500 Internal Server Error"))
 
     def _forget(self) -> None:

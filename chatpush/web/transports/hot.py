@@ -23,18 +23,13 @@ from chatpush.settings import Client
 from chatpush.web.realtime_api.server_api import ServerApi
 from chatpush.web.transports import poll, websocket
 from chatpush.web.transports.front import Found, Front, Gone, Handler
-from chatpush.web.transports.plain_requests import Hot, head, next_id, response
-from chatpush.web.transports.websocket import Handshake, Sockets
+from chatpush.web.transports.plain_requests import Head, Hot, head, next_id, response
+from chatpush.web.transports.websocket import Handshake, Opening, Sockets
 
 BearerOfKey = Callable[[str], Awaitable[Identity]]
+Asking = tuple[Opening | None, str | None]
 NOBODY = Identity(DEFAULT_TENANT, IdentityKind.ANONYMOUS)
-HANDSHAKE = (
-    b"upgrade",
-    b"connection",
-    b"sec-websocket-version",
-    b"sec-websocket-key",
-    b"sec-websocket-protocol",
-)
+OPENING = (b"upgrade", b"connection", b"sec-websocket-version", b"sec-websocket-protocol")
 PLAIN_KEY = re.compile(rb"[0-9A-Za-z_]+")
 NO_STORE = b"Cache-Control: no-store\r\n"
 ZIPPED = b"Content-Encoding: gzip\r\n"
@@ -72,7 +67,7 @@ class HotRequests:
         }
 
     def _publish(self, request: Hot, _front: Front) -> Found | Coroutine[Any, Any, Found]:
-        found = self._api.publish_at_once(request.headers.get(b"x-api-key", b""), request.body)
+        found = self._api.publish_at_once(request.head.headers.get(b"x-api-key", b""), request.body)
         if found is None:
             return self._published("publish", request)
         return response(found) if isinstance(found, bytes) else self._later(found)
@@ -84,16 +79,20 @@ class HotRequests:
         return self._published("batch", request)
 
     async def _published(self, method: str, request: Hot) -> bytes | None:
-        key = request.headers.get(b"x-api-key", b"")
+        key = request.head.headers.get(b"x-api-key", b"")
         if not key:
             return None
         reply = await self._api.answer(key.decode("latin-1"), method, request.body)
         return None if reply is None else response(reply)
 
     def _websocket(self, request: Hot, front: Front) -> Found | Coroutine[Any, Any, Found]:
-        headers, key = request.headers, _key(request)
-        handshake = websocket.accepted(*(headers.get(name, b"").decode("latin-1") for name in HANDSHAKE))
-        if handshake is None or key is None or self._hub.full() or self._cross(headers) is None:
+        head = request.head
+        asked: Asking = head.memo or _asking(head)
+        opening, key = asked
+        if opening is None or key is None or self._hub.full() or self._cross(head.headers) is None:
+            return None
+        handshake = opening.answer_to(request.key or head.headers.get(b"sec-websocket-key", b""))
+        if handshake is None:
             return None
         if key:
             return self._websocket_of_key(key, handshake, front)
@@ -113,7 +112,7 @@ class HotRequests:
         return Gone()
 
     def _poll(self, request: Hot, front: Front) -> Found | Coroutine[Any, Any, Found]:
-        cross, key = self._cross(request.headers), _key(request)
+        cross, key = self._cross(request.head.headers), _key(request.head)
         if cross is None or key is None or self._hub.full():
             return None
         try:
@@ -145,7 +144,7 @@ class HotRequests:
     ) -> Found:
         """Answer a poll that needs more than memory: its key and tokens checked, its place looked up."""
         if not asked.token:
-            asked.token = _bearer(request.headers.get(b"authorization", b""))
+            asked.token = _bearer(request.head.headers.get(b"authorization", b""))
         channels = [Asked(one.channel, one.token) for one in asked.channels]
         polling = self._hub.polling
         try:
@@ -200,7 +199,7 @@ class Visitor:
         self._headers = cross + b"\r\n"
         self._id = next_id()
         self._tail = own_part(grant, text)
-        self._zip = b"gzip" in request.headers.get(b"accept-encoding", b"")
+        self._zip = b"gzip" in request.head.headers.get(b"accept-encoding", b"")
         # What its requests say before and after the cursor.
         self._before = request.whole
         self._after = b""
@@ -255,12 +254,20 @@ class Visitor:
         return b"".join((begin, self._id, ZIPPED, self._headers, packed, stored, tail, check))
 
 
-def _key(request: Hot) -> str | None:
+def _asking(head: Head) -> Asking:
+    """Return how a request for a WebSocket is answered and its publishable key, and note that in its head."""
+    headers = head.headers
+    opening = websocket.opening_of(*(headers.get(name, b"").decode("latin-1") for name in OPENING))
+    head.memo = asked = (opening, _key(head))
+    return asked
+
+
+def _key(head: Head) -> str | None:
     """Return the publishable key of a request, "" without one; None if that is not plain to see."""
-    key = request.headers.get(b"x-chatpush-key", b"")
-    if not request.query:
+    key = head.headers.get(b"x-chatpush-key", b"")
+    if not head.query:
         return key.decode("latin-1")
-    name, _, value = request.query.partition(b"=")
+    name, _, value = head.query.partition(b"=")
     return value.decode() if name == b"key" and not key and PLAIN_KEY.fullmatch(value) else None
 
 

@@ -7,6 +7,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 LONGEST_HEAD = 8192
 
@@ -24,29 +25,36 @@ HEAD = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)
 
 NOT_HERE = frozenset({b"transfer-encoding", b"expect", b"content-encoding", b"te", b"trailer"})
 
+# The heads of WebSockets differ by their keys alone (16 bytes in Base64, RFC 6455 §4.1).
+KEY = re.compile(rb"\r\nSec-WebSocket-Key: ([A-Za-z0-9+/]{22}==)\r\n")
+
 SAFE = b"\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: strict-origin-when-cross-origin"
 
 
 @dataclass(slots=True)
-class Hot:
-    """A request, what the client sent after it, and all of its bytes. ``target`` is method and path."""
-
-    target: bytes
-    query: bytes
-    headers: dict[bytes, bytes]
-    body: bytes
-    rest: bytes
-    whole: bytes
-
-
-@dataclass(slots=True)
 class Head:
-    """A request's head: what it asks, its headers by lower-case name, and the length of its body."""
+    """A request's head: what it asks (method and path), its headers by lower-case name, the length of its body."""
 
     target: bytes
     query: bytes
     headers: dict[bytes, bytes]
     length: int
+    # What a handler has found out from these bytes alone, so that it need not again.
+    memo: Any = None
+
+
+@dataclass(slots=True)
+class Hot:
+    """A request, what the client sent after it, and all of its bytes.
+
+    ``key`` is a plain handshake's; then it is not among the headers.
+    """
+
+    head: Head
+    key: bytes
+    body: bytes
+    rest: bytes
+    whole: bytes
 
 
 _heads: dict[bytes, Head] = {}
@@ -90,7 +98,8 @@ def parse(data: bytes) -> Hot | None:
     end = data.find(END)
     if not 0 < end <= LONGEST_HEAD:
         return None
-    raw = data[: end + len(END)]
+    body = end + len(END)
+    key, raw = _without_key(data[:body])
     found = _heads.get(raw)
     if found is None:
         found = _parse_head(raw)
@@ -98,15 +107,23 @@ def parse(data: bytes) -> Hot | None:
             return None
         if len(_heads) >= HEADS_KNOWN:
             _heads.clear()
-        if len(raw) <= LONGEST_KNOWN and b"upgrade" not in found.headers:
+        if len(raw) <= LONGEST_KNOWN and b"cookie" not in found.headers:
             _heads[raw] = found
-    body = len(raw)
     after = body + found.length
     if len(data) < after:
         if after > LONGEST_REST:
             return None
         raise NotWhole
-    return Hot(found.target, found.query, found.headers, data[body:after], data[after:], data[:after])
+    return Hot(found, key, data[body:after], data[after:], data[:after])
+
+
+def _without_key(raw: bytes) -> tuple[bytes, bytes]:
+    """Return a handshake's key and its head without the key; no key and the head as it is, if none is plain to see."""
+    found = KEY.search(raw) if raw.startswith(b"GET ") else None
+    if found is None:
+        return b"", raw
+    start, end = found.span(1)
+    return raw[start:end], raw[:start] + raw[end:]
 
 
 def _parse_head(raw: bytes) -> Head | None:

@@ -11,10 +11,10 @@ back.
 """
 
 import asyncio
-import base64
 import binascii
 import hashlib
 import random
+import re
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
@@ -41,6 +41,8 @@ PATH = "/connection/websocket"
 PROTOBUF = "centrifuge-protobuf"
 VERSIONS = frozenset({"13", "8", "7"})
 MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+# Sixteen bytes in Base64.
+KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 
 
 def retry_after() -> dict[str, str]:
@@ -67,6 +69,22 @@ class Handshake(NamedTuple):
 
     answer: bytes
     protobuf: bool
+
+
+class Opening(NamedTuple):
+    """What the answers to requests that differ by their keys alone have in common."""
+
+    before: bytes
+    after: bytes
+    protobuf: bool
+
+    def answer_to(self, key: bytes) -> Handshake | None:
+        """Return what opens the WebSocket (RFC 6455 §4.2.2); None if that is no key."""
+        if KEY.fullmatch(key) is None:
+            return None
+        proof = hashlib.sha1(key + MAGIC, usedforsecurity=False).digest()
+        answer = b"".join((self.before, binascii.b2a_base64(proof, newline=False), self.after))
+        return Handshake(answer, self.protobuf)
 
 
 class Sockets:
@@ -177,7 +195,13 @@ class Sockets:
 
 
 def accepted(upgrade: str, connection: str, version: str, key: str, offered: str) -> Handshake | None:
-    """Return what opens a WebSocket (RFC 6455 §4.2.2), by the headers of its request; None if it is no request for one.
+    """Return what opens a WebSocket, by the headers of its request; None if it is no request for one."""
+    opening = opening_of(upgrade, connection, version, offered)
+    return None if opening is None else opening.answer_to(key.encode(errors="replace"))
+
+
+def opening_of(upgrade: str, connection: str, version: str, offered: str) -> Opening | None:
+    """Return how such a request is answered, whatever its key; None if it is no request for a WebSocket.
 
     ``offered`` are subprotocols; JSON needs none.
     """
@@ -185,16 +209,11 @@ def accepted(upgrade: str, connection: str, version: str, key: str, offered: str
         return None
     if version not in VERSIONS:
         return None
-    try:
-        if len(base64.b64decode(key.encode(), validate=True)) != 16:
-            return None
-    except (binascii.Error, UnicodeError):
-        return None
-    accept = base64.b64encode(hashlib.sha1(key.encode() + MAGIC, usedforsecurity=False).digest())
     protobuf = bool(offered) and PROTOBUF in [name.strip() for name in offered.split(",")]
     chosen = f"Sec-WebSocket-Protocol: {PROTOBUF}\r\n".encode() if protobuf else b""
-    return Handshake(
+    return Opening(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + accept + b"\r\n" + chosen + b"\r\n",
+        b"Sec-WebSocket-Accept: ",
+        b"\r\n" + chosen + b"\r\n",
         protobuf,
     )
