@@ -24,10 +24,10 @@ from chatpush.web.realtime_api.server_api import ServerApi
 from chatpush.web.transports import poll, websocket
 from chatpush.web.transports.front import Found, Front, Gone, Handler
 from chatpush.web.transports.plain_requests import Head, Hot, head, next_id, response
-from chatpush.web.transports.websocket import Handshake, Opening, Sockets
+from chatpush.web.transports.websocket import Consent, Handshake, Sockets
 
 BearerOfKey = Callable[[str], Awaitable[Identity]]
-Asking = tuple[Opening | None, str | None]
+Asking = tuple[Consent | None, str | None]
 NOBODY = Identity(DEFAULT_TENANT, IdentityKind.ANONYMOUS)
 OPENING = (b"upgrade", b"connection", b"sec-websocket-version", b"sec-websocket-protocol")
 PLAIN_KEY = re.compile(rb"[0-9A-Za-z_]+")
@@ -88,10 +88,10 @@ class HotRequests:
     def _websocket(self, request: Hot, front: Front) -> Found | Coroutine[Any, Any, Found]:
         head = request.head
         asked: Asking = head.memo or _asking(head)
-        opening, key = asked
-        if opening is None or key is None or self._hub.full() or self._cross(head.headers) is None:
+        consent, key = asked
+        if consent is None or key is None or self._hub.full() or self._cross(head.headers) is None:
             return None
-        handshake = opening.answer_to(request.key or head.headers.get(b"sec-websocket-key", b""))
+        handshake = consent.answer_to(request.key or head.headers.get(b"sec-websocket-key", b""))
         if handshake is None:
             return None
         if key:
@@ -257,8 +257,8 @@ class Visitor:
 def _asking(head: Head) -> Asking:
     """Return how a request for a WebSocket is answered and its publishable key, and note that in its head."""
     headers = head.headers
-    opening = websocket.opening_of(*(headers.get(name, b"").decode("latin-1") for name in OPENING))
-    head.memo = asked = (opening, _key(head))
+    consent = websocket.consent_to(*(headers.get(name, b"").decode("latin-1") for name in OPENING))
+    head.memo = asked = (consent, _key(head))
     return asked
 
 

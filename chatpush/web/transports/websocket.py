@@ -71,7 +71,7 @@ class Handshake(NamedTuple):
     protobuf: bool
 
 
-class Opening(NamedTuple):
+class Consent(NamedTuple):
     """What the answers to requests that differ by their keys alone have in common."""
 
     before: bytes
@@ -196,11 +196,11 @@ class Sockets:
 
 def accepted(upgrade: str, connection: str, version: str, key: str, offered: str) -> Handshake | None:
     """Return what opens a WebSocket, by the headers of its request; None if it is no request for one."""
-    opening = opening_of(upgrade, connection, version, offered)
-    return None if opening is None else opening.answer_to(key.encode(errors="replace"))
+    consent = consent_to(upgrade, connection, version, offered)
+    return None if consent is None else consent.answer_to(key.encode(errors="replace"))
 
 
-def opening_of(upgrade: str, connection: str, version: str, offered: str) -> Opening | None:
+def consent_to(upgrade: str, connection: str, version: str, offered: str) -> Consent | None:
     """Return how such a request is answered, whatever its key; None if it is no request for a WebSocket.
 
     ``offered`` are subprotocols; JSON needs none.
@@ -211,7 +211,7 @@ def opening_of(upgrade: str, connection: str, version: str, offered: str) -> Ope
         return None
     protobuf = bool(offered) and PROTOBUF in [name.strip() for name in offered.split(",")]
     chosen = f"Sec-WebSocket-Protocol: {PROTOBUF}\r\n".encode() if protobuf else b""
-    return Opening(
+    return Consent(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: ",
         b"\r\n" + chosen + b"\r\n",
