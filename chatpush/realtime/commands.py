@@ -15,6 +15,7 @@ from chatpush.realtime.protocol.codes import (
     BAD_REQUEST,
     INTERNAL,
     METHOD_NOT_FOUND,
+    NOT_AVAILABLE,
     PERMISSION_DENIED,
     UNRECOVERABLE_POSITION,
     Refused,
@@ -31,6 +32,8 @@ async def publish(node: Node, connection: Connection, request: frames.PublishReq
         Refused: no data, no permission, or a filter dropped it.
     """
     channel = request.channel
+    if request.type or request.key or request.removed:
+        raise Refused(NOT_AVAILABLE, "maps are not supported")
     options = node.namespaces.options(channel)
     sub = connection.subs.get(channel)
     check_publish(channel, options, connection.user, subscribed=sub is not None)

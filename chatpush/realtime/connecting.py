@@ -19,6 +19,7 @@ from chatpush.realtime.protocol.codes import (
     CONNECTION_EXPIRED,
     CONNECTION_LIMIT,
     INVALID_TOKEN,
+    NOT_AVAILABLE,
     TOKEN_EXPIRED,
     Disconnected,
     Refused,
@@ -36,6 +37,8 @@ async def connect(node: Node, connection: Connection, request: frames.ConnectReq
     """
     if connection.connected:
         raise Disconnected(BAD_FRAME)
+    if request.dict:
+        raise Refused(NOT_AVAILABLE, "dictionaries are not supported")
     claims = await _claims(node, connection, request.token or _bearer(request.headers))
     limit = node.settings.max_connections_per_user
     if claims.user and node.registry.count(connection.tenant, claims.user) >= limit:

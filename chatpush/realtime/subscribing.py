@@ -149,6 +149,8 @@ async def sub_refresh(
     Raises:
         Refused: there is no such subscription, or the token is not for it.
     """
+    if request.type:
+        raise Refused(NOT_AVAILABLE, "map and poll subscriptions are not supported")
     sub = connection.subs.get(request.channel)
     if not request.channel or not request.token or sub is None:
         raise Refused(BAD_REQUEST, "refresh needs a token and a channel this connection is subscribed to")

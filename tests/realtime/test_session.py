@@ -203,8 +203,14 @@ async def test_channels_are_limited(tmp_path: Path, still_clock: StillClock) -> 
         assert [code(reply) for reply in replies] == [0, 0, 106]
 
 
-async def test_unsupported_subscriptions_are_refused_clearly(node: RealtimeNode) -> None:
-    client = await node.client()
+async def test_what_is_not_supported_is_refused_clearly(node: RealtimeNode) -> None:
+    stranger = node.raw_client()
+    assert code(await stranger.ask(connect={"dict": "d1"})) == 108
+    assert "connect" in await stranger.ask(connect={})
+    client = await node.client("emma")
+    for more in ({"type": 1}, {"key": "a"}, {"removed": True}):
+        assert code(await client.ask(publish={"channel": "open:a", "data": 1, **more})) == 108
+    assert code(await client.ask(sub_refresh={"channel": "news:a", "token": "x", "type": 2})) == 108
     assert code(await client.ask(subscribe={"channel": "news:a", "type": 1})) == 108
     assert code(await client.ask(subscribe={"channel": "news:a", "tf": {"key": "a", "cmp": "ex"}})) == 103
 

@@ -1,6 +1,7 @@
 """Nothing lost, nothing doubled, order kept, gaps told: one state machine over every transport, against a model."""
 
 import asyncio
+import base64
 import contextlib
 import json
 import tempfile
@@ -11,13 +12,17 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, WSMsgType
+from centrifuge.protocol import client_pb2
+from google.protobuf.json_format import MessageToDict, ParseDict
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from msgspec import Raw
 
 from chatpush.clock import SystemClock
 from chatpush.domain import TenantId, UserId
 from chatpush.realtime.polls.grants import decode_cursor
+from chatpush.realtime.protocol import frames, protobuf
 from tests.realtime.node import RealtimeNode, realtime_node, serving
 from tests.waiting import until
 
@@ -113,6 +118,76 @@ class OverWebSocket(Reader):
                     return
 
 
+class Binary(Reader):
+    """The same in Protobuf, written and read by Google's own implementation."""
+
+    def __init__(self, user: str, channel: str, http: ClientSession) -> None:
+        super().__init__(user, channel, http)
+        self._rest = b""
+
+    def encoded(self, *commands: dict[str, Any]) -> bytes:
+        parsed = [ParseDict(command, client_pb2.Command()).SerializeToString() for command in commands]
+        return b"".join(protobuf.varint(len(one)) + one for one in parsed)
+
+    def decoded(self, data: bytes) -> list[dict[str, Any]]:
+        """Return the messages that are whole, with the data of publications as in JSON."""
+        self._rest += data
+        found = []
+        while (begin := next((at for at, byte in enumerate(self._rest, 1) if byte < 128), 0)) > 0:
+            length = sum((byte & 127) << 7 * at for at, byte in enumerate(self._rest[:begin]))
+            if len(self._rest) < begin + length:
+                break
+            reply = client_pb2.Reply.FromString(self._rest[begin : begin + length])
+            self._rest = self._rest[begin + length :]
+            found.append(self.plain(reply))
+        return found
+
+    def plain(self, reply: client_pb2.Reply) -> dict[str, Any]:
+        message: dict[str, Any] = MessageToDict(reply, preserving_proto_field_name=True)
+        result, push = message.get("subscribe"), message.get("push", {})
+        for publication in [
+            *(result or {}).get("publications", []),
+            *([push["pub"]] if "pub" in push else []),
+        ]:
+            publication["data"] = json.loads(base64.b64decode(publication["data"]))
+            publication["offset"] = int(publication["offset"])
+        if result is not None:
+            result["offset"] = int(result.get("offset", 0))
+        return message
+
+
+class OverBinaryWebSocket(Binary):
+    async def listen(self, address: str) -> None:
+        url, self._rest = f"http://{address}/connection/websocket", b""
+        async with self.http.ws_connect(url, protocols=("centrifuge-protobuf",)) as socket:
+            await socket.send_bytes(self.encoded(*self.commands()))
+            async for frame in socket:
+                if frame.type is not WSMsgType.BINARY:
+                    return
+                if True in [self.hear(message) for message in self.decoded(frame.data)]:
+                    return
+
+
+class OverBinaryStream(Binary):
+    async def listen(self, address: str) -> None:
+        (first, second), self._rest = self.commands(), b""
+        options: dict[str, Any] = {"headers": {"Content-Type": "application/octet-stream"}}
+        url = f"http://{address}/connection/http_stream"
+        async with self.http.post(url, data=self.encoded(first), **options) as response:
+            async for data in response.content.iter_any():
+                for message in self.decoded(data):
+                    if "connect" in message:
+                        where = {name: message["connect"][name] for name in ("session", "node")}
+                        asked = frames.EmulationRequest(**where, data=Raw(self.encoded(second)))
+                        body = protobuf.encode(asked)
+                        async with self.http.post(
+                            f"http://{address}/emulation", data=body, **options
+                        ) as answer:
+                            assert answer.status == 204
+                    if self.hear(message):
+                        return
+
+
 class OverStream(Reader):
     """Commands beside the stream, by emulation."""
 
@@ -173,7 +248,14 @@ class OverPoll(Reader):
             self.offset = decode_cursor(self.cursor)[self.channel].offset
 
 
-TRANSPORTS = {"websocket": OverWebSocket, "http_stream": OverStream, "sse": OverEvents, "poll": OverPoll}
+TRANSPORTS = {
+    "websocket": OverWebSocket,
+    "websocket in protobuf": OverBinaryWebSocket,
+    "http_stream": OverStream,
+    "http_stream in protobuf": OverBinaryStream,
+    "sse": OverEvents,
+    "poll": OverPoll,
+}
 
 
 class Lives(RuleBasedStateMachine):

@@ -98,6 +98,8 @@ class ConnectRequest(Struct, omit_defaults=True):
     name: str = ""
     version: str = ""
     headers: dict[str, str] = {}
+    # A compression dictionary that the client has.
+    dict: str = ""
 
 
 class ConnectResult(Struct, omit_defaults=True):
@@ -142,6 +144,9 @@ class PublishRequest(Struct, omit_defaults=True):
 
     channel: str = ""
     data: Raw = NONE
+    type: int = 0
+    key: str = ""
+    removed: bool = False
 
 
 class ChannelRequest(Struct, omit_defaults=True):
@@ -204,6 +209,7 @@ class SubRefreshRequest(Struct, omit_defaults=True):
 
     channel: str = ""
     token: str = ""
+    type: int = 0
 
 
 class SubRefreshResult(Struct, omit_defaults=True):

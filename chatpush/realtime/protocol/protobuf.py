@@ -34,7 +34,7 @@ Connected: 1 client string; 2 version string; 3 data bytes; 4 subs SubscribeResu
 Disconnected: 1 code uint32; 2 reason string; 3 reconnect bool
 Refreshed: 1 expires bool; 2 ttl uint32
 ConnectRequest: 1 token string; 2 data bytes; 3 subs SubscribeRequest{}; 4 name string; 5 version string;
-  6 headers strings
+  6 headers strings; 8 dict string
 ConnectResult: 1 client string; 2 version string; 3 expires bool; 4 ttl uint32; 5 data bytes;
   6 subs SubscribeResult{}; 7 ping uint32; 8 pong bool; 9 session string; 10 node string; 11 time int64
 RefreshRequest: 1 token string
@@ -45,10 +45,10 @@ SubscribeRequest: 1 channel string; 2 token string; 3 recover bool; 6 epoch stri
 SubscribeResult: 1 expires bool; 2 ttl uint32; 3 recoverable bool; 6 epoch string; 7 publications Publication[];
   8 recovered bool; 9 offset uint64; 10 positioned bool; 11 data bytes; 12 was_recovering bool; 13 delta bool;
   14 id int64
-SubRefreshRequest: 1 channel string; 2 token string
+SubRefreshRequest: 1 channel string; 2 token string; 3 type int32
 SubRefreshResult: 1 expires bool; 2 ttl uint32
 UnsubscribeRequest: 1 channel string
-PublishRequest: 1 channel string; 2 data bytes
+PublishRequest: 1 channel string; 2 data bytes; 3 type int32; 4 key string; 5 removed bool
 ChannelRequest: 1 channel string
 PresenceResult: 1 presence ClientInfo{}
 PresenceStatsResult: 1 num_clients uint32; 2 num_users uint32
