@@ -15,6 +15,7 @@ from chatpush.app import Chatpush
 from chatpush.settings import Settings
 
 log = structlog.get_logger(__name__)
+NO_HTTP = "aiohttp.http_exceptions"
 GRACE_SECONDS = 6.0
 """Beyond ``server.drain_seconds``: background work has five to finish its turn."""
 
@@ -65,3 +66,21 @@ def configure_log(settings: Settings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
+    root = logging.getLogger()
+    root.handlers = [_OneLog()]
+    root.setLevel(max(level, logging.WARNING))
+
+
+class _OneLog(logging.Handler):
+    """Gives what libraries log the form of everything else.
+
+    A request that is no HTTP is told so and no error of ours: whoever sends
+    nonsense must not be able to fill the log with tracebacks.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if type(error).__module__ == NO_HTTP:
+            log.debug("no HTTP", logger=record.name, reason=str(error))
+            return
+        log.log(record.levelno, record.getMessage(), logger=record.name, exc_info=error)

@@ -1,6 +1,7 @@
 """The process stops when it is told to, whatever hangs."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -46,6 +47,29 @@ async def test_a_hung_shutdown_ends_and_shows_where_it_hung(tmp_path: Path) -> N
     _, told = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 1
     assert b"Timeout" in told
+
+
+async def test_who_sends_nonsense_writes_nothing_into_the_log(tmp_path: Path, unused_tcp_port: int) -> None:
+    await create(tmp_path, "ada@example.com")
+    config = str(tmp_path / "chatpush.toml")
+    variables = {"CHATPUSH_SERVER_PORT": str(unused_tcp_port), "CHATPUSH_LOG_JSON": "true"}
+    process = await started("-m", "chatpush", "--config", config, "serve", **variables)
+    assert process.stderr is not None
+    said = b""
+    while b"listening" not in said:
+        said = await asyncio.wait_for(process.stderr.readline(), 30)
+    nonsense = [
+        b"GET / HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
+        b"GET /" + b"a" * 50_000 + b" HTTP/1.1\r\n\r\n",
+    ]
+    for sent in nonsense:
+        reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+        writer.write(sent)
+        assert b" 400 " in await reader.readline()
+        writer.close()
+    process.send_signal(signal.SIGTERM)
+    _, told = await asyncio.wait_for(process.communicate(), 30)
+    assert [json.loads(line)["event"] for line in told.splitlines()] == ["draining"]
 
 
 async def test_half_a_request_does_not_keep_the_server_up(tmp_path: Path, unused_tcp_port: int) -> None:

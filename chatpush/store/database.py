@@ -32,6 +32,7 @@ from chatpush.store.parameters import placed
 
 Row = dict[str, Any]
 TOO_LARGE = "a number is larger than 64 bits hold"
+UNREADABLE = "a text holds what no database keeps: a NUL, or half a character (a lone surrogate)"
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
@@ -224,6 +225,8 @@ class SqliteDatabase:
             return rows_of(connection.execute(*_by_place(sql, params)))
         except OverflowError as error:
             raise InvalidInput(TOO_LARGE) from error
+        except UnicodeEncodeError as error:
+            raise InvalidInput(UNREADABLE) from error
 
     def _write_loop(self, loop: asyncio.AbstractEventLoop, ready: asyncio.Future[None]) -> None:
         try:
@@ -283,11 +286,18 @@ def _run(database: sqlite_utils.Database, transaction: SqliteTransaction, write:
     try:
         write.result = write.job(transaction)
     except Exception as error:
-        write.error = InvalidInput(TOO_LARGE) if isinstance(error, OverflowError) else error
+        write.error = _told(error)
         if not database.conn.in_transaction:
             raise
         database.execute("ROLLBACK TO job")
     database.execute("RELEASE job")
+
+
+def _told(error: Exception) -> Exception:
+    """Return a job's exception as its caller hears it."""
+    if isinstance(error, OverflowError):
+        return InvalidInput(TOO_LARGE)
+    return InvalidInput(UNREADABLE) if isinstance(error, UnicodeEncodeError) else error
 
 
 def _wake(group: list[_Write]) -> None:

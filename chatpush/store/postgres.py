@@ -28,7 +28,7 @@ from psycopg.abc import Buffer
 from psycopg.types.string import StrDumper
 
 from chatpush.errors import InvalidInput, InvalidSettings, Unavailable
-from chatpush.store.database import TOO_LARGE, Row, Transaction, rows_of
+from chatpush.store.database import TOO_LARGE, UNREADABLE, Row, Transaction, rows_of
 from chatpush.store.parameters import formatted
 
 T = TypeVar("T")
@@ -48,6 +48,7 @@ CONNECT = {
     "options": "-c statement_timeout=60000 -c lock_timeout=15000 -c idle_in_transaction_session_timeout=60000",
 }
 COLLISIONS = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable)
+REFUSALS = (psycopg.DataError, UnicodeEncodeError)
 ENDINGS = (
     errors.AdminShutdown,
     errors.CrashShutdown,
@@ -262,8 +263,8 @@ def _read(readers: _Pool, sql: bytes, params: dict[str, Any]) -> list[Row]:
     connection = readers.connection()
     try:
         return rows_of(connection.execute(sql, params))
-    except errors.NumericValueOutOfRange as error:
-        raise InvalidInput(TOO_LARGE) from error
+    except REFUSALS as error:
+        raise _told(error) from None
     except psycopg.OperationalError as error:
         if not _lost(connection, error):
             raise
@@ -285,9 +286,9 @@ def _write(writers: _Pool, job: Callable[[Transaction], T]) -> T:
         try:
             result = job(PostgresTransaction(connection))
             _commit(connection)
-        except errors.NumericValueOutOfRange as error:
+        except REFUSALS as error:
             connection.rollback()
-            raise InvalidInput(TOO_LARGE) from error
+            raise _told(error) from None
         except COLLISIONS as error:
             log.debug("write collided", error=str(error))
             connection.rollback()
@@ -307,6 +308,15 @@ def _write(writers: _Pool, job: Callable[[Transaction], T]) -> T:
         time.sleep(wait * random.uniform(0.5, 1.0))
         wait = min(wait * 2, LONGEST_WAIT_SECONDS)
     raise Unavailable(f"the write collided with others {ATTEMPTS} times; try again in a moment")
+
+
+def _told(error: Exception) -> Exception:
+    """Return what could not be sent or kept as the caller hears it."""
+    if isinstance(error, errors.NumericValueOutOfRange):
+        return InvalidInput(TOO_LARGE)
+    # The driver refuses by the bare class, the server by one of its children, which are mistakes of ours.
+    unreadable = type(error) is psycopg.DataError or isinstance(error, UnicodeEncodeError)
+    return InvalidInput(UNREADABLE) if unreadable else error
 
 
 def _commit(connection: Connection) -> None:

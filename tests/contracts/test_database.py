@@ -108,6 +108,14 @@ async def test_a_number_that_does_not_fit_is_the_callers_mistake(table: Database
     assert await names(table) == ["a"]
 
 
+async def test_half_a_character_is_the_callers_mistake(table: Database) -> None:
+    with pytest.raises(InvalidInput, match="half a character"):
+        await table.write(lambda tx: tx.insert(TABLE, row("broken", note="\ud800")))
+    with pytest.raises(InvalidInput, match="half a character"):
+        await table.read(f"SELECT * FROM {TABLE} WHERE name = :name", name="\ud800")
+    assert await table.read(f"SELECT * FROM {TABLE}") == []
+
+
 async def test_breaking_a_key_is_an_error(table: Database) -> None:
     await table.write(lambda tx: tx.insert(TABLE, row("a")))
     with pytest.raises(Exception, match=r"(?i)unique"):

@@ -5,6 +5,8 @@ gets values of the wrong type, far too much, or strange text. Whatever the
 answer, it is no 5xx, and a refusal is a problem that names what is wrong.
 """
 
+import asyncio
+import itertools
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -105,6 +107,79 @@ async def test_strange_queries_break_nothing(served: Served) -> None:
                 text = str(value).encode("utf-8", "replace").decode()[:1000]
                 problems.append(await refused_well(served, operation, params={name: text}))
     assert [problem for problem in problems if problem] == []
+
+
+UNKEEPABLE = ["\x00", "\ud800", float("nan")]
+
+
+def whole(schema: Any, shared: Any, depth: int = 0) -> Any:
+    """Return something plausible for every field of a schema, however deep."""
+    if "$ref" in schema:
+        return whole(shared[schema["$ref"].rpartition("/")[2]], shared, depth + 1)
+    ways = [one for one in schema.get("anyOf", schema.get("oneOf", [])) if one.get("type") != "null"]
+    if ways and depth < 8:
+        return whole(ways[0], shared, depth + 1)
+    if schema.get("type") == "object" and depth < 8:
+        fields = schema.get("properties", {}).items()
+        return {name: whole(one, shared, depth + 1) for name, one in fields} or {"a": "b"}
+    if schema.get("type") == "array":
+        return [whole(schema.get("items", {}), shared, depth + 1)]
+    plainly = {"integer": max(1, schema.get("minimum", 1)), "number": 1, "boolean": True}
+    text = schema.get("enum", ["x" * max(1, schema.get("minLength", 1))])[0]
+    return plainly.get(schema.get("type", ""), text)
+
+
+def everywhere(value: Any, strange: Any) -> Iterator[Any]:
+    """Yield the value with the strange one in the place of each text, one at a time."""
+    if isinstance(value, dict):
+        for name in value:
+            yield from ({**value, name: one} for one in everywhere(value[name], strange))
+    elif isinstance(value, list):
+        yield from ([one] for one in everywhere(value[0], strange))
+    elif isinstance(value, str):
+        yield strange
+
+
+@pytest.mark.parametrize("strange", UNKEEPABLE)
+async def test_what_no_database_keeps_is_refused_in_every_text(served: Served, strange: Any) -> None:
+    problems = []
+    for operation in operations(served):
+        if operation.body is None:
+            continue
+        schema = operation.body.model_json_schema()
+        found = everywhere(whole(schema, schema.get("$defs", {})), strange)
+        problems += [await refused_well(served, operation, data=encoded(body)) for body in found]
+    assert [problem for problem in problems if problem] == []
+    body = {"to": [{"user": "emma"}], "content": {"title": "a", "body": "b", "data": {"deep": [strange]}}}
+    headers = {"Authorization": f"Bearer {served.secret}", "Content-Type": "application/json"}
+    answer = await served.http.post(f"{served.url}/v1/messages", data=encoded(body), headers=headers)
+    told = await answer.json(content_type=None)
+    assert answer.status == 422
+    assert any(word in told["detail"] for word in ("NUL", "half a character", "JSON has no NaN"))
+
+
+async def test_an_escaped_backslash_is_no_nul(served: Served) -> None:
+    await served.told(
+        "POST", "/v1/messages", {"to": [{"user": "emma"}], "content": {"title": "a", "body": r"\u0000"}}
+    )
+
+
+async def test_a_header_that_is_no_text_is_refused(served: Served) -> None:
+    doors = ("GET /v1/users", "POST /v1/messages", "POST /api/publish", "GET /console", "POST /console/sign-in",
+             "GET /widget.js", "GET /healthz", "POST /connection/poll")  # fmt: skip
+    heads = ("Authorization: Bearer sk_", "X-API-Key: ", "X-Chatpush-Key: ", "Cookie: chatpush_session=",
+             "Cookie: chatpush_gate=", "Idempotency-Key: ", "Accept-Language: ", "X-CSRF-Token: ")  # fmt: skip
+    problems = []
+    for door, header in itertools.product(doors, heads):
+        for strange in (b"\xff\xfe", b"\xed\xa0\x80", "é".encode()):
+            head = f"{door} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n{header}"
+            reader, writer = await asyncio.open_connection("127.0.0.1", served.chatpush.port)
+            writer.write(head.encode() + strange + b"\r\n\r\n")
+            status = int((await reader.readline()).split()[1])
+            writer.close()
+            if status >= 500:
+                problems.append(f"{door} {header}{strange!r} → {status}")
+    assert problems == []
 
 
 @pytest.mark.parametrize("name", ["%00", "%FF", "..%2F..%2Fetc", "a" * 3000, "%F0%9F%92%A5", "'%3B--"])

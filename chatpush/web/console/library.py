@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from chatpush.domain import Content, Role, User, UserId
-from chatpush.errors import ChatpushError
+from chatpush.errors import ChatpushError, InvalidInput
 from chatpush.notify.listing import Window
 from chatpush.notify.messages.drafts import MessageDraft, Recipient
 from chatpush.notify.messages.messages import Messages
@@ -16,6 +16,7 @@ from chatpush.notify.templates.templates import Templates
 from chatpush.recommend.analysis.advice import Advice, Adviser
 from chatpush.web.console import models
 from chatpush.web.console.pages import Pages, Visit, visit_text
+from chatpush.web.http import characters
 from chatpush.web.http.doors import Door
 
 pages = Pages()
@@ -95,10 +96,10 @@ class _Tried:
 async def _tried(visit: Visit) -> _Tried:
     locale, text = visit.form.get("locale", "en"), visit.form.get("data", "") or "{}"
     try:
-        data = json.loads(text)
+        data = characters.read(text.encode())
         if not isinstance(data, dict):
             raise ValueError("{…}")  # noqa: TRY004, TRY301 - told in the same words as broken JSON
-    except (ValueError, RecursionError) as error:
+    except (ValueError, InvalidInput) as error:
         return _Tried(problem=visit_text(visit, "templates.bad_json", problem=str(error)[:200]))
     reader = User(visit.tenant, UserId("preview"), locale=locale, attributes={"name": PREVIEW_NAME})
     try:

@@ -23,7 +23,7 @@ from chatpush.domain import Identity, IdentityKind, TenantId
 from chatpush.errors import ChatpushError, Forbidden, InvalidInput, Unauthenticated
 from chatpush.settings import Settings
 from chatpush.web.console import render, texts
-from chatpush.web.http import problems
+from chatpush.web.http import characters, problems
 from chatpush.web.http.doors import Door
 from chatpush.web.http.identify import CSRF_HEADER, SESSION_COOKIE
 from chatpush.web.http.operations import IDENTITY, SERVICES, Operation
@@ -214,6 +214,7 @@ async def _read_form(visit: Visit, session: Session | None) -> None:
         raise InvalidInput("this form takes short texts only")
     for name in set(posted):
         form[name] = "\n".join(str(value) for value in posted.getall(name))
+        characters.check_text(name + form[name], name)
     expected = session.csrf if session else visit.request.cookies.get(GATE_COOKIE, "")
     given = visit.request.headers.get(CSRF_HEADER, "") or form.pop("csrf", "")
     form.pop("csrf", None)

@@ -7,6 +7,8 @@ power. Credentials that are there but wrong are an error, never a quiet step
 down to anonymous.
 """
 
+import hmac
+
 from aiohttp import web
 
 from chatpush.account.keys import Keys
@@ -81,8 +83,10 @@ class Identifier:
         session = await self._sessions.find(request.cookies[SESSION_COOKIE])
         if session is None:
             raise Unauthenticated("the console session is over; sign in again")
-        if request.method not in SAFE_METHODS and request.headers.get(CSRF_HEADER) != session.csrf:
-            raise Forbidden(f"a change needs the session's {CSRF_HEADER}")
+        if request.method not in SAFE_METHODS:
+            given = request.headers.get(CSRF_HEADER, "")
+            if not hmac.compare_digest(given.encode(), session.csrf.encode()):
+                raise Forbidden(f"a change needs the session's {CSRF_HEADER}")
         return session.identity
 
 

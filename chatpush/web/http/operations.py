@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chatpush.domain import Identity
 from chatpush.errors import InvalidInput
+from chatpush.web.http import characters
 from chatpush.web.http.doors import Door
 
 T = TypeVar("T")
@@ -155,15 +156,12 @@ async def read_json(request: web.Request) -> Any:
     """Return the body as JSON.
 
     Raises:
-        InvalidInput: it isn't JSON.
+        InvalidInput: it isn't JSON, or holds what can't be kept.
     """
     text = await request.read()
     if not text:
         raise InvalidInput("the body is empty; send JSON")
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"the body is not JSON: {error}") from error
+    return characters.read(text)
 
 
 def encode(answer: Any, status: int) -> web.StreamResponse:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from chatpush.domain import Identity, new_id
 from chatpush.errors import ChatpushError
 from chatpush.settings import Settings
-from chatpush.web.http import openapi, problems
+from chatpush.web.http import characters, openapi, problems
 from chatpush.web.http.idempotency import HEADER, Replies
 from chatpush.web.http.operations import IDENTITY, SERVICES, Operation, Operations
 from chatpush.web.http.rates import limiting
@@ -85,6 +85,7 @@ def _frame(settings: Settings) -> Middleware:
             return web.Response(status=204, headers=cross)
         response: web.StreamResponse
         try:
+            characters.check_head(request)
             response = await handler(request)
         except ChatpushError as error:
             response = problems.of_error(error, request_id)
