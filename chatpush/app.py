@@ -38,6 +38,7 @@ from chatpush.web.monitoring.health import Readiness, add_health
 from chatpush.web.monitoring.metrics import Metrics
 from chatpush.web.monitoring.plugin_metrics import plugin_readings
 from chatpush.web.monitoring.realtime_metrics import readings_of
+from chatpush.web.monitoring.support_metrics import support_readings
 from chatpush.web.realtime_api import server_api
 from chatpush.web.transports import one_way, poll, streams, websocket
 from chatpush.web.transports.front import FrontSite
@@ -62,7 +63,10 @@ class Chatpush(Rooms):
         super().__init__(settings, clock or SystemClock(), plugins or {})
         self.port = settings.server.port
         self.readiness = Readiness()
-        self.metrics = Metrics(readings_of(self.hub), plugin_readings(self.plugins))
+        tries = self.vectors.tries if self.vectors is not None else None
+        if tries is not None:
+            self.readiness.also("embeddings", lambda: tries.down)
+        self.metrics = Metrics(readings_of(self.hub), plugin_readings(self.plugins), support_readings(tries))
         self.visitors = Throttle(settings.client.visitors_per_minute, self.clock)
         self.replies = Replies(self.database, self.clock)
         self.housekeeping = Housekeeping(

@@ -282,8 +282,8 @@ class Rooms:
         database, vault, clock, settings = self.database, self.vault, self.clock, self.settings.support
         self.knowledge = knowledge = Knowledge(database, vault, clock)
         self.imports = Imports(database, vault, clock, knowledge, self.outgoing.get)
-        self.heads = Heads(database, vault, clock)
         self._build_model()
+        self.heads = Heads(database, vault, clock, vectors=self.vectors)
         rerank = self.writer.rerank if self.writer is not None and self.writer.reranks else None
         self.retrieval = Retrieval(self.knowledge, self.heads, self.vectors, rerank)
         self.conversations = Conversations(

@@ -17,9 +17,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from chatpush.cli.knowledge import read_all
 from chatpush.cli.remote import DEFAULT_URL, Remote
 from chatpush.support.assistant.asking import ask, judge, run
-from chatpush.support.judging.datasets import questions, task
+from chatpush.support.judging.datasets import Task, questions, task
 from chatpush.support.judging.evaluation import Asked, Judged, Report, picture, report
-from chatpush.support.knowledge.shelf import Shelf, TrainedHere
+from chatpush.support.knowledge.shelf import ComparedHere, Shelf, TrainedHere
+from chatpush.support.retrieval.embedding import LocalEmbedder
 from chatpush.support.retrieval.retrieval import Passage, Retrieval
 from chatpush.support_settings import Support
 
@@ -43,6 +44,8 @@ def support() -> None:
 @click.option("--passages", is_flag=True, help="Of StackFAQ, search the answers instead of the questions.")
 @click.option("--answer-at", type=click.FloatRange(0, 1), default=Support().confidence, show_default=True,
               help="The confidence from which an answer is given.")  # fmt: skip
+@click.option("--embeddings", type=click.Path(path_type=Path, exists=True, file_okay=False),
+              help="Compare vectors as well, made by the sentence model in this directory.")  # fmt: skip
 @click.option("--svg", type=click.Path(path_type=Path), help="Write the calibration picture here.")
 @click.option("--wrong", type=click.IntRange(0), default=0, help="Show so many of the worst mistakes.")
 @click.option("--url", envvar="CHATPUSH_URL", default=DEFAULT_URL, show_default=True, help="The server.")
@@ -53,6 +56,7 @@ def evaluate(
     per_answer: int | None,
     passages: bool,
     answer_at: float,
+    embeddings: Path | None,
     svg: Path | None,
     wrong: int,
     url: str,
@@ -67,12 +71,19 @@ def evaluate(
     validation: list[Judged] = []
     with _progress(console) as progress:
         if file.is_dir():
-            name, judged, validation = _data_set(file, per_answer, passages, progress)
+            wanted = task(file, per_answer, passages=passages)
+            name, judged, validation = _data_set(wanted, _embedder(embeddings), progress)
         elif folder is not None:
-            name, judged = file.name, _folder(questions(file), folder, console, progress)
+            asked = questions(file)
+            name, judged = file.name, _folder(asked, folder, _embedder(embeddings), console, progress)
         else:
             if not key:
                 raise click.UsageError("give --key (or $CHATPUSH_KEY) to ask a server, or --knowledge FOLDER")
+            if embeddings is not None:
+                raise click.UsageError(
+                    "a server compares by its own support.embeddings_directory; --embeddings is for a data set's "
+                    "folder and --knowledge"
+                )
             name, judged = file.name, _server(questions(file), url, key, progress)
     found = report(judged, answer_at, validation)
     _tell(name, found, answer_at)
@@ -83,31 +94,37 @@ def evaluate(
         click.echo(f"calibration picture: {svg}")
 
 
+def _embedder(directory: Path | None) -> LocalEmbedder | None:
+    return LocalEmbedder(directory) if directory is not None else None
+
+
 def _data_set(
-    folder: Path, per_answer: int | None, passages: bool, progress: Progress
+    wanted: Task, embedder: LocalEmbedder | None, progress: Progress
 ) -> tuple[str, list[Judged], list[Judged]]:
-    wanted = task(folder, per_answer, passages=passages)
     line = progress.add_task("reading", total=len(wanted.asked) + len(wanted.validation))
-    judged, validation = asyncio.run(
-        run(
-            wanted,
-            _today(),
-            lambda doing: progress.update(line, description=doing),
-            lambda: progress.advance(line),
-        )
-    )
+
+    def tell(doing: str) -> None:
+        progress.update(line, description=doing)
+
+    vectors = ComparedHere(embedder, tell) if embedder is not None else None
+    judged, validation = asyncio.run(run(wanted, _today(), tell, lambda: progress.advance(line), vectors))
     return wanted.name, judged, validation
 
 
-def _folder(asked: Sequence[Asked], folder: Path, console: Console, progress: Progress) -> list[Judged]:
+def _folder(
+    asked: Sequence[Asked], folder: Path, embedder: LocalEmbedder | None, console: Console, progress: Progress
+) -> list[Judged]:
     drafts, problems = read_all(folder, console)
     for problem in problems:
         console.print(f"[red]left out[/] {problem}", highlight=False)
     line = progress.add_task("asking", total=len(asked))
 
+    def tell(doing: str) -> None:
+        progress.update(line, description=doing)
+
     async def work() -> list[Judged]:
-        head = TrainedHere(lambda doing: progress.update(line, description=doing))
-        retrieval = Retrieval(Shelf.of(drafts, _today()), head)
+        vectors = ComparedHere(embedder, tell) if embedder is not None else None
+        retrieval = Retrieval(Shelf.of(drafts, _today()), TrainedHere(tell, vectors), vectors)
         return await ask(retrieval, asked, lambda: progress.advance(line))
 
     return asyncio.run(work())

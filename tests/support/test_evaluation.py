@@ -11,6 +11,7 @@ from chatpush.cli.support import support
 from chatpush.errors import InvalidKnowledge
 from chatpush.support.judging.datasets import questions, task
 from chatpush.support.judging.evaluation import Asked, Judged, picture, report
+from tests.support.vectoring import tiny_model
 
 KNOWN, STRANGE = Asked("q", ("a",)), Asked("s", ())
 JUDGED = [
@@ -101,3 +102,28 @@ def test_the_command_learns_a_data_set(tmp_path: Path) -> None:
     result = CliRunner().invoke(support, ["evaluate", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert "100.0% first" in result.output
+
+
+def test_the_command_compares_vectors_of_a_local_model(tmp_path: Path) -> None:
+    words = {"cat": "purring kitten", "dog": "barking puppy", "cow": "milk moo", "hen": "egg cluck"}
+    rows = [f"{text} number {number},{label}" for label, text in words.items() for number in range(6)]
+    (tmp_path / "train.csv").write_text("text,category\n" + "\n".join(rows))
+    (tmp_path / "test.csv").write_text("text,category\na purring kitten,cat\nmoo,cow\n")
+    model = tmp_path / "model"
+    model.mkdir()
+    tiny_model(model)
+    result = CliRunner().invoke(support, ["evaluate", str(tmp_path), "--embeddings", str(model)])
+    assert result.exit_code == 0, result.output
+    assert "2 known, 0 strange" in result.output
+    shelf = tmp_path / "articles"
+    shelf.mkdir()
+    (shelf / "returns.md").write_text("# Returns\n\nSend it back within 30 days.")
+    asked = tmp_path / "q.csv"
+    asked.write_text("question,expected,language\nrefunds my money?,returns,en\n退款,returns,zh\n")
+    result = CliRunner().invoke(
+        support, ["evaluate", str(asked), "--knowledge", str(shelf), "--embeddings", str(model)]
+    )
+    assert result.exit_code == 0, result.output
+    refused = CliRunner().invoke(support, ["evaluate", str(asked), "--key", "sk", "--embeddings", str(model)])
+    assert refused.exit_code == 2
+    assert "support.embeddings_directory" in refused.output

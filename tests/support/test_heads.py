@@ -14,7 +14,9 @@ from chatpush.support.knowledge.reading import Draft
 from chatpush.support.retrieval.head import MIN_EXAMPLES, Example, Head, enough
 from chatpush.support.retrieval.head_features import Features, han_terms, word_terms
 from chatpush.support.retrieval.head_starting import in_a_process
+from chatpush.support.retrieval.head_storing import from_bytes, to_bytes
 from chatpush.support.retrieval.head_training import threshold, train
+from chatpush.support.retrieval.head_vectors import Compared
 from chatpush.support.retrieval.heads import Heads
 from chatpush.support.retrieval.retrieval import Retrieval
 from tests.clocks import StillClock
@@ -101,7 +103,7 @@ def test_too_few_examples_train_nothing() -> None:
 
 
 def test_a_head_survives_the_store(head: Head) -> None:
-    again = Head.from_bytes(head.to_bytes(), every())
+    again = from_bytes(to_bytes(head), every())
     assert again is not None
     for question in ("my card was stolen", "退款几天到账"):
         before, after = head.decide(question), again.decide(question)
@@ -126,10 +128,10 @@ class Counting:
     def __init__(self) -> None:
         self.times = 0
 
-    async def __call__(self, examples: Sequence[Example]) -> bytes | None:
+    async def __call__(self, examples: Sequence[Example], vectors: Compared | None) -> bytes | None:
         self.times += 1
-        trained = await asyncio.to_thread(train, examples)
-        return None if trained is None else trained.to_bytes()
+        trained = await asyncio.to_thread(train, examples, vectors)
+        return None if trained is None else to_bytes(trained)
 
 
 async def test_knowledge_with_examples_gets_a_head_that_is_stored(
@@ -169,14 +171,14 @@ async def test_knowledge_with_examples_gets_a_head_that_is_stored(
 async def test_training_runs_in_a_process_of_its_own() -> None:
     stored = await in_a_process(every())
     assert stored is not None
-    assert Head.from_bytes(stored, every()) is not None
+    assert from_bytes(stored, every()) is not None
     assert await in_a_process([Example("one", "one")]) is None
 
 
 async def test_a_failing_trainer_leaves_retrieval_as_it_was(
     database: Database, vault: Vault, still_clock: StillClock
 ) -> None:
-    async def broken(examples: Sequence[Example]) -> bytes | None:
+    async def broken(examples: Sequence[Example], vectors: Compared | None) -> bytes | None:
         raise OSError("no memory")
 
     knowledge = Knowledge(database, vault, still_clock)

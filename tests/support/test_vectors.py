@@ -1,9 +1,5 @@
 """Search by vectors: from a scripted endpoint whose vectors follow from the words, and from a tiny local model."""
 
-import json
-import math
-import zlib
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,72 +13,15 @@ from chatpush.errors import InvalidSettings, WriterUnavailable
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from chatpush.support.knowledge.knowledge import Knowledge
-from chatpush.support.model.budget import Budget
 from chatpush.support.model.writer import Writer
 from chatpush.support.retrieval.embedding import EndpointEmbedder, LocalEmbedder
 from chatpush.support.retrieval.minilm import MiniLm
 from chatpush.support.retrieval.retrieval import Retrieval
 from chatpush.support.retrieval.vectors import Vectors
-from chatpush.writer_settings import Writer as WriterSettings
 from tests.clocks import StillClock
 from tests.support.house import ARTICLES
-from tests.support.scripted_model import ScriptedModel, scripted_model
-
-# What no word says: these mean the same to the scripted endpoint.
-MEANS = {"cashback": "refund", "paidback": "refund", "钱退": "退款"}
-WIDTH = 256
-
-
-def vector(text: str) -> list[float]:
-    """Return a vector that follows from a text's words and what they mean."""
-    for word, meaning in MEANS.items():
-        text = text.lower().replace(word, meaning)
-    row = [0.0] * WIDTH
-    parts = [text[i : i + 2] for i in range(len(text) - 1)] if not text.isascii() else text.lower().split()
-    for part in parts:
-        row[zlib.crc32(part.strip(".,?!'s").encode()) % WIDTH] += 1.0
-    length = math.sqrt(sum(one * one for one in row)) or 1.0
-    return [one / length for one in row]
-
-
-def embeds(body: Any) -> Any:
-    """Answer as an endpoint does."""
-    data = [
-        {"object": "embedding", "index": n, "embedding": vector(one)} for n, one in enumerate(body["input"])
-    ]
-    return {"object": "list", "model": "e", "data": data, "usage": {"prompt_tokens": 1, "total_tokens": 1}}
-
-
-@pytest.fixture
-async def model() -> AsyncIterator[ScriptedModel]:
-    """A scripted endpoint."""
-    async with scripted_model() as model:
-        model.json["embeddings"] = embeds
-        yield model
-
-
-@pytest.fixture
-async def writer(model: ScriptedModel, database: Database, still_clock: StillClock) -> AsyncIterator[Writer]:
-    """A writer that asks it."""
-    settings = WriterSettings(
-        base_url=model.url, api_key="k", model="m", embedding_model="e", rerank_model="r",
-        daily_tokens_per_user=0, first_token_seconds=1.0,
-    )  # fmt: skip
-
-    async def pause(_: float) -> None:
-        """Don't wait."""
-
-    writer = Writer(settings, Budget(database, still_clock, settings), still_clock, pause=pause)
-    yield writer
-    await writer.close()
-
-
-@pytest.fixture
-async def vectors(writer: Writer, database: Database, vault: Vault) -> AsyncIterator[Vectors]:
-    """The store of vectors."""
-    vectors = Vectors(database, vault, EndpointEmbedder(writer, "e"))
-    yield vectors
-    await vectors.stop()
+from tests.support.scripted_model import ScriptedModel
+from tests.support.vectoring import embeds, tiny_model, vector
 
 
 @pytest.fixture
@@ -178,48 +117,6 @@ async def test_a_reranker_has_the_last_word_on_the_order(
             await writer.rerank(DEFAULT_TENANT, question, ["a", "b"])
     found = await Retrieval(knowledge, rerank=writer.rerank).search(DEFAULT_TENANT, question, "en", 20)
     assert [one.article for one in found.passages] == [one.article for one in words.passages]
-
-
-def tiny_model(directory: Path) -> Path:
-    """Write a BERT of one layer with made-up weights, and return its directory."""
-    order = np.random.default_rng(7)
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "refund", "##s", "my", "money", "?", "card", "a"]
-    width, inner = 8, 16
-    shapes: dict[str, tuple[int, ...]] = {
-        "embeddings.word_embeddings.weight": (len(words), width),
-        "embeddings.position_embeddings.weight": (256, width),
-        "embeddings.token_type_embeddings.weight": (2, width),
-        "embeddings.LayerNorm.weight": (width,), "embeddings.LayerNorm.bias": (width,),
-    }  # fmt: skip
-    layer = "encoder.layer.0."
-    for part in (
-        "attention.self.query",
-        "attention.self.key",
-        "attention.self.value",
-        "attention.output.dense",
-    ):
-        shapes |= {f"{layer}{part}.weight": (width, width), f"{layer}{part}.bias": (width,)}
-    for part in ("attention.output.LayerNorm", "output.LayerNorm"):
-        shapes |= {f"{layer}{part}.weight": (width,), f"{layer}{part}.bias": (width,)}
-    shapes |= {
-        f"{layer}intermediate.dense.weight": (inner, width), f"{layer}intermediate.dense.bias": (inner,),
-        f"{layer}output.dense.weight": (width, inner), f"{layer}output.dense.bias": (width,),
-    }  # fmt: skip
-    head: dict[str, Any] = {"__metadata__": {"format": "np"}}
-    data = b""
-    for name, shape in shapes.items():
-        raw = order.normal(size=shape).astype("<f4").tobytes()
-        head[f"bert.{name}"] = {
-            "dtype": "F32",
-            "shape": shape,
-            "data_offsets": [len(data), len(data) + len(raw)],
-        }
-        data += raw
-    told = json.dumps(head).encode()
-    (directory / "model.safetensors").write_bytes(len(told).to_bytes(8, "little") + told + data)
-    (directory / "config.json").write_text(json.dumps({"num_attention_heads": 2, "num_hidden_layers": 1}))
-    (directory / "vocab.txt").write_text("\n".join(words))
-    return directory
 
 
 def test_a_local_model_gives_the_same_vector_alone_and_among_others(tmp_path: Path) -> None:

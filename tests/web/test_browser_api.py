@@ -2,9 +2,13 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from chatpush.domain import VISITOR_PREFIX
 from tests.serving import serving
+from tests.support.scripted_model import scripted_model
+from tests.support.vectoring import embeds
+from tests.waiting import until
 
 
 async def test_a_visitor_has_an_inbox_of_their_own(tmp_path: Path) -> None:
@@ -83,3 +87,34 @@ async def test_probes_answer(tmp_path: Path) -> None:
         assert 'chatpush_subscriptions{namespace="user",tenant="default"} 1.0' in metrics
         served.chatpush.readiness.draining = True
         assert (await served.http.get(served.url + "/readyz")).status == 503
+
+
+async def test_vectors_that_fail_are_told_and_cost_no_traffic(tmp_path: Path) -> None:
+    async with scripted_model() as model:
+        model.json["embeddings"] = embeds
+        writer = {"base_url": model.url, "api_key": "k", "embedding_model": "e"}
+        async with serving(tmp_path, writer=writer) as served:
+            article = {"id": "refunds", "title": "Refunds", "language": "en", "text": "Within five days."}
+            await served.told("POST", "/v1/knowledge", {"articles": [article]})
+
+            async def ready() -> Any:
+                await served.told("POST", "/v1/knowledge/search", {"query": "refund", "locale": "en"})
+                return await (await served.http.get(served.url + "/readyz")).json()
+
+            async def metrics() -> str:
+                return str(await (await served.http.get(served.url + "/metrics")).text())
+
+            assert await ready() == {"status": "ok"}
+            await until(lambda: len(model.asked) > 0)
+            model.json["embeddings"] = lambda _: 400
+            await served.told(
+                "POST", "/v1/knowledge", {"articles": [{**article, "text": "Within six days."}]}
+            )
+
+            async def named() -> bool:
+                return bool(await ready() == {"status": "ok", "without": ["embeddings"]})
+
+            await until(named)
+            shown = await metrics()
+            assert "chatpush_embeddings_down 1.0" in shown
+            assert 'chatpush_embeddings_made_total{of="knowledge"} 1.0' in shown

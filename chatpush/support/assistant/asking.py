@@ -20,7 +20,7 @@ async def open_shelf(
     vectors: ComparedHere | None = None,
 ) -> tuple[Retrieval, TrainedHere]:
     """Return a retrieval over articles in memory, its head trained if there are examples enough."""
-    head = TrainedHere(tell)
+    head = TrainedHere(tell, vectors)
     retrieval = Retrieval(Shelf(articles, day), head, vectors)
     await retrieval.index(DEFAULT_TENANT)
     return retrieval, head

@@ -3,16 +3,20 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 
+import numpy as np
+
 from chatpush.domain import TenantId
 from chatpush.support.knowledge.articles import Article, Changes
 from chatpush.support.knowledge.reading import Chunk, Draft, split
-from chatpush.support.retrieval.embedding import Embedder, LocalEmbedder, Questions, Rows
-from chatpush.support.retrieval.head import Example, Head
+from chatpush.support.retrieval.embedding import Embedder, LocalEmbedder, Questions, Rows, comparable
+from chatpush.support.retrieval.head import Example, Head, enough
 from chatpush.support.retrieval.head_training import train
+from chatpush.support.retrieval.head_vectors import Compared, compared
 from chatpush.support.retrieval.language import base
 from chatpush.support.retrieval.vectors import CHARS, Texts
 
 Tell = Callable[[str], None]
+TEXTS_AT_ONCE = 500
 
 
 class Shelf:
@@ -40,11 +44,59 @@ class Shelf:
         return self._day
 
 
+class ComparedHere:
+    """Vectors made on the spot by a model on this machine."""
+
+    def __init__(self, embedder: LocalEmbedder, tell: Tell = lambda _: None) -> None:
+        self.embedder: Embedder = embedder
+        self.questions = Questions(embedder)
+        self._model = embedder.model
+        self._tell = tell
+        self._rows: dict[str, Rows] = {}
+        self._languages: dict[str, str] = {}
+
+    def get(self, tenant: TenantId, wanted: Sequence[Texts]) -> list[Rows] | None:  # noqa: ARG002
+        """Return the vectors of these articles, in order."""
+        self._make([(one.language, text) for one in wanted for text in one.texts])
+        return [np.array([self._row(text) for text in one.texts], np.float32) for one in wanted]
+
+    def of_examples(self, examples: Sequence[Example]) -> Compared:
+        """Return the vectors of examples of articles offered before."""
+        self._make([(self._languages[one.answer], one.question) for one in examples])
+        return compared(
+            self.embedder.space,
+            [one.answer for one in examples],
+            lambda place: self._row(examples[place].question),
+        )
+
+    def offer(self, tenant: TenantId, wanted: Sequence[Texts]) -> None:  # noqa: ARG002
+        """Take the articles' languages; vectors are made when asked for."""
+        self._languages = {one.article: one.language for one in wanted}
+
+    def _make(self, texts: Sequence[tuple[str, str]]) -> None:
+        missing = list(
+            dict.fromkeys(
+                text
+                for language, text in texts
+                if text not in self._rows and comparable(self.embedder, language, text)
+            )
+        )
+        for start in range(0, len(missing), TEXTS_AT_ONCE):
+            self._tell(f"comparing {start:,} of {len(missing):,}")
+            part = missing[start : start + TEXTS_AT_ONCE]
+            self._rows |= zip(part, self._model.vectors([text[:CHARS] for text in part]), strict=True)
+
+    def _row(self, text: str) -> Rows:
+        """Return a text's vector; zeros if it has none."""
+        return self._rows.get(text, np.zeros(self._model.width, np.float32))
+
+
 class TrainedHere:
     """A head trained on the spot, in this process."""
 
-    def __init__(self, tell: Tell = lambda _: None) -> None:
+    def __init__(self, tell: Tell = lambda _: None, vectors: ComparedHere | None = None) -> None:
         self._tell = tell
+        self._vectors = vectors
         self._head: Head | None = None
 
     def get(self, tenant: TenantId) -> Head | None:  # noqa: ARG002
@@ -53,30 +105,9 @@ class TrainedHere:
 
     def offer(self, tenant: TenantId, examples: Sequence[Example]) -> None:  # noqa: ARG002
         """Train."""
-        self._head = train(examples, tell=self._tell)
-
-
-class ComparedHere:
-    """Vectors made on the spot by a model on this machine."""
-
-    def __init__(self, embedder: LocalEmbedder) -> None:
-        self.embedder: Embedder = embedder
-        self.questions = Questions(embedder)
-        self._model = embedder.model
-        self._rows: dict[Texts, Rows] = {}
-
-    def get(self, tenant: TenantId, wanted: Sequence[Texts]) -> list[Rows] | None:  # noqa: ARG002
-        """Return the vectors of these articles, in order."""
-        missing = [one for one in wanted if one not in self._rows]
-        rows = self._model.vectors([text[:CHARS] for one in missing for text in one.texts])
-        start = 0
-        for one in missing:
-            self._rows[one] = rows[start : start + len(one.texts)]
-            start += len(one.texts)
-        return [self._rows[one] for one in wanted]
-
-    def offer(self, tenant: TenantId, wanted: Sequence[Texts]) -> None:
-        """Nothing: they are made when asked for."""
+        kept = enough(examples)
+        vectors = self._vectors.of_examples(kept) if self._vectors is not None and kept else None
+        self._head = train(kept, vectors, tell=self._tell)
 
 
 def bare(

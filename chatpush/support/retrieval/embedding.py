@@ -8,6 +8,7 @@ fall back on.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from chatpush.domain import TenantId, UserId
 from chatpush.errors import WriterUnavailable
 from chatpush.support.model.writer import Writer
 from chatpush.support.retrieval.minilm import MiniLm
+from chatpush.support.retrieval.terms import is_han
 
 NOBODY = UserId("")
 QUESTION_SECONDS = 1.5
@@ -39,6 +41,11 @@ class Embedder(Protocol):
         Raises:
             WriterUnavailable: there are none right now.
         """
+
+
+def comparable(embedder: Embedder, language: str, text: str) -> bool:
+    """Return whether a text can be compared: by its language and script; one without a word never."""
+    return bool(text.strip()) and embedder.speaks(language) and (not is_han(text) or embedder.speaks("zh"))
 
 
 class LocalEmbedder:
@@ -85,11 +92,23 @@ class EndpointEmbedder:
         return level
 
 
+@dataclass(slots=True)
+class Tries:
+    """How often texts became vectors since the start, and how often they could not; whether the last could not."""
+
+    questions: int = 0
+    questions_missed: int = 0
+    texts: int = 0
+    texts_missed: int = 0
+    down: bool = False
+
+
 class Questions:
     """The vectors of questions, the last ones kept."""
 
-    def __init__(self, embedder: Embedder) -> None:
+    def __init__(self, embedder: Embedder, tries: Tries | None = None) -> None:
         self._embedder = embedder
+        self.tries = tries if tries is not None else Tries()
         self._kept: OrderedDict[tuple[TenantId, str], Rows] = OrderedDict()
 
     async def vector(self, tenant: TenantId, question: str) -> Rows | None:
@@ -102,7 +121,11 @@ class Questions:
             async with asyncio.timeout(QUESTION_SECONDS):
                 row: Rows = (await self._embedder.vectors(tenant, [question]))[0]
         except (WriterUnavailable, TimeoutError):
+            self.tries.questions_missed += 1
+            self.tries.down = True
             return None
+        self.tries.questions += 1
+        self.tries.down = False
         self._kept[key] = row
         while len(self._kept) > REMEMBERED:
             self._kept.popitem(last=False)

@@ -1,15 +1,17 @@
 """Choose the answer to a question by a linear head, and say how sure that is.
 
-The head names the answer; a calibrated rule over twelve signs (the head's own
+The head names the answer; a calibrated rule over its signs (the head's own
 score, its nearest example, the centre of the answer's examples, how strange
 the words are, whether these agree) gives the probability that it is right.
 That probability is stretched so that ``ANSWER_AT`` means: on questions kept
 aside, with answers taken out as strangers, so many of ten were right from here
-on. Pure arithmetic on arrays; training is ``head_training``'s trade.
+on. Where examples have vectors, a second side (``head_vectors``) looks at the
+question's vector: the answer is that of both sides' weighted mean share, and a rule of
+its own is calibrated over the signs of both. A question without a vector is
+answered by the words' side and rule alone. Pure arithmetic on arrays;
+training is ``head_training``'s trade.
 """
 
-import io
-import json
 import math
 from collections import defaultdict
 from collections.abc import Sequence
@@ -21,15 +23,15 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from chatpush.support.retrieval.head_features import Features, Matrix, Weighted
+from chatpush.support.retrieval.head_linear import Floats, Linear, lead, near, shares
+from chatpush.support.retrieval.head_vectors import Rows, VectorSide
 
 ANSWER_AT = 0.55  # what the learned threshold becomes; the default of ``support.confidence``
-NEIGHBOURS = 10
-SIGNS = 12
-FORMAT = 1
+MARGIN_SHARPNESS = 4.0  # makes the margins of support vector machines logits that a mean can be taken of
+WORDS_SHARE = 0.3  # what words weigh beside vectors in that mean
 MIN_EXAMPLES = 5  # of an answer, before it takes part
 MIN_ANSWERS = 4
 MOST_EXAMPLES = 50_000
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +49,6 @@ class Decision:
     answer: str
     confidence: float
     nearest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Linear:
-    """The answers and the weight of every feature for each of them."""
-
-    answers: tuple[str, ...]
-    weights: NDArray[np.float32]  # features by answers
-    bias: NDArray[np.float32]
-    probable: bool  # whether scores are logits of one distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +87,31 @@ def enough(examples: Sequence[Example]) -> list[Example]:
     return [one for several in kept.values() for one in several[:most]]
 
 
+def labels(examples: Sequence[Example], answers: Sequence[str]) -> NDArray[np.int32]:
+    """Return the number of every example's answer."""
+    numbers = {answer: number for number, answer in enumerate(answers)}
+    return np.array([numbers[one.answer] for one in examples], np.int32)
+
+
 class Head:
     """A trained head with the examples it was trained on."""
 
     def __init__(
-        self, features: Features, linear: Linear, examples: Sequence[Example], rule: Rule | None
+        self,
+        features: Features,
+        linear: Linear,
+        examples: Sequence[Example],
+        rule: Rule | None = None,
+        vectors: VectorSide | None = None,
+        vectors_rule: Rule | None = None,
     ) -> None:
         self.features = features
         self.linear = linear
         self.rule = rule
-        known = {answer: number for number, answer in enumerate(linear.answers)}
-        self._examples = [one for one in examples if one.answer in known]
-        self._labels = np.array([known[one.answer] for one in self._examples], np.int32)
+        self.vectors = vectors
+        self.vectors_rule = vectors_rule
+        self._examples = list(examples)
+        self._labels = labels(self._examples, linear.answers)
         matrix = features.matrix([one.question for one in self._examples])
         # Three blocks of length one: a cosine is their mean.
         self._near = _postings(matrix, np.sqrt(np.maximum(_square(matrix), 1e-9)))
@@ -117,54 +122,74 @@ class Head:
         """Return every answer the head may give."""
         return frozenset(self.linear.answers)
 
-    def decide(self, question: str) -> Decision | None:
+    @property
+    def space(self) -> str:
+        """Return whose vectors it understands; nothing if none."""
+        return self.vectors.space if self.vectors is not None else ""
+
+    def decide(self, question: str, vector: Rows | None = None) -> Decision | None:
         """Return the answer to a question, or None if it shares nothing with the examples."""
-        if self.rule is None:
-            return None
         asked = self.features.of(question)
-        if not len(asked.numbers):
+        side, rule = self.vectors, self.vectors_rule
+        if side is not None and rule is not None and vector is not None and len(vector) == side.width:
+            best, signs, nearest = self._look_twice(asked, side, vector)
+        elif self.rule is not None and len(asked.numbers):
+            best, signs, nearest = self._look(asked)
+            rule = self.rule
+        else:
             return None
-        best, signs, nearest = self._look(asked)
-        sure = self.rule.confidence(float(self.rule.probability(signs)))
+        sure = rule.confidence(float(rule.probability(signs)))
         return Decision(self.linear.answers[best], sure, self._examples[nearest].question)
 
     def signs(self, questions: Sequence[str]) -> tuple[list[str], Floats]:
-        """Return the answers chosen and the signs of each, for calibration."""
-        seen = [self._look(self.features.of(question)) for question in questions]
-        return [self.linear.answers[best] for best, _, _ in seen], np.array([signs for _, signs, _ in seen])
+        """Return the answers chosen by words and the signs of each, for calibration."""
+        return self._named([self._look(self.features.of(question)) for question in questions])
+
+    def signs_twice(
+        self, side: VectorSide, questions: Sequence[str], vectors: Rows
+    ) -> tuple[list[str], Floats]:
+        """Return the answers chosen by words and vectors and the signs of each, for calibration."""
+        pairs = zip(questions, vectors, strict=True)
+        return self._named([self._look_twice(self.features.of(one), side, row) for one, row in pairs])
 
     def scores(self, asked: Weighted) -> Floats:
-        """Return the head's score of every answer."""
+        """Return the score of every answer by words."""
         found = asked.weights @ self.linear.weights[asked.numbers] + self.linear.bias
         return found.astype(np.float64)
 
+    def _named(self, seen: Sequence[tuple[int, Floats, int]]) -> tuple[list[str], Floats]:
+        return [self.linear.answers[best] for best, _, _ in seen], np.array([signs for _, signs, _ in seen])
+
     def _look(self, asked: Weighted) -> tuple[int, Floats, int]:
         scores = self.scores(asked)
-        order = np.argsort(-scores)[:2]
-        best = int(order[0])
-        if self.linear.probable:
-            shares = np.exp(scores - scores[best])
-            shares /= shares.sum()
-            top, second = float(shares[best]), float(shares[order[1]]) if len(order) > 1 else 0.0
-        else:
-            top, second = float(scores[best]), float(scores[order[1]]) if len(order) > 1 else -1.0
-        length = math.sqrt(float(asked.weights @ asked.weights)) or 1.0
-        near = _look_up(self._near, asked) / length
-        mine = self._labels == best
-        own, other = float(near[mine].max(initial=0.0)), float(near[~mine].max(initial=0.0))
-        nearest = int(near.argmax())
-        count = min(NEIGHBOURS, len(near))
-        neighbours = np.argpartition(-near, count - 1)[:count]
-        weights = near[neighbours]
-        vote = float(weights[mine[neighbours]].sum() / max(weights.sum(), 1e-9))
-        centres = _look_up(self._centres, asked) / length
-        rival = float(np.delete(centres, best).max(initial=0.0))
-        signs = [
-            top, top - second, own, own - other, float(centres[best]), float(centres[best]) - rival, vote,
-            asked.unknown, float(self._labels[nearest] == best), float(centres.argmax() == best),
-            float(near[nearest]), math.log1p(len(asked.numbers)),
-        ]  # fmt: skip
+        best = int(scores.argmax())
+        signs, nearest = self._word_signs(asked, scores, best)
         return best, np.array(signs), nearest
+
+    def _look_twice(self, asked: Weighted, side: VectorSide, vector: Rows) -> tuple[int, Floats, int]:
+        """Return what both sides say together."""
+        scores = self.scores(asked)
+        by_words = shares(scores if self.linear.probable else scores * MARGIN_SHARPNESS)
+        by_vector = side.shares(vector)
+        both = WORDS_SHARE * by_words + (1 - WORDS_SHARE) * by_vector
+        best = int(both.argmax())
+        word_signs, _ = self._word_signs(asked, scores, best)
+        vector_signs, nearest = side.signs(vector, by_vector, best)
+        signs = [float(both[best]), lead(both, best, 0.0), *word_signs, *vector_signs]
+        return best, np.array(signs), nearest
+
+    def _word_signs(self, asked: Weighted, scores: Floats, best: int) -> tuple[list[float], int]:
+        scale = shares(scores) if self.linear.probable else scores
+        length = math.sqrt(float(asked.weights @ asked.weights)) or 1.0
+        seen = near(
+            _look_up(self._near, asked) / length, self._labels, _look_up(self._centres, asked) / length, best
+        )
+        signs = [
+            float(scale[best]), lead(scale, best, 0.0 if self.linear.probable else -1.0), seen.own,
+            seen.own - seen.other, seen.centre, seen.centre - seen.rival, seen.vote, asked.unknown,
+            seen.nearest_agrees, seen.centre_agrees, seen.likeness, math.log1p(len(asked.numbers)),
+        ]  # fmt: skip
+        return signs, seen.nearest
 
     def _centre(self, matrix: Matrix) -> tuple[Any, Any, Any, int]:
         count = len(self.linear.answers)
@@ -174,45 +199,6 @@ class Head:
         )
         centres = sparse.csr_array(rows @ matrix)
         return _postings(centres, np.sqrt(np.maximum(_square(centres), 1e-9)))
-
-    def to_bytes(self) -> bytes:
-        """Return what it takes to build this head again from the same examples."""
-        rule = self.rule
-        arrays: dict[str, Any] = {
-            "weights": self.linear.weights.astype(np.float16), "bias": self.linear.bias,
-            "idf": self.features.idf.astype(np.float32),
-        }  # fmt: skip
-        if rule is not None:
-            arrays |= {"mean": rule.mean, "scale": rule.scale, "rule": rule.weights}
-        about = {
-            "format": FORMAT, "terms": self.features.terms, "examples": self.features.examples,
-            "answers": self.linear.answers, "probable": self.linear.probable,
-            "rule": None if rule is None else [rule.bias, rule.threshold],
-        }  # fmt: skip
-        buffer = io.BytesIO()
-        text = np.frombuffer(json.dumps(about, ensure_ascii=False).encode(), np.uint8)
-        np.savez_compressed(buffer, about=text, **arrays)
-        return buffer.getvalue()
-
-    @classmethod
-    def from_bytes(cls, stored: bytes, examples: Sequence[Example]) -> "Head | None":
-        """Return a stored head, or None if it was stored by another version of chatpush."""
-        with np.load(io.BytesIO(stored), allow_pickle=False) as arrays:
-            about = json.loads(arrays["about"].tobytes())
-            if about.get("format") != FORMAT:
-                return None
-            features = Features(about["terms"], arrays["idf"], about["examples"])
-            linear = Linear(
-                tuple(about["answers"]),
-                arrays["weights"].astype(np.float32),
-                arrays["bias"],
-                about["probable"],
-            )
-            rule = None
-            if about["rule"] is not None:
-                bias, threshold = about["rule"]
-                rule = Rule(arrays["mean"], arrays["scale"], arrays["rule"], bias, threshold)
-        return cls(features, linear, examples, rule)
 
 
 def _square(matrix: Matrix) -> Floats:

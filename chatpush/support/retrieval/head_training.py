@@ -5,6 +5,8 @@ vector machine per answer, which is as good and far quicker then. Calibration
 uses the customer's own examples only: folds, each with a quarter of the answers
 left out, so that their questions are strangers; what the head says of the
 questions kept aside, right or wrong, is what the rule and its threshold learn.
+Where examples have vectors, a logistic regression over them is trained beside,
+and what both say together is calibrated the same way.
 
 Everything here is slow and meant for a process of its own.
 """
@@ -19,8 +21,10 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
-from chatpush.support.retrieval.head import Example, Floats, Head, Linear, Rule, enough
+from chatpush.support.retrieval.head import MIN_ANSWERS, Example, Head, Rule, enough, labels
 from chatpush.support.retrieval.head_features import Features
+from chatpush.support.retrieval.head_linear import Floats, Linear
+from chatpush.support.retrieval.head_vectors import Compared, VectorSide
 
 FOLDS = 3
 LEFT_OUT = 0.25
@@ -28,6 +32,11 @@ REGRESSION_CELLS = 120_000  # rows times answers up to which regression is quick
 MOST_WEIGHTS = 20_000_000  # features times answers; bounds what a head takes of memory
 REGRESSION_C = 30.0
 MACHINE_C = 0.7
+VECTOR_C = 30.0
+MOST_VECTOR_WORK = (
+    2_000_000_000  # examples times width times answers; bounds what a regression over vectors takes
+)
+NEVER = -1e4  # the logit of an answer that no vector speaks for
 RULE_C = 1.0
 TARGET = 0.9
 FEWEST_ANSWERED = 30  # a precision over fewer is no evidence
@@ -36,74 +45,123 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """What a head said of questions kept aside: signs, whether it was right, whether they were strangers."""
+    """What a head said of questions kept aside: the signs, and whether it was right."""
 
     signs: Floats
     right: NDArray[np.bool_]
-    stranger: NDArray[np.bool_]
 
 
-def train(examples: Sequence[Example], target: float = TARGET, tell: Tell = lambda _: None) -> Head | None:
+def train(
+    examples: Sequence[Example],
+    vectors: Compared | None = None,
+    target: float = TARGET,
+    tell: Tell = lambda _: None,
+) -> Head | None:
     """Return a calibrated head, or None if there are too few examples."""
     kept = enough(examples)
     if not kept:
         return None
+    if vectors is not None:
+        place = {one: number for number, one in enumerate(examples)}
+        vectors = vectors.part([place[one] for one in kept])
+        if len({kept[spoken].answer for spoken in vectors.places}) < MIN_ANSWERS:
+            vectors = None
     tell("training")
-    head = fit(kept)
-    aside = []
+    head = fit(kept, vectors)
+    by_words: list[Aside] = []
+    by_both: list[Aside] = []
     for number in range(FOLDS):
         tell(f"calibrating {number + 1} of {FOLDS}")
-        aside.append(keep_aside(kept, number))
-    rule = calibrate(aside, target)
-    return Head(head.features, head.linear, kept, rule)
+        words, both = keep_aside(kept, number, vectors)
+        by_words.append(words)
+        by_both += [both] if both is not None else []
+    rule = calibrate(by_words, target)
+    if head.vectors is None or not by_both:
+        return Head(head.features, head.linear, kept, rule)
+    return Head(head.features, head.linear, kept, rule, head.vectors, calibrate(by_both, target))
 
 
-def fit(examples: Sequence[Example]) -> Head:
+def fit(examples: Sequence[Example], vectors: Compared | None = None) -> Head:
     """Return a head without a rule."""
     texts = [one.question for one in examples]
     answers = sorted({one.answer for one in examples})
     features = Features.learn(texts, MOST_WEIGHTS // len(answers))
     matrix = features.matrix(texts)
-    numbers = {answer: number for number, answer in enumerate(answers)}
-    labels = np.array([numbers[one.answer] for one in examples])
+    numbers = labels(examples, answers)
     probable = len(texts) * len(answers) <= REGRESSION_CELLS
     machine = (
         LogisticRegression(C=REGRESSION_C, max_iter=100)
         if probable
         else LinearSVC(C=MACHINE_C, random_state=0)
     )
-    machine.fit(matrix, labels)
+    machine.fit(matrix, numbers)
+    linear = _linear(machine, answers, np.arange(len(answers), dtype=np.int32), probable)
+    return Head(features, linear, examples, vectors=_side(answers, numbers, vectors))
+
+
+def _side(answers: Sequence[str], numbers: NDArray[np.int32], vectors: Compared | None) -> VectorSide | None:
+    """Return the side that looks at vectors, or None if one answer alone has any, or too many have."""
+    if vectors is None:
+        return None
+    spoken = np.unique(numbers[vectors.places])
+    if len(spoken) < 2 or vectors.rows.size * len(spoken) > MOST_VECTOR_WORK:
+        return None
+    machine = LogisticRegression(C=VECTOR_C, max_iter=200)
+    machine.fit(vectors.rows, numbers[vectors.places])
+    return VectorSide(_linear(machine, answers, spoken, True), numbers, vectors)
+
+
+def _linear(
+    machine: LogisticRegression | LinearSVC, answers: Sequence[str], known: NDArray[np.int32], probable: bool
+) -> Linear:
+    """Return a machine's weights for every answer, those it knows being trained."""
     weights, bias = machine.coef_, machine.intercept_
-    if len(answers) == 2:  # sklearn keeps one row for two classes
+    if len(known) == 2:  # sklearn keeps one row for two classes
         weights, bias = np.vstack([-weights, weights]), np.concatenate([-bias, bias])
-    linear = Linear(
-        tuple(answers), np.ascontiguousarray(weights.T, np.float32), bias.astype(np.float32), probable
-    )
-    return Head(features, linear, examples, None)
+    every = np.zeros((weights.shape[1], len(answers)), np.float32)
+    biases = np.full(len(answers), NEVER, np.float32)
+    every[:, known], biases[known] = weights.T, bias
+    return Linear(tuple(answers), every, biases, probable)
 
 
-def keep_aside(examples: Sequence[Example], number: int) -> Aside:
-    """Train on a part, with some answers left out, and look at the rest."""
+def keep_aside(
+    examples: Sequence[Example], number: int, vectors: Compared | None = None
+) -> tuple[Aside, Aside | None]:
+    """Train on a part, with some answers left out; return what words, and both sides, say of the rest."""
+    trained, asked = _split(examples, number)
+    head = fit([examples[place] for place in trained], vectors.part(trained) if vectors is not None else None)
+    said, signs = head.signs([examples[place].question for place in asked])
+    by_words = Aside(signs, np.array([examples[p].answer == one for p, one in zip(asked, said, strict=True)]))
+    if vectors is None or head.vectors is None:
+        return by_words, None
+    rows = vectors.part(asked)
+    compared = [asked[place] for place in rows.places]
+    if not compared:
+        return by_words, None
+    said, signs = head.signs_twice(head.vectors, [examples[place].question for place in compared], rows.rows)
+    right = np.array([examples[p].answer == one for p, one in zip(compared, said, strict=True)])
+    return by_words, Aside(signs, right)
+
+
+def _split(examples: Sequence[Example], number: int) -> tuple[list[int], list[int]]:
+    """Return the places of a part to train on, with a quarter of the answers left out, and of a part to ask."""
     order = random.Random(number)
-    by_answer: dict[str, list[Example]] = defaultdict(list)
-    for one in examples:
-        by_answer[one.answer].append(one)
+    by_answer: dict[str, list[int]] = defaultdict(list)
+    for place, one in enumerate(examples):
+        by_answer[one.answer].append(place)
     answers = sorted(by_answer)
     order.shuffle(answers)
     gone = set(answers[: max(1, round(LEFT_OUT * len(answers)))])
-    trained: list[Example] = []
-    asked: list[Example] = []
+    trained: list[int] = []
+    asked: list[int] = []
     for answer in sorted(by_answer):
-        several = list(by_answer[answer])
+        several = by_answer[answer]
         order.shuffle(several)
         third = max(1, len(several) // FOLDS)
         asked += several[:third]
         if answer not in gone:
             trained += several[third:]
-    head = fit(trained)
-    said, signs = head.signs([one.question for one in asked])
-    right = np.array([one.answer == answer for one, answer in zip(asked, said, strict=True)])
-    return Aside(signs, right, np.array([one.answer in gone for one in asked]))
+    return trained, asked
 
 
 def calibrate(aside: Sequence[Aside], target: float) -> Rule:

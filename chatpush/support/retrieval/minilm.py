@@ -57,6 +57,11 @@ class MiniLm:
             ) from error
         self.space = f"local:{hashlib.sha256(weights).hexdigest()[:16]}"
 
+    @property
+    def width(self) -> int:
+        """Return how many numbers a vector has."""
+        return int(self._weights["embeddings.LayerNorm.bias"].shape[0])
+
     def vectors(self, texts: list[str]) -> Floats:
         """Return a row of length one per text."""
         tokens = [self._tokens(text) for text in texts]

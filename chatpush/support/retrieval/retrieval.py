@@ -4,7 +4,8 @@ One index per tenant lives in memory, built from the store and kept in step
 with it by version: after a change only the changed articles are read and split
 again, in a worker thread. Passages in the asker's language come first; another
 language is looked at only when that one has no answer. Where answers have
-enough example questions, a trained head chooses among those.
+enough example questions, a trained head chooses among those. The question's
+vector, where there is one in time, serves ranking and head alike.
 """
 
 import asyncio
@@ -24,11 +25,10 @@ from chatpush.support.knowledge.articles import Article, Changes
 from chatpush.support.knowledge.reading import Chunk
 from chatpush.support.retrieval.built import QUESTION, Built, build, examples
 from chatpush.support.retrieval.confidence import confidence
-from chatpush.support.retrieval.embedding import Embedder, Questions, Rows
+from chatpush.support.retrieval.embedding import Embedder, Questions, Rows, comparable
 from chatpush.support.retrieval.head import Decision, Example, Head
 from chatpush.support.retrieval.language import base
 from chatpush.support.retrieval.retrieval_index import Index, Ranking, Scored, Vocabulary
-from chatpush.support.retrieval.terms import is_han
 from chatpush.support.retrieval.vectors import Texts
 
 CACHED_TENANTS = 200
@@ -155,7 +155,8 @@ class Retrieval:
             return NOTHING
         hidden = built.hidden_from(reader)
         language = base(locale)
-        own = await self._near(tenant, built, question, language, hidden)
+        vector = await self._vector(tenant, built, question, language)
+        own = await self._near(tenant, built, question, language, hidden, vector)
         by_words = own is None
         own = own or built.index.rank(question, language, LOOKED_AT, hidden)
         sure = confidence(own)
@@ -171,7 +172,7 @@ class Retrieval:
         if headed is not None:
             first = _passage(*built.articles[headed[0]], headed[1], own.best[0].score if own.best else 0.0)
             return _noted(question, Found(_led(first, passages, limit), max(sure, VERBATIM)))
-        decided = self._decide(tenant, built, question)
+        decided = await self._decide(tenant, built, question, vector)
         may = decided is not None and decided.answer not in hidden
         if decided is not None and may and self._is_for_the_head(tenant, passages, sure, decided):
             first = self._decided(built, own, question, decided)
@@ -214,31 +215,55 @@ class Retrieval:
         sorted_ = [passages[place] for place in [*named, *rest]]
         return sorted_, sure if named[0] == 0 else min(sure, max(0.0, order[0][1]))
 
-    async def _near(
-        self, tenant: TenantId, built: Built, question: str, language: str, hidden: frozenset[str]
-    ) -> Ranking | None:
-        """Return the ranking by vectors, or None where words have to do."""
+    async def _vector(self, tenant: TenantId, built: Built, question: str, language: str) -> Rows | None:
+        """Return the question's vector, or None if nobody wants it or there is none in time."""
         vectors, index = self._vectors, built.index
-        if vectors is None or index is None:
-            return None
-        spoken = {language, *(("zh",) if is_han(question) else ())}
-        if not all(vectors.embedder.speaks(one) for one in spoken):
+        if vectors is None or index is None or not comparable(vectors.embedder, language, question):
             return None
         held = self._tenants[tenant]
         if held.near_version != built.version:
             rows = vectors.get(tenant, built.texts)
-            if rows is None:
-                return None
-            held.near, held.near_version = _matrix(index, built.texts, rows, vectors.embedder), built.version
-        asked = await vectors.questions.vector(tenant, question)
-        if asked is None or held.near is None or held.near.shape != (len(index), len(asked)):
+            if rows is not None:
+                held.near = await asyncio.to_thread(_matrix, index, built.texts, rows, vectors.embedder)
+                held.near_version = built.version
+        if held.near_version != built.version and self._space(tenant) != vectors.embedder.space:
             return None
-        return index.rank_near(question, language, LOOKED_AT, held.near @ asked, hidden)
+        return await vectors.questions.vector(tenant, question)
 
-    def _decide(self, tenant: TenantId, built: Built, question: str) -> Decision | None:
+    async def _near(
+        self,
+        tenant: TenantId,
+        built: Built,
+        question: str,
+        language: str,
+        hidden: frozenset[str],
+        vector: Rows | None,
+    ) -> Ranking | None:
+        """Return the ranking by vectors, or None where words have to do."""
+        held, index = self._tenants[tenant], built.index
+        if vector is None or index is None or held.near is None or held.near_version != built.version:
+            return None
+        if held.near.shape != (len(index), len(vector)):
+            return None
+        cosines = await asyncio.to_thread(np.matmul, held.near, vector)
+        return index.rank_near(question, language, LOOKED_AT, cosines, hidden)
+
+    def _space(self, tenant: TenantId) -> str:
+        """Return whose vectors the tenant's head understands."""
+        head = self._heads.get(tenant) if self._heads is not None else None
+        return head.space if head is not None else ""
+
+    async def _decide(
+        self, tenant: TenantId, built: Built, question: str, vector: Rows | None
+    ) -> Decision | None:
         """Return what the tenant's head says, if it has one and its answer is still there."""
         head = self._heads.get(tenant) if self._heads is not None else None
-        decided = None if head is None else head.decide(question)
+        if head is None:
+            return None
+        if vector is None or self._vectors is None or head.space != self._vectors.embedder.space:
+            decided = head.decide(question)
+        else:  # beside every example's vector: not on the loop
+            decided = await asyncio.to_thread(head.decide, question, vector)
         return decided if decided is not None and decided.answer in built.valid else None
 
     def _is_for_the_head(
@@ -320,10 +345,10 @@ class Retrieval:
                 known = {article.id: article.version for article, _ in held.built.articles.values()}
                 changes = await self._knowledge.changes(tenant, known)
                 held.built = await asyncio.to_thread(build, held.vocabulary, held.built, changes, today)
-                if self._heads is not None:
-                    self._heads.offer(tenant, examples(held.built))
                 if self._vectors is not None:
                     self._vectors.offer(tenant, held.built.texts)
+                if self._heads is not None:
+                    self._heads.offer(tenant, examples(held.built))
         return held.built
 
     async def _is_current(self, tenant: TenantId, built: Built, today: date) -> bool:

@@ -1,8 +1,12 @@
 """Say whether the process lives and whether it can serve.
 
 ``/healthz`` answers while the loop turns. ``/readyz`` also asks the database,
-and turns 503 as soon as draining begins, so that a balancer looks elsewhere.
+and turns 503 as soon as draining begins, so that a balancer looks elsewhere;
+what this node does without, such as vectors whose endpoint is down, is named
+in ``without`` and costs it no traffic.
 """
+
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -17,6 +21,16 @@ class Readiness:
 
     def __init__(self) -> None:
         self.draining = False
+        self._optional: dict[str, Callable[[], bool]] = {}
+
+    def also(self, name: str, down: Callable[[], bool]) -> None:
+        """Look at something that the node can do without."""
+        self._optional[name] = down
+
+    @property
+    def without(self) -> list[str]:
+        """Return what the node does without now."""
+        return sorted(name for name, down in self._optional.items() if down())
 
 
 def add_health(app: web.Application) -> None:
@@ -38,4 +52,5 @@ async def _ready(request: web.Request) -> web.Response:
         await database.read("SELECT 1 AS one")  # type: ignore[attr-defined]
     except (ChatpushError, OSError) as error:
         return web.json_response({"status": "database", "detail": str(error)}, status=503)
-    return web.json_response({"status": "ok"})
+    without = readiness.without if isinstance(readiness, Readiness) else []
+    return web.json_response({"status": "ok", **({"without": without} if without else {})})
