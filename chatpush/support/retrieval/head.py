@@ -170,7 +170,7 @@ class Head:
         """Return what both sides say together."""
         scores = self.scores(asked)
         by_words = shares(scores if self.linear.probable else scores * MARGIN_SHARPNESS)
-        by_vector = side.shares(vector)
+        by_vector = side.shares(vector, by_words)
         both = WORDS_SHARE * by_words + (1 - WORDS_SHARE) * by_vector
         best = int(both.argmax())
         word_signs, _ = self._word_signs(asked, scores, best)

@@ -69,6 +69,7 @@ class VectorSide:
         self._places = compared.places
         self._rows = compared.rows
         self._labels = labels[compared.places]
+        self._heard = np.isin(np.arange(len(linear.answers)), self._labels)
         sums = np.zeros((len(linear.answers), self._rows.shape[1]), np.float32)
         np.add.at(sums, self._labels, self._rows)
         self._centres = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), np.float32(1e-9))
@@ -78,9 +79,11 @@ class VectorSide:
         """Return how many numbers a vector has."""
         return int(self._rows.shape[1])
 
-    def shares(self, vector: Rows) -> Floats:
-        """Return the share of every answer; nothing for those without an example that has a vector."""
-        return shares((vector @ self.linear.weights + self.linear.bias).astype(np.float64))
+    def shares(self, vector: Rows, by_words: Floats) -> Floats:
+        """Return the share of every answer; of those that no vector speaks for, what words say."""
+        heard = shares((vector @ self.linear.weights + self.linear.bias).astype(np.float64))
+        found: Floats = np.where(self._heard, heard * by_words[self._heard].sum(), by_words)
+        return found
 
     def signs(self, vector: Rows, share: Floats, best: int) -> tuple[list[float], int]:
         """Return the signs of an answer chosen, and the place of the nearest example."""
