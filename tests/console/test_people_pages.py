@@ -192,3 +192,15 @@ async def test_what_an_agent_may_not_name(whole: Whole, client: Client, path: st
     await sign_in(client, await whole.person(Role.AGENT))
     form = {"person": "psn_none", "other": "cnv_none", "email": "nobody"}
     assert (await post(client, f"{base}/{path}", **form)).status in (404, 422)
+
+
+async def test_a_search_says_how_much_of_what_is_old_it_finds(whole: Whole, client: Client) -> None:
+    await sign_in(client, await whole.person(Role.AGENT))
+    page = "/console/conversations/list?q=parcel"
+    assert "indexing" not in await (await client.get(page)).text()
+    database = whole.house.conversations._database
+    row = {
+        "tenant": DEFAULT_TENANT, "conversation": "", "turn": "", "upto": "z", "indexed": 2, "total": 5,
+    }  # fmt: skip
+    await database.write(lambda tx: tx.insert("search_backfill", row))
+    assert "still being indexed: 40% can be found" in await (await client.get(page)).text()

@@ -77,7 +77,7 @@ class ConversationSearch:
     def said(self, tx: Transaction, tenant: TenantId, conversation: ConversationId, saying: Saying) -> None:
         """Index a turn with its storing; what the house itself says is in every conversation."""
         if saying.by is not Speaker.SYSTEM:
-            self._index(tx, tenant, conversation, saying.text)
+            self.index(tx, tenant, conversation, saying.text)
 
     def changed(self, tx: Transaction, conversation: Conversation, state: ConversationState) -> None:
         """States are not its business."""
@@ -141,7 +141,8 @@ class ConversationSearch:
         shown = best or (turns[-1] if turns else None)
         return Found(conversation, shown, excerpt(shown.text, words) if shown else "")
 
-    def _index(self, tx: Transaction, tenant: TenantId, conversation: ConversationId, text: str) -> None:
+    def index(self, tx: Transaction, tenant: TenantId, conversation: ConversationId, text: str) -> None:
+        """Store a text's words; doing it twice changes nothing. The tenant's key must be ready."""
         words = list(dict.fromkeys(search_words(text)))[:WORDS_PER_TURN]
         rows = [
             {"tenant": tenant, "word": self._blind(tenant, word), "conversation": conversation}

@@ -27,6 +27,7 @@ from chatpush.support.people.queue import Queue
 from chatpush.support.people.ratings import Ratings
 from chatpush.support.people.routing import Routing
 from chatpush.support.people.search import ConversationSearch
+from chatpush.support.people.search_backfill import SearchBackfill
 from chatpush.support.people.service_figures import ServiceFigures
 from chatpush.support.people.standing import Standings
 from chatpush.support.people.teams import Teams
@@ -47,6 +48,7 @@ class Staff:
     desk: Desk
     queue: Queue
     search: ConversationSearch
+    backfill: SearchBackfill
     canned: CannedAnswers
     merging: Merging
     assigning: Assigning
@@ -60,7 +62,7 @@ class Staff:
 
     def running(self) -> tuple[Any, ...]:
         """Return the parts that run beside requests."""
-        return (self.deadlines, self.letters, self.assigning)
+        return (self.deadlines, self.letters, self.assigning, self.backfill)
 
 
 def build_staff(
@@ -91,7 +93,8 @@ def build_staff(
     conversations.announcing.describe(standings.told)
     return Staff(
         teams, labels, Notes(database, vault, publisher, clock), ratings, standings, deadlines, letters, desk,
-        Queue(database, vault, conversations), search, CannedAnswers(database, renderers, users, clock),
+        Queue(database, vault, conversations), search,
+        SearchBackfill(database, vault, conversations, search), CannedAnswers(database, renderers, users, clock),
         Merging(database, conversations),
         Assigning(database, vault, conversations, desk, teams, labels, name_of, is_online, clock),
         ServiceFigures(database), Trails(database, vault, clock),

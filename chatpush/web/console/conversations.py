@@ -22,6 +22,7 @@ from chatpush.support.people.merging import Merging
 from chatpush.support.people.notes import Notes
 from chatpush.support.people.queue import LONGEST, OPEN, Queue, QueueCounts, QueueLine
 from chatpush.support.people.search import ConversationSearch
+from chatpush.support.people.search_backfill import SearchBackfill
 from chatpush.support.people.teams import Teams
 from chatpush.support.retrieval.retrieval import Retrieval
 from chatpush.web.console import models
@@ -284,8 +285,10 @@ async def _found(visit: Visit, query: str, inbox: models.Inbox) -> models.Inbox:
         )
         for one in found
     )  # fmt: skip
+    progress = await visit.need(SearchBackfill).progress(visit.tenant)
     return models.Inbox(
-        inbox.shown, inbox.filters, (), inbox.chosen, query=query, hits=hits, problem=problem
+        inbox.shown, inbox.filters, (), inbox.chosen, query=query, hits=hits, problem=problem,
+        indexed=f"{progress.share:.0%}" if progress is not None else "",
     )  # fmt: skip
 
 

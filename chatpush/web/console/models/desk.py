@@ -197,6 +197,7 @@ class Inbox:
     query: str = ""
     hits: tuple[Hit, ...] = ()
     problem: str = ""
+    indexed: str = ""  # the share of old turns that can be found so far; empty: all
 
 
 @dataclass(frozen=True, slots=True)
