@@ -42,6 +42,7 @@ from chatpush.notify.reading.shelving import Shelving
 from chatpush.notify.reading.trace import Trace
 from chatpush.notify.reporting.figures import Figures
 from chatpush.notify.reporting.retention import Retention
+from chatpush.notify.reporting.steps import Steps
 from chatpush.notify.sending.away import Away
 from chatpush.notify.sending.dead_letters import DeadLetters
 from chatpush.notify.sending.endpoints import Endpoints
@@ -196,7 +197,8 @@ class Rooms:
         )  # fmt: skip
         self.endpoints = Endpoints(database, vault, clock)
         self.inbox = Inbox(database, vault, clock, self.hub)
-        self.receipts = Receipts(database, self.inbox, self.plugins, clock)
+        happenings = Happenings(clock)
+        self.receipts = Receipts(database, self.inbox, self.plugins, clock, happenings)
         self.disclosing = Disclosing(database, vault, self.users, self.topics, self.endpoints, clock)
         self.explaining = Explaining(database, vault, self.users, Trace(database))
         self.shelving = Shelving(database, self.inbox, self.receipts, self.hub, clock)
@@ -208,11 +210,16 @@ class Rooms:
         self.plugins.add(built_in.NAME, self.channels)
         self.receipts.listen(self.webhooks.on_reception)
         self.away = Away(self.plugins.channels(), limits=self.settings.channels.limits)
-        accepted, happenings = AcceptedMessages(vault), Happenings(clock)
+        accepted = AcceptedMessages(vault)
+        takers = [one.name for one in self.plugins.exporters() if getattr(one, "deliveries", False)]
+        if takers:
+            happenings.export()
+        steps = Steps(database, clock)
+        self.exports.also(steps, takers)
         happenings.told_by(self.webhooks.wants, self.webhook_events.ring)
         self.users.also_erase(self.webhooks.erase)
         self._build_sending(accepted, happenings)
-        old = [self.broadcasts.prune, self.webhooks.prune]
+        old = [self.broadcasts.prune, self.webhooks.prune, *([] if takers else [steps.clear])]
         self.retention = Retention(database, clock, rules.retention_days, old)
         self.recalls = Recalls(database, self.hub, clock, self.messages.cancel_one)
 
@@ -226,7 +233,7 @@ class Rooms:
         )  # fmt: skip
         self.fanout = FanOut(
             database, vault, self.audience, accepted, clock, self.outbox.ring,
-            page_size=rules.page_size, handing=self.outbox.handing,
+            page_size=rules.page_size, handing=self.outbox.handing, happenings=happenings,
         )  # fmt: skip
         self.broadcasts = Broadcasts(
             database, accepted, self.fanout, clock, self.outbox.deliver, self.hub.online,

@@ -1,4 +1,4 @@
-"""Export usage and audit entries as CloudEvents 1.0, to an address or a file.
+"""Export usage, audit entries and deliveries as CloudEvents 1.0, to an address or a file.
 
 To an address they go as JSON batches (``application/cloudevents-batch+json``)
 and come again until it answers 2xx; to a file they are appended, one a line,
@@ -9,7 +9,7 @@ and are on the disk before they count as told. An event told twice has the same
     url = "https://events.example.com/in"
     token = "sent as a bearer token"
     # file = "/var/log/chatpush/events.jsonl"
-    types = ["usage", "audit"]
+    types = ["usage", "audit", "delivery", "message"]
 
 >>> [exporter] = plugins.exporters()
 >>> sample = Record("default/messages/2026-11-24/7", "usage.messages", TENANT, TENANT, MOMENT, {"quantity": 7})
@@ -46,7 +46,9 @@ class Settings(BaseModel):
     url: str = Field("", description="Where batches are posted; empty: nowhere.")
     token: str = Field("", description="Sent as a bearer token; empty: none.", repr=False)
     file: str = Field("", description="A file that events are appended to; empty: none.")
-    types: list[str] = Field(["usage", "audit"], description="Beginnings of the types to tell.")
+    types: list[str] = Field(
+        ["usage", "audit"], description="Beginnings of the types to tell: also delivery, message."
+    )
     type_prefix: str = Field("com.chatpush", description="What stands before each type.")
     source: str = Field("/chatpush", description="The source, before the tenant.")
 
@@ -64,6 +66,7 @@ class CloudEvents:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.deliveries = any(start.split(".")[0] in ("delivery", "message") for start in settings.types)
 
     async def export(self, records: Sequence[Record]) -> None:
         """Tell all records whose type is asked for.

@@ -225,8 +225,9 @@ class Record:
     """Something worth telling another system; told again, it has the same id and says the same.
 
     ``type`` is ``usage.<kind>`` (``data``: ``kind``, ``day``, ``quantity`` since the
-    last one, ``total`` of the day; ``subject``: the tenant) or ``audit.<action>``
-    (``data``: ``who``, ``action``, ``subject``).
+    last one, ``total`` of the day; ``subject``: the tenant), ``audit.<action>``
+    (``data``: ``who``, ``action``, ``subject``), or for exporters of deliveries
+    ``delivery.<step>`` and ``message.<step>``.
     """
 
     id: str
@@ -238,7 +239,10 @@ class Record:
 
 
 class Exporter(Protocol):
-    """A system that is told of usage and of deeds, at least once and in order."""
+    """A system that is told of usage and of deeds, at least once and in order.
+
+    One that has a true ``deliveries`` is told every step of every delivery too.
+    """
 
     name: str
 

@@ -159,6 +159,7 @@ def build_room(
         ring or outbox.ring,
         page_size=page_size,
         handing=outbox.handing,
+        happenings=happenings,
     )
     broadcasts = Broadcasts(
         database, accepted, fanout, clock, outbox.deliver,
@@ -172,7 +173,7 @@ def build_room(
     recalls = Recalls(database, publisher, clock, messages.cancel_one)
     dead_letters = DeadLetters(database, clock, outbox.ring)
     inbox = Inbox(database, vault, clock, publisher)
-    receipts = Receipts(database, inbox, plugins, clock)
+    receipts = Receipts(database, inbox, plugins, clock, happenings)
     shelving = Shelving(database, inbox, receipts, publisher, clock)
     return Room(
         database, vault, publisher, users, topics, segments, audience, endpoints, templates, renderers, fanout,

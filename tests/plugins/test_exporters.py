@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -152,3 +153,42 @@ async def test_a_message_that_was_sent_is_told_with_the_tenants_usage(tmp_path: 
         (event,) = await until(told)
         assert (event["data"]["quantity"], event["subject"]) == (1, "default")
         assert "emma" not in file.read_text(encoding="utf-8")
+
+
+async def test_a_deliverys_steps_are_told_if_they_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatpush.account.exports.SETTLED", timedelta())
+    file = tmp_path / "events.jsonl"
+    module = load("cloud_events")[1]
+    module.Settings.model_fields["file"].default = str(file)
+    module.Settings.model_fields["types"].default = ["delivery"]
+    module.Settings.model_rebuild(force=True)
+    async with serving(tmp_path, plugins={"cloud_events": module}) as served:
+        content = {"title": "Shipped", "body": "On its way"}
+        sent = await served.told("POST", "/v1/messages", {"to": [{"user": "emma"}], "content": content})
+        await served.told(
+            "POST", "/v1/messages", {"to": [{"user": "emma"}], "content": content, "category": "marketing"}
+        )
+
+        async def inbox() -> list[dict[str, Any]]:
+            return list((await served.told("GET", "/v1/me/inbox", user="emma"))["data"])
+
+        (item,) = await until(inbox)
+        receipt = {"receipts": [{"delivery": item["delivery"], "kind": "clicked"}]}
+        await served.told("POST", "/v1/me/receipts", receipt, user="emma")
+
+        async def told() -> list[dict[str, Any]]:
+            await served.chatpush.exports.turn()
+            lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+            events = [json.loads(line) for line in lines]
+            return events if len(events) >= 5 else []
+
+        events = await until(told)
+    own = [one for one in events if one["subject"] == item["delivery"]]
+    assert [one["type"] for one in own] == [
+        "com.chatpush.delivery.accepted", "com.chatpush.delivery.sent", "com.chatpush.delivery.clicked"
+    ]  # fmt: skip
+    assert {one["data"]["message"] for one in own} == {sent["id"]}
+    (other,) = [one for one in events if one["type"] == "com.chatpush.delivery.suppressed"]
+    assert (other["data"]["reason"], other["data"]["user"]) == ("no_consent", "emma")

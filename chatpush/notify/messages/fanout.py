@@ -28,6 +28,7 @@ from chatpush.notify.deciding.experiments import HOLDOUT, assign
 from chatpush.notify.deciding.hours import instant, zone
 from chatpush.notify.messages.accepted import AcceptedMessages, seal
 from chatpush.notify.messages.drafts import Accepted
+from chatpush.notify.messages.happenings import Happenings
 from chatpush.notify.sending.handing import Handed, Handing
 from chatpush.rounds import Worker
 from chatpush.store.database import Database, Row, Transaction
@@ -47,7 +48,9 @@ class FanOut(Worker):
     def __init__(
         self, database: Database, vault: Vault, audience: Audience, accepted: AcceptedMessages, clock: Clock,
         ring_outbox: Callable[[], None], *, page_size: int = 500, handing: Handing | None = None,
+        happenings: Happenings | None = None,
     ) -> None:  # fmt: skip
+        self._happenings = happenings or Happenings(clock)
         self._handing = handing or Handing("")
         self._database = database
         self._vault = vault
@@ -123,17 +126,27 @@ class FanOut(Worker):
         create_missing(tx, tenant, new, to_ms(self._clock.now()))
         if accepted.collapse_key:
             users, params = among(row["user_id"] for row in rows)
-            tx.execute(
+            replaced = tx.query(
                 "UPDATE delivery SET state = 'cancelled', reason = 'collapsed', pending = 0"
                 f" WHERE tenant = :t AND user_id IN {users} AND collapse_key = :k AND pending = 1"
-                " AND settled_at IS NULL AND message <> :m",
+                " AND settled_at IS NULL AND message <> :m RETURNING id, message",
                 t=tenant, k=accepted.collapse_key, m=rows[0]["message"], **params,
             )  # fmt: skip
+            self._happenings.cancelled_in(tx, tenant, replaced, "collapsed")
         if accepted.digest is not None:
             now = to_ms(self._clock.now())
             items = [row[ITEM] for row in rows]
             rows = gather_in(tx, tenant, accepted.digest, [without_item(row) for row in rows], items, now)
-        tx.insert_many("delivery", rows, "(tenant, message, user_id) DO NOTHING")
+        made = tx.insert_many("delivery", rows, "(tenant, message, user_id) DO NOTHING")
+        if self._happenings.exported:
+            self._accepted_in(tx, tenant, rows if made == len(rows) else _existing(tx, tenant, rows))
+
+    def _accepted_in(self, tx: Transaction, tenant: TenantId, rows: list[Row]) -> None:
+        """Tell exporters of new deliveries, and of those that end where they begin."""
+        told = [(row["message"], row["id"], {"state": row["state"], "reason": row["reason"]}) for row in rows]
+        self._happenings.step_in(tx, tenant, "delivery.accepted", told)
+        ended = [one for one, row in zip(told, rows, strict=True) if row["state"] == DeliveryState.SUPPRESSED]
+        self._happenings.step_in(tx, tenant, "delivery.suppressed", ended)
 
     async def _page(self, row: Row) -> None:
         tenant, message = TenantId(row["tenant"]), MessageId(row["id"])
@@ -240,6 +253,14 @@ class FanOut(Worker):
             if variant == HOLDOUT:
                 row |= {"state": DeliveryState.SUPPRESSED.value, "reason": HOLDOUT, "pending": 0}
         return row
+
+
+def _existing(tx: Transaction, tenant: TenantId, rows: list[Row]) -> list[Row]:
+    """Return those that were inserted; the others' users had this message already."""
+    ids, params = among(row["id"] for row in rows)
+    found = tx.query(f"SELECT id FROM delivery WHERE tenant = :t AND id IN {ids}", t=tenant, **params)
+    known = {row["id"] for row in found}
+    return [row for row in rows if row["id"] in known]
 
 
 def _when(accepted: Accepted, due: datetime, now: datetime) -> Row:

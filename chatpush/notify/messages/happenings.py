@@ -1,7 +1,8 @@
 """Write down what happens to messages, in the transaction that makes it happen, for whoever is to be told.
 
 Only what somebody asked for is written: a tenant without a webhook for a type
-pays nothing for it. Ids and reasons alone; who tells finds the rest.
+pays nothing for it, nor an installation without an exporter of deliveries.
+Ids and reasons alone; who tells finds the rest.
 """
 
 import json
@@ -27,24 +28,51 @@ class Happenings:
         self._clock = clock
         self._wants: Callable[[TenantId, str], bool] = _nobody
         self._ring: Callable[[], None] = _nothing
+        self._exported = False
 
     def told_by(self, wants: Callable[[TenantId, str], bool], ring: Callable[[], None]) -> None:
         """Let somebody tell: ``wants`` says which types of a tenant, ``ring`` that there is something."""
         self._wants, self._ring = wants, ring
 
+    def export(self) -> None:
+        """Write every step down for exporters too, from now on."""
+        self._exported = True
+
+    @property
+    def exported(self) -> bool:
+        """Whether steps are written down for exporters."""
+        return self._exported
+
     def note_in(self, tx: Transaction, tenant: TenantId, kind: str, noted: Iterable[Noted]) -> None:
-        """Write what happened within the transaction that made it happen."""
-        if not self._wants(tenant, kind):
-            return
+        """Write what happened, for webhooks and exporters, within the transaction that made it happen."""
+        if self._exported:
+            noted = list(noted)
+            self.step_in(tx, tenant, kind, noted)
+        if self._wants(tenant, kind):
+            self._write_in(tx, "happening", "evt", tenant, kind, noted)
+
+    def step_in(self, tx: Transaction, tenant: TenantId, kind: str, noted: Iterable[Noted]) -> None:
+        """Write what happened for exporters alone."""
+        if self._exported:
+            self._write_in(tx, "delivery_step", "stp", tenant, kind, noted)
+
+    def cancelled_in(self, tx: Transaction, tenant: TenantId, rows: Iterable[Row], reason: str) -> None:
+        """Write for exporters that deliveries (``id``, ``message``) were stopped."""
+        noted = [(row["message"], row["id"], {"reason": reason}) for row in rows]
+        self.step_in(tx, tenant, "delivery.cancelled", noted)
+
+    def _write_in(
+        self, tx: Transaction, table: str, prefix: str, tenant: TenantId, kind: str, noted: Iterable[Noted]
+    ) -> None:
         now = to_ms(self._clock.now())
         rows = [
             {
-                "tenant": tenant, "id": new_id("evt"), "type": kind, "message": message, "delivery": delivery,
+                "tenant": tenant, "id": new_id(prefix), "type": kind, "message": message, "delivery": delivery,
                 "detail": json.dumps(detail, ensure_ascii=False), "at": now,
             }
             for message, delivery, detail in noted
         ]  # fmt: skip
-        tx.insert_many("happening", rows)
+        tx.insert_many(table, rows)
 
     def note_message_in(self, tx: Transaction, tenant: TenantId, kind: str, row: Row) -> None:
         """Write what happened to a message as a whole, by its row."""

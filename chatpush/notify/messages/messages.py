@@ -248,12 +248,15 @@ class Messages:
             never = [without_item(one) | cancelled for one in waiting]
 
             def cancel(tx: Transaction, message: str = row["id"], never: list[Row] = never) -> int:
-                stopped = tx.execute(
+                stopped = tx.query(
                     "UPDATE delivery SET state = 'cancelled', reason = 'cancelled', pending = 0 WHERE tenant = :t"
-                    f" AND message = :m AND user_id IN {names} AND pending = 1 AND settled_at IS NULL",
+                    f" AND message = :m AND user_id IN {names} AND pending = 1 AND settled_at IS NULL"
+                    " RETURNING id, message",
                     t=tenant, m=message, **params,
                 )  # fmt: skip
-                return stopped + tx.insert_many("delivery", never, "(tenant, message, user_id) DO NOTHING")
+                self._happenings.cancelled_in(tx, tenant, stopped, "cancelled")
+                made = tx.insert_many("delivery", never, "(tenant, message, user_id) DO NOTHING")
+                return len(stopped) + made
 
             total += await self._database.write(cancel)
         return total
@@ -324,13 +327,15 @@ class Messages:
         ids, params = among(messages)
 
         def cancel(tx: Transaction) -> int:
-            return tx.execute(
+            stopped = tx.query(
                 "UPDATE delivery SET state = CASE WHEN settled_at IS NULL THEN 'cancelled' ELSE state END,"
                 " reason = 'cancelled', pending = 0"
                 f" WHERE tenant = :t AND id IN (SELECT id FROM delivery WHERE tenant = :t AND message IN {ids}"
-                " AND pending = 1 AND (settled_at IS NULL OR stage > 0) LIMIT :n)",
+                " AND pending = 1 AND (settled_at IS NULL OR stage > 0) LIMIT :n) RETURNING id, message",
                 t=tenant, n=CANCEL_PAGE, **params,
             )  # fmt: skip
+            self._happenings.cancelled_in(tx, tenant, stopped, "cancelled")
+            return len(stopped)
 
         total = 0
         while True:

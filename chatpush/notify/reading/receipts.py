@@ -24,6 +24,7 @@ from chatpush.domain import (
     from_ms,
     to_ms,
 )
+from chatpush.notify.messages.happenings import Happenings
 from chatpush.notify.reading.inbox import Inbox, unread_in
 from chatpush.notify.reading.trace import entry
 from chatpush.plugins.host import Plugins
@@ -65,7 +66,11 @@ Along = Callable[[Transaction], object]
 class Receipts:
     """The receipts of every tenant's users."""
 
-    def __init__(self, database: Database, inbox: Inbox, plugins: Plugins, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, inbox: Inbox, plugins: Plugins, clock: Clock,
+        happenings: Happenings | None = None,
+    ) -> None:  # fmt: skip
+        self._happenings = happenings or Happenings(clock)
         self._database = database
         self._inbox = inbox
         self._plugins = plugins
@@ -93,6 +98,8 @@ class Receipts:
             for delivery, kind in given:
                 row = own.get(delivery)
                 if row is not None and _record_in(tx, tenant, user, row, kind, to_ms(now)):
+                    step = f"delivery.{kind.value}"
+                    self._happenings.step_in(tx, tenant, step, [(row["message"], row["id"], {})])
                     fresh.append(_reception(tenant, user, row, Receipt(DeliveryId(row["id"]), kind, now)))
             if along is not None:
                 along(tx)

@@ -158,6 +158,11 @@ class Claims:
             for row, outcome, step in told:
                 noted = (row["message"], row["id"], {"reason": outcome.reason, "step": step})
                 self._happenings.note_in(tx, tenant, f"delivery.{outcome.state.value}", [noted])
+            for row, outcome, step in all_of_them:
+                if outcome.until is not None:
+                    waiting = {"reason": outcome.reason, "step": step, "until": outcome.until.isoformat()}
+                    kind = "delivery.retrying" if outcome.attempted else "delivery.deferred"
+                    self._happenings.step_in(tx, tenant, kind, [(row["message"], row["id"], waiting)])
             for outcome, ids in by_outcome.items():
                 _conclude_in(tx, tenant, outcome, ids)
             tx.insert_many("trace_entry", traces)
