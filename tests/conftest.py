@@ -1,9 +1,11 @@
 """Fixtures every room shares: databases, a vault, a still clock."""
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from chatpush.domain import DEFAULT_TENANT, TenantId
 from chatpush.store.database import Database, SqliteDatabase
@@ -20,6 +22,19 @@ MASTER_KEY = bytes(range(32))
 def still_clock() -> StillClock:
     """A clock that moves only when told."""
     return StillClock()
+
+
+@pytest.fixture
+def no_errors(caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Nothing may end in a logged exception: neither in our log nor in asyncio's or aiohttp's.
+
+    A test that wants one is marked ``logs("its event")``.
+    """
+    with structlog.testing.capture_logs() as logged:
+        yield
+    wanted = [name for mark in request.node.iter_markers("logs") for name in mark.args]
+    assert [one["event"] for one in logged if one["log_level"] in ("error", "critical")] == wanted
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 @pytest.fixture

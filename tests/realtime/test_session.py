@@ -417,6 +417,7 @@ async def test_presence_joins_and_leaves(node: RealtimeNode) -> None:
     assert code(await emma.ask(presence={"channel": "news:a"})) == 108
 
 
+@pytest.mark.logs("a command failed")
 async def test_rpc_and_send(node: RealtimeNode) -> None:
     async def greet(identity: Identity, data: Json) -> Json:
         return {"hello": identity.subject, "got": data}

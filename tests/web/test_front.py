@@ -23,6 +23,7 @@ from tests.realtime.node import API_KEY, RealtimeNode, realtime_node
 from tests.serving import serving
 from tests.waiting import until
 
+pytestmark = pytest.mark.usefixtures("no_errors")
 ORIGIN = "https://shop.example"
 
 

@@ -19,6 +19,7 @@ from tests.realtime.node import SECRET, RealtimeNode, realtime_node
 from tests.waiting import until
 from tests.web.test_front import Line, listening
 
+pytestmark = pytest.mark.usefixtures("no_errors")
 TENANT = DEFAULT_TENANT
 EMMA = UserId("emma")
 

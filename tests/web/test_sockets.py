@@ -3,12 +3,10 @@
 import asyncio
 import base64
 import gc
-import logging
 import os
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,12 +18,7 @@ from tests.realtime.node import RealtimeNode, realtime_node, serving
 from tests.waiting import until
 from tests.web.test_framing import sent
 
-
-@pytest.fixture(autouse=True)
-def no_errors(caplog: pytest.LogCaptureFixture) -> Any:
-    """Nothing here may end in a logged exception."""
-    yield
-    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+pytestmark = pytest.mark.usefixtures("no_errors")
 
 
 @pytest.fixture

@@ -51,7 +51,9 @@ class Blocks:
         """Let a user not connect, for a while or for good; who closes the connections is the hub."""
         at = to_ms(until) if until else None
         row = {"tenant": tenant, "user_id": user, "expires_at": at}
-        await self._put("realtime_block", row, "(tenant, user_id) DO UPDATE SET expires_at = :expires_at")
+        await self._put(
+            "realtime_block", row, "(tenant, user_id) DO UPDATE SET expires_at = excluded.expires_at"
+        )
         self._blocked[tenant, user] = at
         self._changed()
 
@@ -70,7 +72,9 @@ class Blocks:
         """Let the token with this ``jti`` hold no more; ``until`` is when it expires by itself."""
         at = to_ms(until) if until else None
         row = {"tenant": tenant, "uid": uid, "expires_at": at}
-        await self._put("realtime_revoked_token", row, "(tenant, uid) DO UPDATE SET expires_at = :expires_at")
+        await self._put(
+            "realtime_revoked_token", row, "(tenant, uid) DO UPDATE SET expires_at = excluded.expires_at"
+        )
         self._revoked[tenant, uid] = at
         self._changed()
 
@@ -81,7 +85,7 @@ class Blocks:
         await self._put(
             "realtime_invalidated",
             row,
-            "(tenant, user_id) DO UPDATE SET issued_before_at = :issued_before_at",
+            "(tenant, user_id) DO UPDATE SET issued_before_at = excluded.issued_before_at",
         )
         self._invalidated[tenant, user] = at
         self._changed()
