@@ -16,7 +16,7 @@ from tests.support.house import ADA, BOB
 from tests.waiting import until
 from tests.widget.conftest import ARGS, browser_path
 
-MANY = 1000
+MANY = 1200
 NOTIFICATIONS = """
   window.told = [];
   window.Notification = class {
@@ -163,27 +163,62 @@ async def test_notifications_are_asked_for_and_name_nobody(
         assert await page.evaluate("window.told") == ["Somebody waits for a person."]
 
 
-async def test_the_desk_holds_a_thousand_open_conversations(
+async def test_the_desk_holds_more_than_a_thousand_open_conversations(
     whole: Whole, client: Client, browser: Browser
 ) -> None:
     house = whole.house
     for number in range(MANY):
         house.clock.forward(timedelta(milliseconds=1))
         await house.conversations.create(DEFAULT_TENANT, UserId(f"customer-{number}"), "en")
+    lines = "document.querySelectorAll('#lines [data-line]').length"
+    first = "document.querySelector('#lines [data-line]')?.dataset.line"
     async with tab(browser, client) as agent:
         page = await at_desk(whole, agent)
-        assert await page.locator("#lines [data-line]").count() <= 51
-        await page.wait_for_selector(".segments >> text=1,001")
-        lines = "document.querySelectorAll('#lines [data-line]').length"
-        while (seen := await page.evaluate(lines)) < MANY:
-            await page.evaluate("document.querySelector('.desk-lines').scrollTo(0, 1e9)")
-            await page.wait_for_function(f"n => {lines} > n", arg=seen)
+        assert await page.evaluate(lines) <= 50
+        await page.wait_for_selector(f".segments >> text={MANY + 1:,}")
+        while not await page.locator("#lines >> text=Ada Lovelace").count():
+            before = await page.evaluate(f"[{lines}, {first}]")
+            await page.evaluate("document.querySelector('#lines').scrollTo(0, 1e9)")
+            await page.wait_for_function(f"was => {lines} !== was[0] || {first} !== was[1]", arg=before)
+            assert await page.evaluate(lines) <= 200  # the document does not grow
         assert await page.locator("#more").count() == 0
-        await house.say("I want to talk to a person", BOB)  # and the list is still live
+        await house.say("I want to talk to a person", BOB)  # and the page is still live
+        await page.wait_for_selector(".nav .badge >> text=1")
+        while await page.locator("#newer").count():
+            before = await page.evaluate(f"[{lines}, {first}]")
+            await page.evaluate("document.querySelector('#lines').scrollTo(0, 0)")
+            await page.wait_for_function(f"was => {lines} !== was[0] || {first} !== was[1]", arg=before)
         await page.wait_for_selector("#lines li:first-child >> text=Waiting")
-        await page.evaluate("document.querySelector('.desk-lines').scrollTo(0, 0)")
-        await page.keyboard.press("k")
-        await page.wait_for_selector("#turns")
+
+
+async def test_what_is_read_stays_in_sight_and_a_deep_line_opens_where_it_stands(
+    whole: Whole, client: Client, browser: Browser
+) -> None:
+    house = whole.house
+    for number in range(400):
+        house.clock.forward(timedelta(milliseconds=1))
+        await house.conversations.create(DEFAULT_TENANT, UserId(f"customer-{number}"), "en")
+    async with tab(browser, client) as agent:
+        page = await at_desk(whole, agent)
+        deep = page.locator("#lines >> text=customer-120")
+        while not await deep.count():
+            count = await page.locator("#lines [data-line]").count()
+            top = await page.evaluate("document.querySelector('#lines [data-line]').dataset.line")
+            await page.evaluate("document.querySelector('#lines').scrollTo(0, 1e9)")
+            await page.wait_for_function(
+                "([n, top]) => { const all = document.querySelectorAll('#lines [data-line]');"
+                " return all.length !== n || all[0].dataset.line !== top; }",
+                arg=[count, top],
+            )
+        await deep.click()
+        await page.wait_for_selector("#lines [aria-current] >> text=customer-120")
+        chosen = page.locator("#lines [aria-current]")
+        box = await chosen.bounding_box()
+        assert box is not None
+        assert 0 < box["y"] < 1000
+        assert await page.locator("#newer").count() == 1
+        await page.get_by_role("button", name="Show earlier ones").click()
+        await page.wait_for_selector("#lines >> text=customer-399")
 
 
 async def everything_at_once(whole: Whole) -> str:

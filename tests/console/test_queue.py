@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from chatpush.domain import DEFAULT_TENANT, ConversationState, UserId
+from chatpush.errors import InvalidInput
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from chatpush.support.people.queue import Queue
@@ -61,3 +62,29 @@ async def test_counts_know_whose_own_they_are(house: House, queue: Queue, still_
     assert (await queue.counts(DEFAULT_TENANT, "psn_2")).mine == 0
     mine = await queue.lines(DEFAULT_TENANT, (ConversationState.AGENT,), agent="psn_1")
     assert [line.conversation.user for line in mine] == ["bob"]
+
+
+async def test_the_list_is_read_on_from_any_place_to_its_end(
+    house: House, queue: Queue, still_clock: StillClock
+) -> None:
+    for number in range(40):
+        still_clock.forward(timedelta(milliseconds=number % 3))  # some share their moment
+        made = await house.conversations.create(DEFAULT_TENANT, UserId(f"more-{number}"), "en")
+        if number % 4 == 0:
+            await house.desk.hand_over(made)
+    whole = [line.conversation.id for line in await queue.lines(DEFAULT_TENANT)]
+    assert len(whole) == 44
+    read: list[str] = []
+    after = ""
+    while page := await queue.lines(DEFAULT_TENANT, after=after, limit=7):
+        read += [line.conversation.id for line in page]
+        after = page[-1].place
+    assert read == whole
+    # A line that has gone to the top meanwhile leaves its place behind.
+    page = await queue.lines(DEFAULT_TENANT, limit=20)
+    still_clock.forward(timedelta(seconds=1))
+    await house.say("Still there?", page[-1].conversation.user)
+    behind = await queue.lines(DEFAULT_TENANT, after=page[-1].place)
+    assert [line.conversation.id for line in behind] == whole[20:]
+    with pytest.raises(InvalidInput):
+        await queue.lines(DEFAULT_TENANT, after="1.2.'; DROP TABLE")

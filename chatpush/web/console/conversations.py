@@ -20,7 +20,7 @@ from chatpush.support.people.desk import Desk
 from chatpush.support.people.labels import Labels
 from chatpush.support.people.merging import Merging
 from chatpush.support.people.notes import Notes
-from chatpush.support.people.queue import LONGEST, OPEN, Queue, QueueCounts, QueueLine
+from chatpush.support.people.queue import OPEN, Queue, QueueCounts, QueueLine
 from chatpush.support.people.search import ConversationSearch
 from chatpush.support.people.search_backfill import SearchBackfill
 from chatpush.support.people.teams import Teams
@@ -44,6 +44,7 @@ SHOWN: dict[str, tuple[ConversationState, ...]] = {
     "closed": (ConversationState.CLOSED,),
 }
 PAGE_LINES = 50
+MOST_LINES = 200
 HITS = 30
 REFRESH = {"HX-Trigger": "desk"}
 
@@ -251,10 +252,12 @@ async def _inbox(visit: Visit, chosen: str) -> models.Inbox:
     query = visit.query("q").strip()
     if query:
         return await _found(visit, query, models.Inbox(shown, _filters(counts, ""), (), chosen, query=query))
-    asked = visit.query("lines")
-    limit = min(max(int(asked), PAGE_LINES), LONGEST) if asked.isdecimal() and len(asked) < 6 else PAGE_LINES
+    asked, after = visit.query("lines"), visit.query("after")[:80]
+    limit = (
+        min(max(int(asked), PAGE_LINES), MOST_LINES) if asked.isdecimal() and len(asked) < 6 else PAGE_LINES
+    )
     lines = await queue.lines(
-        visit.tenant, SHOWN[shown], agent=me if shown == "mine" else "", limit=limit + 1
+        visit.tenant, SHOWN[shown], agent=me if shown == "mine" else "", after=after, limit=limit + 1
     )  # fmt: skip
     more, lines = len(lines) > limit, lines[:limit]
     names = await names_of(visit, [line.conversation.user for line in lines])
@@ -268,7 +271,7 @@ async def _inbox(visit: Visit, chosen: str) -> models.Inbox:
         )
         for line in lines
     )  # fmt: skip
-    return models.Inbox(shown, _filters(counts, shown), drawn, chosen, limit, more)
+    return models.Inbox(shown, _filters(counts, shown), drawn, chosen, limit, more, after)
 
 
 async def _found(visit: Visit, query: str, inbox: models.Inbox) -> models.Inbox:
@@ -323,6 +326,7 @@ def _line(
         subject=conversation.subject,
         tags=tags[:3],
         deadline=deadlines[0] if deadlines else None,
+        place=line.place,
     )
 
 

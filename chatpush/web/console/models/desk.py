@@ -35,6 +35,7 @@ class ConversationLine:
     subject: str = ""
     tags: tuple[str, ...] = ()
     deadline: Deadline | None = None
+    place: str = ""  # from where on the list is read to stand behind this line
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +195,7 @@ class Inbox:
     chosen: str = ""
     asked_lines: int = 0
     more: bool = False
+    after: str = ""  # the place behind which these lines stand; empty: the beginning
     query: str = ""
     hits: tuple[Hit, ...] = ()
     problem: str = ""

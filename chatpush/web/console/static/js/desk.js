@@ -1,7 +1,8 @@
-// The agent's desk: keys, a list that loads more as it is read, a thread that stays at its end unless the
-// reader scrolled up.
+// The agent's desk: keys, a list that moves as it is read, a thread that stays at its end unless the reader
+// scrolled up.
 
 import { startComposer, write } from "./composer.js";
+import { startList } from "./list.js";
 
 const NEAR_END_PX = 80;
 
@@ -32,28 +33,6 @@ function watchEnd() {
   new ResizeObserver(() => atEnd && toEnd(turns)).observe(turns);
 }
 
-// The list asks for as many lines as were read so far, and for more when its end comes into sight.
-function loadMore() {
-  const inbox = document.getElementById("inbox");
-  const ask = (button) => {
-    if (!button || inbox.dataset.asked === button.dataset.more) return;
-    inbox.dataset.asked = button.dataset.more;
-    inbox.setAttribute("hx-vals", JSON.stringify({ lines: button.dataset.more }));
-    document.body.dispatchEvent(new CustomEvent("list"));
-  };
-  const seen = new IntersectionObserver((entries) => {
-    for (const entry of entries) if (entry.isIntersecting) ask(entry.target.querySelector("[data-more]"));
-  }, { rootMargin: "400px" });
-  const watch = () => {
-    seen.disconnect();
-    const end = document.getElementById("more");
-    if (end) seen.observe(end);
-  };
-  inbox.addEventListener("click", (event) => ask(event.target.closest("[data-more]")));
-  inbox.addEventListener("fresh", watch);
-  watch();
-}
-
 const KEYS = {
   j: () => move(1),
   k: () => move(-1),
@@ -69,7 +48,7 @@ export function startDesk() {
   if (!document.getElementById("desk")) return;
   watchEnd();
   startComposer(toEnd);
-  loadMore();
+  startList();
   document.querySelector("#lines [aria-current]")?.scrollIntoView({ block: "nearest" });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog[open]")) return;
