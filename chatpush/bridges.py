@@ -27,7 +27,6 @@ from chatpush.domain import (
     ItemId,
     MessageId,
     OutgoingMessage,
-    QuietHours,
     TenantId,
     User,
     UserId,
@@ -35,6 +34,7 @@ from chatpush.domain import (
 )
 from chatpush.errors import ChatpushError, InvalidInput, InvalidSettings, NotFound, PluginFailed
 from chatpush.notify.audience.users import UserChange, Users
+from chatpush.notify.deciding.hours import parse_window
 from chatpush.notify.deciding.policy import Cap
 from chatpush.notify.deciding.ruling import FEWER, Rules
 from chatpush.notify.messages.drafts import MessageDraft, Recipient
@@ -129,12 +129,10 @@ def rules_of(notify: NotifySettings) -> Rules:
     Raises:
         InvalidSettings: ``notify.default_quiet_hours`` is not ``HH:MM-HH:MM``.
     """
-    quiet = None
-    if notify.default_quiet_hours:
-        start, dash, end = notify.default_quiet_hours.partition("-")
-        if not dash:
-            raise InvalidSettings("notify.default_quiet_hours: write it as 22:00-08:00")
-        quiet = QuietHours(start.strip(), end.strip())
+    try:
+        quiet = parse_window(notify.default_quiet_hours)
+    except InvalidInput as error:
+        raise InvalidSettings(f"notify.default_quiet_hours: {error.message}") from error
     return Rules(
         marketing_cap=notify.marketing_cap,
         marketing_cap_window=timedelta(hours=notify.marketing_cap_hours),

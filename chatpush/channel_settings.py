@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from chatpush.section import Section
+from chatpush.section import Section, WebAddress
 
 
 class Email(Section):
@@ -71,7 +71,7 @@ class ChannelLimit(Section):
 class Channels(Section):
     """Ways to people and programs outside."""
 
-    public_url: str = Field(
+    public_url: WebAddress = Field(
         "", description="Where readers reach this server, for unsubscribe links: https://push.example.com."
     )
     allow_private: bool = Field(

@@ -129,6 +129,6 @@ def _explain(error: ValidationError) -> str:
         if problem["type"] == "extra_forbidden":
             lines.append(f"{dotted}: no such setting{_nearest(dotted, _leaves(Settings))}")
         else:
-            message = re.sub(r"^Input should be", "must be", problem["msg"])
+            message = re.sub(r"^(?:Input should|Value error, must) be", "must be", problem["msg"])
             lines.append(f"{dotted}: {message} (got {problem['input']!r})")
     return "\n".join(lines)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from chatpush.channel_settings import Channels
-from chatpush.section import Section
+from chatpush.section import Origin, Section, WebAddress
 from chatpush.support_settings import Attachments, Support, Widget
 from chatpush.writer_settings import Writer
 
@@ -21,11 +21,11 @@ class HttpServer(Section):
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
-    public_url: str = Field(
+    public_url: WebAddress = Field(
         "",
         description="Address that browsers use, such as https://push.example.com; empty: derived from the request.",
     )
-    node_url: str = Field(
+    node_url: WebAddress = Field(
         "",
         description="Address at which other nodes with the same master key reach this one, such as "
         "http://10.0.0.5:8000; needed where a balancer does not keep a client on its node.",
@@ -70,7 +70,7 @@ class Client(Section):
     """Rules for browser connections."""
 
     insecure: bool = Field(False, description="Accept connections without a token. For development only.")
-    allowed_origins: list[str] = Field(
+    allowed_origins: list[Origin] = Field(
         default_factory=list,
         description="Origins (scheme://host:port, exact) whose pages may connect; '*' allows all.",
     )

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from pydantic import Field
 
-from chatpush.section import Section
+from chatpush.section import Section, WebAddress
 
 
 class ModelPrice(Section):
@@ -18,7 +18,7 @@ class ModelPrice(Section):
 class Writer(Section):
     """The language model; without base_url or api_key the embedded assistant answers."""
 
-    base_url: str = Field("", description="An OpenAI-compatible endpoint (or OPENAI_BASE_URL).")
+    base_url: WebAddress = Field("", description="An OpenAI-compatible endpoint (or OPENAI_BASE_URL).")
     api_key: str = Field("", description="Its key (or OPENAI_API_KEY).")
     model: str = Field("gpt-5-mini", description="The model's name (or OPENAI_MODEL).")
     small_model: str = Field(
@@ -30,7 +30,7 @@ class Writer(Section):
     rerank_model: str = Field(
         "", description="The model that puts what was found into a better order; empty: none."
     )
-    rerank_base_url: str = Field(
+    rerank_base_url: WebAddress = Field(
         "", description="Where it answers at /rerank (Cohere, Jina, vLLM); empty: base_url."
     )
     rerank_api_key: str = Field("", description="Its key; empty: api_key.")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from chatpush.bridges import rules_of
 from chatpush.configuration import load, table
 from chatpush.errors import InvalidSettings
 from chatpush.settings import Settings
@@ -38,6 +39,12 @@ def test_a_file_then_variables_decide(tmp_path: Path) -> None:
         ("[server]\nport = 70000\n", "server.port: must be less than or equal to 65535"),
         ('[[channel.namespaces]]\nname = "a b"\n', "channel.namespaces.0.name"),
         ("[server\n", "chatpush.toml"),
+        ('[writer]\nbase_url = "localhost:9000"\n', "writer.base_url: must be an address such as https://"),
+        ('[server]\npublic_url = "push.example.com"\n', "server.public_url: must be an address"),
+        (
+            '[client]\nallowed_origins = ["http://localhost:3000/"]\n',
+            "client.allowed_origins.0: must be an origin such as https://shop.example.com, without a path",
+        ),
     ],
 )
 def test_mistakes_in_the_file_are_told_by_name(tmp_path: Path, text: str, told: str) -> None:
@@ -58,6 +65,12 @@ def test_mistakes_in_variables_are_told_by_name(variable: str, value: str, told:
     with pytest.raises(InvalidSettings) as caught:
         load(None, {variable: value})
     assert told in caught.value.message
+
+
+@pytest.mark.parametrize("window", ["25:00-99:00", "22:00", "22-8", "08:00-08:00"])
+def test_quiet_hours_that_never_are_stop_the_start(window: str) -> None:
+    with pytest.raises(InvalidSettings, match=r"notify\.default_quiet_hours: "):
+        rules_of(Settings.model_validate({"notify": {"default_quiet_hours": window}}).notify)
 
 
 def test_a_missing_file_names_the_command_that_writes_one(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from typing import Any, Protocol, TypeVar
 import sqlite_utils
 import structlog
 
-from chatpush.errors import InvalidInput, Unavailable
+from chatpush.errors import InvalidInput, InvalidSettings, Unavailable
 from chatpush.store.parameters import placed
 
 Row = dict[str, Any]
@@ -176,7 +176,13 @@ class SqliteDatabase:
         self._thread: threading.Thread | None = None
 
     async def start(self) -> None:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            await self._open()
+        except (OSError, sqlite3.Error) as error:
+            raise InvalidSettings(f"store.database: {self._path} can't be opened: {error}") from error
+
+    async def _open(self) -> None:
         loop = asyncio.get_running_loop()
         ready: asyncio.Future[None] = loop.create_future()
         self._thread = threading.Thread(target=self._write_loop, args=(loop, ready), name="chatpush-writer")

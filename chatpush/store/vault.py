@@ -33,6 +33,7 @@ from chatpush.store.parameters import among
 
 VERSION = b"\x01"
 KEY_BYTES = 32
+REMEDY = "put back the file that this data was sealed with; `chatpush init` writes one for new data only"
 CACHED_OWNERS = 100_000
 OWNERS_AT_ONCE = 500
 ENCODE = msgspec.json.Encoder().encode
@@ -67,12 +68,16 @@ def read_master_key(path: Path) -> bytes:
         text = path.read_text(encoding="ascii").strip()
         key = bytes.fromhex(text)
     except (OSError, ValueError) as error:
-        raise InvalidSettings(f"master key {path}: {error}; `chatpush init` writes one") from error
+        raise InvalidSettings(f"master key {path}: {_reason(error)}; {REMEDY}") from error
     if mode & 0o077:
         raise InvalidSettings(f"master key {path} can be read by others (mode {mode:o}); chmod 600 it")
     if len(key) != KEY_BYTES:
-        raise InvalidSettings(f"master key {path}: {len(key)} bytes instead of {KEY_BYTES}")
+        raise InvalidSettings(f"master key {path}: {len(key)} bytes instead of {KEY_BYTES}; {REMEDY}")
     return key
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else "not a hexadecimal number"
 
 
 def derived_key(secret: bytes, purpose: str) -> bytes:

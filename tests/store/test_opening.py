@@ -38,3 +38,21 @@ def test_a_missing_driver_and_a_strange_address_are_explained(
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(InvalidSettings, match=r"chatpush\[postgres\]"):
         opening.open_database(settings("postgresql://u@127.0.0.1/d", tmp_path))
+
+
+@pytest.mark.parametrize("held", [b"no database at all, but a text that is long enough" * 100, b""])
+async def test_a_file_that_is_no_database_is_named(tmp_path: Path, held: bytes) -> None:
+    path = tmp_path / "shop.db"
+    path.write_bytes(held) if held else path.mkdir()
+    with pytest.raises(InvalidSettings, match=r"store\.database: .*shop\.db can't be opened"):
+        await opening.open_database(settings("shop.db", tmp_path)).start()
+
+
+async def test_a_half_lost_database_is_named(tmp_path: Path) -> None:
+    database = opening.open_database(settings("shop.db", tmp_path))
+    await database.start()
+    await database.stop()
+    path = tmp_path / "shop.db"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(InvalidSettings, match="malformed"):
+        await opening.open_database(settings("shop.db", tmp_path)).start()

@@ -68,3 +68,12 @@ def test_a_master_key_file_is_private(tmp_path: Path) -> None:
         read_master_key(path)
     with pytest.raises(InvalidSettings, match="chatpush init"):
         read_master_key(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("held", ["", "zz", "ab" * 16])
+def test_a_damaged_master_key_is_to_be_put_back_and_not_made_anew(tmp_path: Path, held: str) -> None:
+    path = tmp_path / "master.key"
+    path.write_text(held)
+    path.chmod(0o600)
+    with pytest.raises(InvalidSettings, match="put back the file that this data was sealed with"):
+        read_master_key(path)
