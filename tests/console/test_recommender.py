@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, CookieJar
 
-from chatpush.domain import DEFAULT_TENANT, UserId, iso, to_ms
+from chatpush.domain import DEFAULT_TENANT, TenantId, UserId, iso, to_ms
 from chatpush.errors import InvalidInput
 from chatpush.notify.deciding.experiments import HOLDOUT
+from chatpush.recommend.words.forms import Filled, Schema
 from chatpush.web.console.recommendations import supposed
 from tests.recommend.world import delivery
 from tests.serving import EMAIL, PASSWORD, Served, serving
@@ -125,3 +126,79 @@ async def test_a_templates_preview_advises_its_author(served: Served, person: Cl
     text = await answer.text()
     assert "This reads like marketing" in text
     assert "Most opened at" in text
+
+
+async def test_a_campaigns_page_advises_on_hour_length_and_subject(
+    served: Served, person: ClientSession
+) -> None:
+    sale = {
+        "en": {"title": "Summer sale, only today and only for you, on everything in the shop", "body": "{{ offer }}!"},
+        "zh-CN": {"title": "夏季特卖", "body": "全网最低价，立即抢购！"},
+    }  # fmt: skip
+    await served.told("PUT", "/v1/templates/sale", {"locales": sale, "category": "transactional"})
+    spec: dict[str, Any] = {
+        "name": "Sale", "to": [{"all": True}], "template": "sale", "send_hour": "best",
+        "slots": {"offer": {"text": {"en": "{title} at half price, shop now", "zh-CN": "{title}半价"}}},
+        "recommend": {"limit": 3}, "trigger": {"kind": "cron", "cron": "0 9 * * fri", "timezone": "UTC"},
+    }  # fmt: skip
+    campaign = (await served.told("POST", "/v1/campaigns", spec))["id"]
+    whole = await page(person, f"/console/campaigns/{campaign}")
+    assert f'hx-get="/console/campaigns/{campaign}/advice"' in whole
+    advice = await page(person, f"/console/campaigns/{campaign}/advice")
+    assert "Most opened at" in advice
+    assert "at their own best hour" in advice
+    assert "This reads like marketing" in advice
+    assert "a lock screen shows about 50" in advice
+    assert "“全网最”" in advice
+    assert "Ask the model" not in advice
+    literal = {
+        "name": "Hello", "content": {"title": "PARCEL HERE!!!", "body": "It has arrived."},
+        "trigger": {"kind": "event", "type": "parcel.arrived"},
+    }  # fmt: skip
+    other = (await served.told("POST", "/v1/campaigns", literal))["id"]
+    advice = await page(person, f"/console/campaigns/{other}/advice")
+    assert "Capitals and rows of exclamation marks" in advice
+    assert "goes out when it fires" in advice
+
+
+async def test_advice_speaks_chinese_and_a_text_that_cannot_be_written_says_why(
+    served: Served, person: ClientSession
+) -> None:
+    broken = {"en": {"title": "Hi", "body": "{{ order.lines[3].name }}"}}
+    await served.told("PUT", "/v1/templates/broken", {"locales": broken})
+    spec: dict[str, Any] = {
+        "name": "Broken", "to": [{"all": True}], "template": "broken",
+        "trigger": {"kind": "cron", "cron": "0 9 * * fri", "timezone": "UTC"},
+    }  # fmt: skip
+    campaign = (await served.told("POST", "/v1/campaigns", spec))["id"]
+    text = await page(person, f"/console/campaigns/{campaign}/advice?language=zh-CN")
+    assert "<h2>建议</h2>" in text
+    assert 'class="note bad"' in text
+
+
+async def test_only_a_button_asks_the_model_for_subjects(
+    served: Served, person: ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def fill(tenant: TenantId, question: str, material: str, schema: Schema) -> Filled:
+        asked.append(material)
+        answer = {
+            "category": "marketing", "urgency": "low", "sentiment": "neutral", "claims": [],
+            "subjects": ["Good tea for you"],
+        }  # fmt: skip
+        return Filled(answer, 10)
+
+    monkeypatch.setattr(served.chatpush.forms, "_fill", fill)
+    spec = {
+        "name": "Tea", "content": {"title": "Tea", "body": "Good tea for you and yours."}, "to": [{"all": True}],
+        "trigger": {"kind": "cron", "cron": "0 9 * * fri", "timezone": "UTC"},
+    }  # fmt: skip
+    place = f"/console/campaigns/{(await served.told('POST', '/v1/campaigns', spec))['id']}/advice"
+    assert "Ask the model" in await page(person, place)
+    assert asked == []
+    whole = await page(person, place.removesuffix("/advice"))
+    token = whole.split('name="csrf" value="')[1].split('"')[0]
+    answer = await person.post(place, data={"csrf": token})
+    assert "Good tea for you" in await answer.text()
+    assert len(asked) == 1

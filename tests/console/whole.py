@@ -40,6 +40,7 @@ from chatpush.plugins.hooks import hook
 from chatpush.plugins.host import Plugins
 from chatpush.realtime.hub import Hub
 from chatpush.realtime.identity.tokens import Tokens
+from chatpush.recommend.analysis.advice import Adviser
 from chatpush.recommend.behaviour.behaviour import Behaviour
 from chatpush.recommend.catalogue import Catalogue
 from chatpush.recommend.recommender import Recommender
@@ -49,6 +50,7 @@ from chatpush.recommend.training.learning import Learning
 from chatpush.recommend.training.models import Models
 from chatpush.recommend.words.copies import Copies
 from chatpush.recommend.words.copywriter import Copywriter
+from chatpush.recommend.words.forms import Forms
 from chatpush.schedule.campaigns import Campaigns
 from chatpush.schedule.drafting import Drafting
 from chatpush.schedule.dry_run import DryRuns
@@ -198,6 +200,7 @@ async def build_whole(database: Database, vault: Vault, clock: StillClock, node:
         ),
         Restraint: Restraint(database, clock),
         Copies: Copies(database, clock),
+        Adviser: Adviser(Timing(database, room.users.get_many, clock), Forms(database, clock)),
         Campaigns: campaigns,
         Runs: runs,
         CampaignResults: CampaignResults(database, campaigns, clock),

@@ -90,6 +90,11 @@ async def test_a_models_word_is_taken_where_it_can_be(world: World) -> None:
     assert advice.treated_as is Category.TRANSACTIONAL
 
 
+async def test_to_look_is_not_to_ask_the_model(world: World) -> None:
+    advice = await adviser(world, GOOD).advise(world.tenant, "Tea", "Good tea", ask=False)
+    assert (advice.by_model, advice.subjects) == (False, ())
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -108,17 +108,22 @@ class Adviser:
         self._forms = forms
         self._brand = brand or Brand()
 
+    @property
+    def has_model(self) -> bool:
+        """Whether there is a language model to ask."""
+        return self._forms.available
+
     async def advise(
         self, tenant: TenantId, title: str, body: str, *, category: Category = Category.TRANSACTIONAL,
-        channels: Sequence[str] = (), locale: str = "", words_in: str = "en",
+        channels: Sequence[str] = (), locale: str = "", words_in: str = "en", ask: bool = True,
     ) -> Advice:  # fmt: skip
-        """Return advice on a message; ``words_in``: the locale of the hints."""
+        """Return advice on a message; ``words_in``: the locale of the hints; ``ask``: the model, too, if any."""
         text = f"{title}\n{body}".strip()[:LONGEST]
         found = analysed(text)
         locale = locale or found.language
         marketing = sells(text, found)
         treated = Category.MARKETING if marketing else category
-        answer = await self._asked(tenant, text, locale)
+        answer = await self._asked(tenant, text, locale) if ask else None
         if answer is not None:
             found = _joined(found, answer, text)
         usual = await self._timing.usual(tenant)

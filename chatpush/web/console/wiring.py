@@ -6,6 +6,7 @@ from chatpush.web.console import (
     access,
     account,
     assets,
+    campaign_advice,
     campaign_effects,
     campaigns,
     configuration,
@@ -28,8 +29,9 @@ from chatpush.web.http.operations import Operation
 from chatpush.web.http.server import DECLARED
 
 PARTS = (
-    signin, live, overview, service_overview, conversations, customers, deliveries, campaigns, campaign_effects,
-    recommendations, quality, plugins, configuration, access, account, service, knowledge, library, assets,
+    signin, live, overview, service_overview, conversations, customers, deliveries, campaigns, campaign_advice,
+    campaign_effects, recommendations, quality, plugins, configuration, access, account, service, knowledge,
+    library, assets,
 )  # fmt: skip
 
 

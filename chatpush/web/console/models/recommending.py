@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from chatpush.recommend.analysis.advice import Advice
 from chatpush.web.console.models.administration import Recommendations
 
 
@@ -161,3 +162,25 @@ class ResultsPage:
     hours: int
     windows: tuple[int, ...]
     campaigns: tuple[ResultCard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AdvisedText:
+    """One text of a campaign with its advice; ``problem`` says why it could not be written."""
+
+    name: str
+    locale: str
+    title: str = ""
+    advice: Advice | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignAdvice:
+    """Advice on a campaign: its texts, the hours most opened by anybody, and whether each reader gets their own."""
+
+    campaign: str
+    texts: tuple[AdvisedText, ...]
+    hours: tuple[tuple[int, float], ...]
+    own_hour: bool
+    may_ask: bool
