@@ -14,6 +14,7 @@ from aiohttp import ClientSession
 from chatpush.clock import SystemClock
 from chatpush.domain import TenantId, UserId
 from chatpush.realtime.polls.grants import decode_cursor
+from chatpush.web.transports.poll import PollIn, asking
 from tests.clocks import StillClock
 from tests.realtime.node import RealtimeNode, realtime_node, serving
 from tests.waiting import until
@@ -288,6 +289,26 @@ async def test_a_stream_of_publications_comes_whole(poll: Poller) -> None:
         cursor = reply["cursor"]
     await publishing
     assert found == list(range(60))
+
+
+async def test_a_hold_is_drawn_between_25_and_55_seconds(poll: Poller) -> None:
+    polling = poll.node.hub.polling
+    holds = [asking(polling, PollIn()).seconds for _ in range(500)]
+    assert 25 <= min(holds) < 30
+    assert 50 < max(holds) <= 55
+    assert len(set(holds)) > 400
+    assert {asking(polling, PollIn(timeout=3)).seconds for _ in range(20)} == {3}
+
+
+async def test_a_long_reply_is_compressed_for_who_wants_it(poll: Poller) -> None:
+    ask = {"token": await poll.node.token("emma"), "channels": [{"channel": "news:a"}]}
+    ask["cursor"] = (await poll(**ask))["cursor"]
+    await poll.node.hub.publish(TENANT, "news:a", "x" * 5000)
+    for encoding, packed in (("gzip", "gzip"), ("identity", None)):
+        headers = {"Accept-Encoding": encoding}
+        async with poll.http.post(poll.url, json=ask, headers=headers) as response:
+            assert response.headers.get("Content-Encoding") == packed
+            assert data(await response.json()) == ["x" * 5000]
 
 
 # -- tag filters -----------------------------------------------------------------

@@ -282,6 +282,24 @@ async def test_a_broken_first_frame_ends_the_stream(address: str, http: ClientSe
         assert (await line(response))["push"]["disconnect"]["code"] == 3501
 
 
+async def test_what_is_too_large_is_refused(node: RealtimeNode, address: str, http: ClientSession) -> None:
+    large = json.dumps({"id": 1, "connect": {"token": "x" * node.settings.client.max_message_bytes}})
+    for path in ("connection/http_stream", "connection/sse", "connection/uni_http_stream", "emulation"):
+        async with http.post(f"{address}/{path}", data=large) as response:
+            assert response.status == 413, path
+    assert node.hub.counts().connections == 0
+
+
+async def test_a_broken_frame_in_protobuf_ends_the_stream(address: str, http: ClientSession) -> None:
+    kind = {"Content-Type": "application/octet-stream"}
+    for broken in (b"\xff" * 20, b"\x05\x08", b"\x02\xff\xff"):
+        async with http.post(f"{address}/connection/http_stream", data=broken, headers=kind) as response:
+            body = await response.content.read()
+        assert client_pb2.Reply.FromString(body[1:]).push.disconnect.code == 3501
+    async with http.post(f"{address}/emulation", data=b"\xff", headers=kind) as response:
+        assert response.status == 422
+
+
 async def test_a_session_ends_with_its_stream(node: RealtimeNode, address: str, http: ClientSession) -> None:
     first = json.dumps({"id": 1, "connect": {"token": await node.token("emma")}})
     async with http.get(f"{address}/connection/sse", params={"cf_connect": first}) as response:

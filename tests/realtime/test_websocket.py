@@ -9,7 +9,7 @@ import random
 import socket as sockets
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import websockets
@@ -23,10 +23,11 @@ from centrifuge import (
     SubscriptionEventHandler,
 )
 from websockets.asyncio.client import connect
-from websockets.typing import Origin
+from websockets.typing import Origin, Subprotocol
 
 from chatpush.clock import SystemClock
 from chatpush.domain import Identity, Json, TenantId, UserId
+from chatpush.web.transports.sockets import Socket
 from tests.realtime.node import RealtimeNode, realtime_node, serving
 from tests.waiting import until
 
@@ -161,6 +162,30 @@ async def test_bad_frames_get_their_close_code(address: str, frame: str | bytes,
         assert socket.close_code == code
 
 
+@pytest.mark.parametrize(
+    "frame", [b"\xff" * 20, b"\x05\x08", b"\x02\xff\xff", b"", b"\x02\x08\x01\x02\x08\x01\xff", b"\x80" * 30]
+)
+async def test_bad_frames_in_protobuf_are_told_so(address: str, frame: bytes) -> None:
+    url = f"ws://{address}/connection/websocket"
+    async with connect(url, subprotocols=[Subprotocol("centrifuge-protobuf")], proxy=None) as socket:
+        await socket.send(frame)
+        with pytest.raises(websockets.ConnectionClosed):
+            await socket.recv()
+        assert socket.close_code == 3501
+
+
+async def test_names_of_channels_have_limits(node: RealtimeNode, address: str) -> None:
+    async with connect(f"ws://{address}/connection/websocket", proxy=None) as socket:
+        await socket.send('{"id":1,"connect":{}}')
+        await socket.recv()
+        codes = []
+        for name in ("news:" + "a" * 250, "news:" + "a" * 251, "", "news:\u0007", "nowhere:a"):
+            await socket.send(json.dumps({"id": 2, "subscribe": {"channel": name}}))
+            reply = json.loads(await socket.recv())
+            codes.append(reply.get("error", {}).get("code"))
+        assert codes == [None, 107, 107, 107, 102]
+
+
 def frame_of(payload: bytes, first: int = 0x81, masked: bool = True) -> bytes:
     mask = b"abcd" if masked else b""
     length = len(payload)
@@ -292,6 +317,12 @@ async def test_shutdown_tells_everybody(node: RealtimeNode) -> None:
     assert socket.close_code == 3001
 
 
+def most_unsent(node: RealtimeNode) -> int:
+    """Return the most bytes that wait here for any client."""
+    wires = [cast(Socket, connection.wire)._transport for connection in node.hub._registry.open]
+    return max(wire.get_write_buffer_size() for wire in wires if wire is not None)
+
+
 async def test_a_reader_that_stops_reading_loses_nothing(node: RealtimeNode, address: str) -> None:
     """Its memory here stays small, and when it reads again everything is there, in order."""
     host, port = address.split(":")
@@ -307,6 +338,7 @@ async def test_a_reader_that_stops_reading_loses_nothing(node: RealtimeNode, add
         await socket.recv()
         for number in range(90):
             await node.hub.publish(TENANT, "news:a", {"n": number, "text": "x" * 100_000})
+            assert most_unsent(node) < 1_000_000
         found: list[int] = []
         while len(found) < 90:
             for line in str(await socket.recv()).split("\n"):
