@@ -12,8 +12,8 @@ import uvloop
 
 from bench.machine import SERVER_CORE, prefer
 from chatpush.clock import SystemClock
-from chatpush.domain import ClientInfo, TenantId
-from chatpush.log.contract import Draft, Retention, Sealing
+from chatpush.domain import TenantId
+from chatpush.log.contract import ClientInfo, Draft, Retention, Sealing
 from chatpush.log.embedded import TAILS_KEPT, EmbeddedLog
 from chatpush.realtime.catching_up import CatchUp
 from chatpush.realtime.feed import LiveChannel, Subscription

@@ -1,13 +1,15 @@
 """Ask once for all who ask at the same time.
 
 Thousands of clients come at once and each wants to know where a channel
-stands; a thread hop each would cost more than the answers.
+stands; a thread hop each would cost more than the answers. The first is
+answered at once, and those who come within a moment after it together.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
+BREATH_SECONDS = 0.002
 Q = TypeVar("Q")
 A = TypeVar("A")
 
@@ -42,6 +44,7 @@ class Together(Generic[Q, A]):
                     for futures, answer in zip(asked.values(), answers, strict=True):
                         for future in _waiting((futures,)):
                             future.set_result(answer)
+                await asyncio.sleep(BREATH_SECONDS)
         finally:
             self._task = None
 

@@ -12,8 +12,10 @@ import pytest
 from chatpush.clock import SystemClock
 from chatpush.domain import TenantId
 from chatpush.errors import CursorLost, Unavailable, VaultError
+from chatpush.log import together
 from chatpush.log.contract import Cursor, Draft, Sealing
 from chatpush.log.embedded import EmbeddedLog
+from chatpush.log.together import Together
 from tests.clocks import StillClock
 from tests.log.logs import HUNDRED, MASKING, embedded
 
@@ -232,3 +234,41 @@ async def test_an_unreadable_file_stops_the_start(tmp_path: Path, still_clock: S
     (tmp_path / "log.db").write_bytes(b"this is no database at all, certainly not" * 100)
     with pytest.raises(Unavailable, match="can't be opened"):
         await embedded(tmp_path, still_clock).start()
+
+
+async def test_many_who_ask_at_once_are_told_apart(
+    tmp_path: Path, tenant: TenantId, still_clock: StillClock
+) -> None:
+    before = embedded(tmp_path, still_clock)
+    await before.start()
+    names = [f"disk:{number}" for number in range(1000)]
+    written = await asyncio.gather(*(before.append(tenant, name, Draft(b"1")) for name in names[::3]))
+    await before.stop()
+    log = embedded(tmp_path, still_clock, tails_kept=10_000)
+    await log.start()
+    found = await asyncio.gather(*(log.top(tenant, name) for name in names))
+    assert found[::3] == written
+    assert {top.offset for top in found[1::3] + found[2::3]} == {0}
+    assert await log.top(TenantId("another"), "disk:0") == Cursor(written[0].epoch, 0)
+    assert log.file_reads <= 3
+    await log.stop()
+
+
+async def test_who_asks_a_moment_after_others_is_answered_with_those_who_follow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(together, "BREATH_SECONDS", 0.2)  # longer than a busy machine needs for four turns
+    asked: list[list[int]] = []
+
+    async def answer(several: list[int]) -> list[int]:
+        asked.append(several)
+        return [2 * question for question in several]
+
+    questions: Together[int, int] = Together(answer)
+    assert await questions.ask(1) == 2
+    waiting = []
+    for question in range(2, 6):
+        waiting.append(asyncio.ensure_future(questions.ask(question)))
+        await asyncio.sleep(0)
+    assert await asyncio.gather(*waiting) == [4, 6, 8, 10]
+    assert asked == [[1], [2, 3, 4, 5]]
