@@ -114,8 +114,8 @@ class Chatpush(Rooms):
                 self.blocks, self.revocations, self.log, self.hub, self.renderers, self.labelling, self.outbox,
                 self.fanout, self.broadcasts, self.recalls, self.shelving, self.webhook_events, self.webhook_calls,
                 self.recommender, self.learning, self.exposures, self.occasions, self.promises, self.heads,
-                self.assistant, *self.staff.running(), self.runs, self.alarm, self.reactor, self.metrics,
-                self.housekeeping, self.exports, self.reloading,
+                self.assistant, self.summaries, *self.staff.running(), self.runs, self.alarm, self.reactor,
+                self.metrics, self.housekeeping, self.exports, self.reloading,
             ):  # fmt: skip
                 start, stop = getattr(part, "start", None), getattr(part, "stop", None)
                 if start is not None:

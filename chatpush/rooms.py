@@ -107,12 +107,14 @@ from chatpush.support.knowledge.imports import Imports
 from chatpush.support.knowledge.knowledge import Knowledge
 from chatpush.support.model.answer_cache import AnswerCache
 from chatpush.support.model.budget import Budget
+from chatpush.support.model.colleague import Colleague
 from chatpush.support.model.forms import FormFiller
 from chatpush.support.model.memory import Memory
 from chatpush.support.model.model_tools import ModelTools
 from chatpush.support.model.modelled import ModelledAssistant, summarising
 from chatpush.support.model.prompts import Prompts
 from chatpush.support.model.redaction import Redaction
+from chatpush.support.model.summaries import Summaries
 from chatpush.support.model.writer import Writer
 from chatpush.support.people.staffing import build_staff
 from chatpush.support.retrieval.embedding import Embedder, EndpointEmbedder, LocalEmbedder
@@ -326,6 +328,10 @@ class Rooms:
             self.plugins.filter_question,
         )  # fmt: skip
         self.assistant.keep_trails(self.staff.trails)
+        self.colleague = Colleague(
+            self.retrieval, settings, self.prompts, Redaction(self.plugins), self.writer
+        )
+        self.summaries = Summaries(self.conversations, self.promises, self.colleague)
 
     def _build_model(self) -> None:
         """Build what asks a language model, and what turns texts into vectors."""

@@ -757,7 +757,12 @@ PAGES: dict[str, tuple[str, str, dict[str, object]]] = {
     "canned": (
         "settings_canned.html",
         "/console/settings/canned",
-        {"answers": [CannedAnswer("hello", {"en": "Hello {{ user.name }}"}, 4)], "typed": {}, "problem": ""},
+        {
+            "answers": [CannedAnswer("hello", {"en": "Hello {{ user.name }}", "ar": "مرحبا"}, 4)],
+            "typed": {},
+            "problem": "",
+            "locales": ["en", "zh-CN", "ar"],
+        },
     ),
     "account": ("account.html", "/console/account", {"problem": "The current password is wrong."}),
     "service": (

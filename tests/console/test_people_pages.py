@@ -1,5 +1,8 @@
 """Pages of the people side over HTTP: notes, ready answers, knowledge, candidates, teams, own password."""
 
+import html
+import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -56,15 +59,31 @@ async def test_subject_tags_and_search(whole: Whole, client: Client) -> None:
 async def test_a_ready_answer_is_kept_and_used(whole: Whole, client: Client) -> None:
     await sign_in(client, await whole.person(Role.EDITOR))
     made = await post(
-        client, "/console/settings/canned", shortcut="hello", en="Hello {{ user.name }}!", zh="您好！"
+        client,
+        "/console/settings/canned",
+        shortcut="hello",
+        **{"text:en": "Hello {{ user.name }}!", "text:zh-CN": "您好！"},
+        new_locale="fr-CA",
+        new_text="Bonjour {{ user.name }} !",
     )
     assert made.status == 303
-    bad = await post(client, "/console/settings/canned", shortcut="bad", en="{% for")
+    bad = await post(client, "/console/settings/canned", shortcut="bad", **{"text:en": "{% for"})
     assert bad.status == 422
     assert "{% for" in await bad.text()
     base = f"/console/conversations/{(await whole.house.conversation(ADA)).id}"
     assert "/hello" in await text_of(client, f"{base}/canned?start=he", headers=HTMX)
     assert await text_of(client, f"{base}/canned/hello", headers=HTMX) == "Hello Ada Lovelace!"
+    # Saved again from the form, no language is lost; a user's own is what they get.
+    form = await text_of(client, "/console/settings/canned?shortcut=hello")
+    fields = dict(re.findall(r'name="(text:[^"]+)"[^>]*>([^<]*)</textarea>', form))
+    assert list(fields) == ["text:en", "text:zh-CN", "text:fr-CA"]
+    again = {name: html.unescape(text) for name, text in fields.items()}
+    await post(client, "/console/settings/canned", shortcut="hello", **again)
+    canned = whole.house.people.staff.canned
+    (kept,) = await canned.list(DEFAULT_TENANT)
+    assert kept.locales["fr-CA"] == "Bonjour {{ user.name }} !"
+    french = replace(await whole.house.conversation(ADA), language="fr")
+    assert await canned.render(french, "hello", "Grace") == "Bonjour Ada Lovelace !"
     assert (await post(client, "/console/settings/canned/hello/delete")).status == 303
     assert "/hello" not in await text_of(client, "/console/settings/canned")
 

@@ -65,6 +65,9 @@ from chatpush.support.assistant.promises import Promises
 from chatpush.support.conversations.conversations import Conversations
 from chatpush.support.knowledge.candidates import Candidates
 from chatpush.support.knowledge.knowledge import Knowledge
+from chatpush.support.model.colleague import Colleague
+from chatpush.support.model.prompts import Prompts
+from chatpush.support.model.redaction import Redaction
 from chatpush.support.retrieval.retrieval import Retrieval
 from chatpush.web.console.wiring import add_console
 from chatpush.web.http import server
@@ -189,6 +192,9 @@ async def build_whole(database: Database, vault: Vault, clock: StillClock, node:
         Knowledge: house.knowledge,
         Candidates: Candidates(database, vault, clock, house.conversations, house.knowledge, house.retrieval),
         Retrieval: house.retrieval,
+        Colleague: Colleague(
+            house.retrieval, settings.support, Prompts(database, clock, room.renderers), Redaction()
+        ),
         Catalogue: world.catalogue,
         Behaviour: world.behaviour,
         Recommender: world.recommender,

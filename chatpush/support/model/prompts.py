@@ -26,8 +26,8 @@ log = structlog.get_logger(__name__)
 
 PACKAGE = Path(__file__).resolve().parent.parent.parent
 PLACES = (PACKAGE.parent / "prompts", PACKAGE / "first_party" / "prompts")
-SYSTEM, MEMORY = "system", "memory"
-NAMES = (SYSTEM, MEMORY)
+SYSTEM, MEMORY, SUGGESTION, TAKEOVER = "system", "memory", "suggestion", "takeover"
+NAMES = (SYSTEM, MEMORY, SUGGESTION, TAKEOVER)
 LONGEST = 20_000
 KEPT = 50
 BUILT_IN = 0
@@ -37,6 +37,11 @@ TRIED: Mapping[str, Mapping[str, Any]] = {
         "memory": "", "passages": [{"name": "Help", "title": "Help", "heading": "", "text": "We help.", "url": ""}],
     },
     MEMORY: {"language": "en", "before": ""},
+    SUGGESTION: {
+        "language": "en", "agent": "Grace",
+        "passages": [{"name": "Help", "title": "Help", "heading": "", "text": "We help.", "url": ""}],
+    },
+    TAKEOVER: {"language": "en", "reason": "", "promises": ["I tell you when it ships"]},
 }  # fmt: skip
 
 

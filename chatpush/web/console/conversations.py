@@ -14,6 +14,7 @@ from chatpush.errors import ChatpushError, NotFound
 from chatpush.support.assistant.trail import Trails
 from chatpush.support.conversations.conversations import Conversations
 from chatpush.support.conversations.turns import Conversation
+from chatpush.support.model.colleague import Colleague
 from chatpush.support.people.canned import CannedAnswers
 from chatpush.support.people.deadlines import Deadlines, ServiceClock
 from chatpush.support.people.desk import Desk
@@ -24,7 +25,6 @@ from chatpush.support.people.queue import OPEN, Queue, QueueCounts, QueueLine
 from chatpush.support.people.search import ConversationSearch
 from chatpush.support.people.search_backfill import SearchBackfill
 from chatpush.support.people.teams import Teams
-from chatpush.support.retrieval.retrieval import Retrieval
 from chatpush.web.console import models
 from chatpush.web.console.customers import customer_of
 from chatpush.web.console.markup import plain
@@ -123,14 +123,10 @@ async def canned_text(visit: Visit) -> web.StreamResponse:
 
 @pages.get("/console/conversations/{id}/suggestion", door=ANSWER)
 async def suggestion(visit: Visit) -> web.StreamResponse:
-    """Return an answer the knowledge base suggests to the user's last words, as plain text."""
+    """Return a draft of an answer to the user's last words, as plain text."""
     conversation = await _conversation(visit)
     turns = await visit.need(Conversations).turns(conversation, PAGE_LINES)
-    asked = next((turn.text for turn in reversed(turns) if turn.by is Speaker.USER), "")
-    text = ""
-    if asked:
-        found = await visit.need(Retrieval).search(visit.tenant, asked, conversation.language, 1)
-        text = found.passages[0].text if found.passages else ""
+    text = await visit.need(Colleague).suggestion(conversation, turns, visit.identity.name)
     return web.Response(text=text, content_type="text/plain")
 
 

@@ -7,7 +7,8 @@ from aiohttp import web
 from chatpush.account.people import People
 from chatpush.domain import Role
 from chatpush.errors import ChatpushError, InvalidInput
-from chatpush.support.people.canned import CannedAnswers
+from chatpush.settings import Settings
+from chatpush.support.people.canned import CannedAnswer, CannedAnswers
 from chatpush.support.people.office_hours import DAYS, office_hours
 from chatpush.support.people.teams import Agent, Assignment, Targets, Team, TeamDraft, Teams
 from chatpush.support.retrieval.language import base
@@ -22,6 +23,7 @@ EDIT = Door(role=Role.EDITOR)
 TEAMS, CANNED = "/console/settings/teams", "/console/settings/canned"
 MINUTE_SECONDS = 60
 ENGLISH, CHINESE = "en", "zh-CN"
+TEXT = "text:"
 
 
 @pages.get(TEAMS, door=ADMIN)
@@ -83,7 +85,9 @@ async def canned_page(visit: Visit) -> web.StreamResponse:
 async def save_canned(visit: Visit) -> web.StreamResponse:
     """Keep a ready answer."""
     form = visit.form
-    texts = {ENGLISH: form.get("en", ""), CHINESE: form.get("zh", "")}
+    texts = {name.removeprefix(TEXT): text for name, text in form.items() if name.startswith(TEXT)}
+    if form.get("new_text", "").strip():
+        texts[form.get("new_locale", "").strip()] = form["new_text"]
     given = {locale: text.strip() for locale, text in texts.items() if text.strip()}
     try:
         await visit.need(CannedAnswers).put(visit.tenant, form.get("shortcut", ""), given)
@@ -104,15 +108,22 @@ async def _draw_canned(visit: Visit, typed: dict[str, str], problem: str = "") -
     wanted = visit.query("shortcut")
     chosen = next((one for one in answers if one.shortcut == wanted), None)
     if chosen and not typed:
-        by_language = {base(locale): text for locale, text in chosen.locales.items()}
-        typed = {
-            "shortcut": chosen.shortcut,
-            "en": by_language.get("en", ""),
-            "zh": by_language.get("zh", ""),
-        }
+        typed = {"shortcut": chosen.shortcut} | {TEXT + name: text for name, text in chosen.locales.items()}
     return visit.draw(
-        "settings_canned.html", status=422 if problem else 200, answers=answers, typed=typed, problem=problem
-    )
+        "settings_canned.html", status=422 if problem else 200, answers=answers, typed=typed, problem=problem,
+        locales=await _locales(visit, answers, typed),
+    )  # fmt: skip
+
+
+async def _locales(visit: Visit, answers: list[CannedAnswer], typed: dict[str, str]) -> list[str]:
+    """Return the locales a tenant writes in: both of the console, those of its greeting, teams and answers."""
+    known = {name.removeprefix(TEXT) for name in typed if name.startswith(TEXT)}
+    known |= {locale for answer in answers for locale in answer.locales}
+    known |= set(visit.need(Settings).support.greeting)
+    known |= {language for team in await visit.need(Teams).list(visit.tenant) for language in team.languages}
+    own = [next((one for one in known if base(one) == base(usual)), usual) for usual in (ENGLISH, CHINESE)]
+    taken = {base(one) for one in own}
+    return own + sorted(one for one in known if one not in own and (base(one) not in taken or "-" in one))
 
 
 async def _draw(visit: Visit, typed: dict[str, str], problem: str = "") -> web.Response:
