@@ -72,6 +72,44 @@ async def test_who_sends_nonsense_writes_nothing_into_the_log(tmp_path: Path, un
     assert [json.loads(line)["event"] for line in told.splitlines()] == ["draining"]
 
 
+async def listening(config: str, port: int) -> asyncio.subprocess.Process:
+    process = await started(
+        "-m",
+        "chatpush",
+        "--config",
+        config,
+        "serve",
+        "--port",
+        str(port),
+        CHATPUSH_SERVER_DRAIN_SECONDS="0.2",
+    )
+    assert process.stderr is not None
+    said = b""
+    while b"listening" not in said:
+        said = await asyncio.wait_for(process.stderr.readline(), 30)
+        assert said, "it ended"
+    return process
+
+
+async def test_a_directory_is_served_by_one_process(tmp_path: Path, unused_tcp_port: int) -> None:
+    await create(tmp_path, "ada@example.com")
+    config = str(tmp_path / "chatpush.toml")
+    first = await listening(config, unused_tcp_port)
+    second = await started("-m", "chatpush", "--config", config, "serve", "--port", "0")
+    _, told = await asyncio.wait_for(second.communicate(), 30)
+    assert (second.returncode, told.count(b"\n")) == (2, 1)
+    assert b"another chatpush serves" in told
+    listing = await started("-m", "chatpush", "--config", config, "keys", "list")
+    await asyncio.wait_for(listing.communicate(), 30)
+    assert listing.returncode == 0, "what only looks at the records goes on beside it"
+    first.kill()
+    await first.wait()
+    again = await listening(config, unused_tcp_port)
+    again.send_signal(signal.SIGTERM)
+    await asyncio.wait_for(again.communicate(), 30)
+    assert again.returncode == 0
+
+
 async def test_half_a_request_does_not_keep_the_server_up(tmp_path: Path, unused_tcp_port: int) -> None:
     await create(tmp_path, "ada@example.com")
     config = str(tmp_path / "chatpush.toml")

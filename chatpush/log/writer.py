@@ -19,6 +19,7 @@ import structlog
 
 from chatpush.domain import TenantId
 from chatpush.errors import Unavailable
+from chatpush.log.alone import Alone
 from chatpush.log.contract import Cursor, Draft, Publication, Retention, Sealing
 from chatpush.log.records import published, seal
 
@@ -108,6 +109,7 @@ class Writer:
         self._opened = threading.Event()
         self._failure: Exception | None = None
         self._connection: sqlite3.Connection
+        self._alone = Alone(path.with_name(f"{path.name}.lock"))
         self.epoch = ""
 
     def start(self) -> None:
@@ -115,10 +117,13 @@ class Writer:
 
         Raises:
             Unavailable: the file can't be opened.
+            InvalidSettings: another process writes it.
         """
+        self._alone.take()
         self._thread.start()
         self._opened.wait()
         if self._failure is not None:
+            self._alone.give()
             raise Unavailable(f"the log {self._path} can't be opened: {self._failure}") from self._failure
 
     def put(self, job: Job) -> None:
@@ -129,6 +134,7 @@ class Writer:
         """Finish what is queued and close; blocks."""
         self._queue.put(None)
         self._thread.join()
+        self._alone.give()
 
     def _run(self) -> None:
         try:

@@ -7,6 +7,7 @@ nodes changed and what a sleeping machine missed.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, timedelta
 
@@ -49,7 +50,7 @@ class Alarm:
             timezone=UTC,
         )
         self._scheduler.add_job(
-            self._ring, IntervalTrigger(seconds=SWEEP_SECONDS, timezone=UTC), id=SWEEP, name=SWEEP
+            self._rung, IntervalTrigger(seconds=SWEEP_SECONDS, timezone=UTC), id=SWEEP, name=SWEEP
         )
         for name, seconds, chore in self._chores:
             self._scheduler.add_job(
@@ -77,6 +78,11 @@ class Alarm:
         self._setting.add(task)
         task.add_done_callback(self._setting.discard)
 
+    async def _rung(self) -> None:
+        # The scheduler cancels at its end what runs, and would log that as a failure of ours.
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._ring()
+
     async def _ring(self) -> None:
         """Fire what is due and set the alarm to what comes next."""
         try:
@@ -95,7 +101,7 @@ class Alarm:
             return
         soonest = self._clock.now() + timedelta(milliseconds=50)
         self._scheduler.add_job(
-            self._ring, DateTrigger(max(following, soonest), timezone=UTC), id=NEXT, name=NEXT,
+            self._rung, DateTrigger(max(following, soonest), timezone=UTC), id=NEXT, name=NEXT,
             replace_existing=True,
         )  # fmt: skip
 
@@ -103,6 +109,7 @@ class Alarm:
 async def _guarded(name: str, chore: Callable[[], Awaitable[object]]) -> None:
     """Do a chore; whatever goes wrong, it is done again next time."""
     try:
-        await chore()
+        with contextlib.suppress(asyncio.CancelledError):  # as above
+            await chore()
     except Exception as error:
         log.exception("chore failed", chore=name, error=str(error))

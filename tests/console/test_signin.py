@@ -98,3 +98,15 @@ async def test_the_token_of_another_visitor_does_not_open_the_form(whole: Whole,
     await client.get("/console/sign-in")
     form = {"csrf": token, "email": email, "password": "correct horse battery"}
     assert (await client.post("/console/sign-in", data=form)).status == 403
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data; boundary=x", b"\xff\xfe"),
+        ("application/x-www-form-urlencoded; charset=none", b"a=%ff"),
+    ],
+)
+async def test_a_form_that_is_none_is_refused(client: Client, kind: str, body: bytes) -> None:
+    answer = await client.post("/console/sign-in", data=body, headers={"Content-Type": kind})
+    assert answer.status == 422

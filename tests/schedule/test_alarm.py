@@ -1,6 +1,9 @@
 """The alarm rings by the real clock, and again after every change."""
 
+import asyncio
 from datetime import timedelta
+
+import pytest
 
 from chatpush.clock import SystemClock
 from chatpush.domain import TenantId
@@ -73,4 +76,29 @@ async def test_chores_are_done_and_a_failing_one_is_done_again(
     await alarm.start()
     await until(lambda: len(done) >= 2)
     await alarm.stop()
+    await office.stop()
+
+
+async def test_a_chore_cut_short_by_the_end_is_no_failure(
+    database: Database, vault: Vault, tenant: TenantId, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = SystemClock()
+    office = build_office(database, vault, clock, tenant)
+    alarm = Alarm(office.campaigns, office.runs, clock)
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def endless() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    alarm.every("endless", 0.05, endless)
+    await alarm.start()
+    await begun.wait()
+    await alarm.stop()
+    await ended.wait()
+    await asyncio.sleep(0)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
     await office.stop()

@@ -208,7 +208,10 @@ async def _read_form(visit: Visit, session: Session | None) -> None:
         Forbidden: the token is missing or another's; a page elsewhere may have sent this.
         InvalidInput: the form carries files or a huge field.
     """
-    posted = await visit.request.post()
+    try:
+        posted = await visit.request.post()
+    except (ValueError, LookupError) as error:
+        raise InvalidInput(f"this is no form: {error}") from error
     form = {name: value for name, value in posted.items() if isinstance(value, str)}
     if len(form) != len(set(posted)) or any(len(value) > LONGEST_FIELD for value in form.values()):
         raise InvalidInput("this form takes short texts only")
