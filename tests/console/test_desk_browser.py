@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, Route, async_playwright
 
-from chatpush.domain import DEFAULT_TENANT, Role, Speaker, UserId
+from chatpush.domain import DEFAULT_TENANT, ConversationState, Role, Speaker, UserId
 from chatpush.support.people.teams import Targets, TeamDraft
 from tests.console.axe import violations
 from tests.console.test_browser import PHONE, Tab, tab
@@ -63,6 +63,41 @@ async def test_what_happens_arrives_by_push(whole: Whole, client: Client, browse
         await whole.house.say("I want to talk to a person", BOB)
         await page.wait_for_selector("#lines [data-line] >> text=Waiting")
         await page.wait_for_selector(".nav .badge >> text=1")
+
+
+async def test_a_button_pressed_before_the_scripts_have_come_holds(
+    whole: Whole, client: Client, browser: Browser
+) -> None:
+    async with tab(browser, client) as agent:
+        page = await at_desk(whole, agent)
+        await page.route("**/*.js*", lambda route: route.abort())
+        await page.reload()
+        await page.locator("[data-take]").click()
+        await page.wait_for_selector('.thread-head[data-mine="yes"]')
+        assert (await whole.house.conversation(ADA)).state is ConversationState.AGENT
+        await page.locator("[data-release]").click()
+        await page.wait_for_selector("[data-take]")
+        assert (await whole.house.conversation(ADA)).state is ConversationState.ASSISTANT
+        ours = ("ERR_FAILED", "Transition was aborted")
+        agent.problems = [one for one in agent.problems if not any(word in one for word in ours)]
+
+
+async def test_a_button_that_is_being_pressed_stays_while_others_come_and_go(
+    whole: Whole, client: Client, browser: Browser
+) -> None:
+    await whole.house.desk.hand_over(await whole.house.conversation(ADA))
+    async with tab(browser, client) as agent:
+        page = await at_desk(whole, agent)
+        back = page.locator("[data-release]")
+        await back.hover()
+        held = await back.element_handle()
+        await take(page)  # the button before it goes
+        await page.wait_for_function("() => !document.querySelector('[data-take]')")
+        assert held is not None
+        assert await held.evaluate("button => button.isConnected")
+        await back.click()
+        await page.wait_for_selector("[data-take]")
+        assert (await whole.house.conversation(ADA)).state is ConversationState.ASSISTANT
 
 
 async def test_the_other_side_sees_typing_and_reading(whole: Whole, client: Client, browser: Browser) -> None:

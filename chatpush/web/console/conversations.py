@@ -134,7 +134,7 @@ async def suggestion(visit: Visit) -> web.StreamResponse:
 async def take(visit: Visit) -> web.StreamResponse:
     """Take a conversation over."""
     await visit.need(Desk).take_over(visit.tenant, _id(visit), visit.identity.subject, visit.identity.name)
-    return _refresh()
+    return _refresh(visit)
 
 
 @pages.post("/console/conversations/{id}/assign", door=ANSWER)
@@ -146,7 +146,7 @@ async def assign(visit: Visit) -> web.StreamResponse:
     if found is None:
         raise NotFound("there is no such colleague")
     await visit.need(Desk).take_over(visit.tenant, _id(visit), found.id, found.name)
-    return _refresh()
+    return _refresh(visit)
 
 
 @pages.post("/console/conversations/{id}/reply", door=ANSWER)
@@ -158,14 +158,14 @@ async def reply(visit: Visit) -> web.StreamResponse:
     else:
         once = visit.form.get("client_id", "")[:64]
         await visit.need(Desk).reply(visit.tenant, _id(visit), me.subject, me.name, text, once)
-    return _refresh()
+    return _refresh(visit)
 
 
 @pages.post("/console/conversations/{id}/notes/{note}/delete", door=ANSWER)
 async def delete_note(visit: Visit) -> web.StreamResponse:
     """Take a note away."""
     await visit.need(Notes).delete(await _conversation(visit), visit.path["note"])
-    return _refresh()
+    return _refresh(visit)
 
 
 @pages.post("/console/conversations/{id}/typing", door=ANSWER)
@@ -181,7 +181,7 @@ async def label(visit: Visit) -> web.StreamResponse:
     conversation, labels = await _conversation(visit), visit.need(Labels)
     await labels.tag(conversation, visit.form.get("tags", "").replace("，", ",").split(","))
     await labels.rename(conversation, visit.form.get("subject", ""))
-    return _refresh()
+    return _refresh(visit)
 
 
 @pages.post("/console/conversations/{id}/merge", door=ANSWER)
@@ -189,28 +189,28 @@ async def merge(visit: Visit) -> web.StreamResponse:
     """Let another conversation of the user go on in this one."""
     other = ConversationId(visit.form.get("other", ""))
     await visit.need(Merging).merge(visit.tenant, other, _id(visit))
-    return _refresh()
+    return _refresh(visit)
 
 
 @pages.post("/console/conversations/{id}/transcript", door=ANSWER)
 async def transcript(visit: Visit) -> web.StreamResponse:
     """Mail the conversation to an address."""
     await visit.need(Desk).send_transcript(await _conversation(visit), visit.form.get("email", ""))
-    return _refresh()
+    return _refresh(visit)
 
 
 @pages.post("/console/conversations/{id}/release", door=ANSWER)
 async def release(visit: Visit) -> web.StreamResponse:
     """Give a conversation back to the assistant."""
     await visit.need(Desk).release(visit.tenant, _id(visit))
-    return _refresh()
+    return _refresh(visit)
 
 
 @pages.post("/console/conversations/{id}/close", door=ANSWER)
 async def close(visit: Visit) -> web.StreamResponse:
     """Close a conversation."""
     await visit.need(Desk).close(visit.tenant, _id(visit))
-    return _refresh()
+    return _refresh(visit)
 
 
 @pages.get("/console/conversations/{id}/colleagues", door=ANSWER)
@@ -227,7 +227,10 @@ async def colleagues(visit: Visit) -> web.StreamResponse:
     return visit.draw("conversations_colleagues.html", conversation=_id(visit), people=found)
 
 
-def _refresh() -> web.Response:
+def _refresh(visit: Visit) -> web.Response:
+    """Have the page ask for its parts again; one whose scripts have not come yet is opened again."""
+    if not visit.fragment:
+        return visit.go(f"/console/conversations/{_id(visit)}")
     return web.Response(status=204, headers=REFRESH)
 
 

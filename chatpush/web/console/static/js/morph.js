@@ -13,13 +13,19 @@ function matchAttributes(from, to) {
   for (const { name, value } of to.attributes) if (from.getAttribute(name) !== value) from.setAttribute(name, value);
 }
 
+// What a node is known by, whatever comes to stand before it: a button that somebody is pressing stays that button.
+function name(node) {
+  return node.id || node.getAttribute?.("hx-post") || "";
+}
+
 // Make the children of `from` those of `to`; returns the elements that are new.
 export function morph(from, to, added = []) {
-  const byId = new Map();
-  for (const child of from.children) if (child.id) byId.set(child.id, child);
+  const named = new Map();
+  for (const child of from.children) if (name(child)) named.set(name(child), child);
   let at = from.firstChild;
   for (const next of [...to.childNodes]) {
-    const known = next.id ? byId.get(next.id) : at && !at.id ? at : null;
+    const known = name(next) ? named.get(name(next)) : at && !name(at) ? at : null;
+    named.delete(name(next));
     if (known && alike(known, next)) {
       if (known === at) at = at.nextSibling;
       else from.insertBefore(known, at);
