@@ -242,6 +242,7 @@ class MockServer:
                 web.post(f"{me}/push-subscriptions", self._nothing),
                 web.post(f"{me}/push-subscriptions/remove", self._nothing),
                 web.post(f"{me}/join", self._join),
+                web.post(f"{me}/events", self._ok),
                 web.get(f"{me}/promises", self._list_promises),
                 web.delete(f"{me}/promises/{{id}}", self._cancel_promise),
                 web.get("/connection/websocket", self._socket),
