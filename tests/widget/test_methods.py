@@ -14,6 +14,7 @@ COUNT_OPENED = """
 window.times = 0;
 window.count = () => { window.times += 1; };
 chatpush.on('opened', window.count);
+0;
 """
 
 
