@@ -222,22 +222,29 @@ async def post_once(server: Served, path: str, body: str, headers: str = API_HEA
     return answer
 
 
-async def messages(server: Served, users: int = 64) -> tuple[crowd.Report, crowd.Report]:
-    """Return how fast /v1/messages accepts, and how late they appear in the open pages."""
-    secret = (server.directory / "secret").read_text(encoding="ascii")
-    headers = f"Authorization: Bearer {secret}\r\n"
-    bodies = tuple(
-        f'{{"to":[{{"user":"u{number}"}}],"content":{{"title":"%T","body":"{PADDING}"}}}}'
+def _messages(title: str, users: int) -> tuple[str, ...]:
+    """Return a message to each of so many users; ``title`` is the content's first part, in JSON."""
+    return tuple(
+        f'{{"to":[{{"user":"u{number}"}}],"content":{{{title},"body":"{PADDING}"}}}}'
         for number in range(users)
     )
-    accepted = await post(server, "/v1/messages", "", headers=headers, bodies=bodies)
+
+
+async def messages_accepted(server: Served, users: int = 64) -> crowd.Report:
+    """Return how fast /v1/messages accepts."""
+    return await post(
+        server, "/v1/messages", "", headers=server.bearer(), bodies=_messages('"title":"%T"', users)
+    )
+
+
+async def messages_seen(server: Served, users: int = 64) -> crowd.Report:
+    """Return how late messages appear in the open pages."""
     opened = tuple(f'{{"id":1,"connect":{json.dumps({"token": token(f"u{n}")})}}}' for n in range(users))
-    calm = tuple(body.replace('"title":"%T"', '"title":"hello","data":{"t":"%T"}') for body in bodies)
-    seen = await crowd.crowd(
+    return await crowd.crowd(
         "latency", port=server.port, subs=users, path="/connection/websocket", replies=1, posters=1, rate=50,
-        everybody=1, seconds=SECONDS, post="/v1/messages", headers=headers, hellos=opened, bodies=calm,
+        everybody=1, seconds=SECONDS, post="/v1/messages", headers=server.bearer(), hellos=opened,
+        bodies=_messages('"title":"hello","data":{"t":"%T"}', users),
     )  # fmt: skip
-    return accepted, seen
 
 
 def token(user: str) -> str:

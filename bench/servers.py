@@ -87,6 +87,10 @@ class Served:
         """Return the longest turn of the loop since ``begin_watch``, in milliseconds of CPU time."""
         return float((self.directory / "turn").read_text(encoding="ascii") or 0)
 
+    def bearer(self) -> str:
+        """Return the header with chatpush's secret key."""
+        return f"Authorization: Bearer {(self.directory / 'secret').read_text(encoding='ascii')}\r\n"
+
     def rss_kib(self) -> int:
         """Return the process' resident memory."""
         for line in Path(f"/proc/{self.pid}/status").read_text(encoding="ascii").splitlines():

@@ -1,6 +1,7 @@
 """What is measured inside a process of its own, without a network: the durable log, and many channels."""
 
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -11,10 +12,12 @@ from pathlib import Path
 import uvloop
 
 from bench.machine import SERVER_CORE, prefer
+from bench.watched import Watch
 from chatpush.clock import SystemClock
 from chatpush.domain import TenantId
 from chatpush.log.contract import ClientInfo, Draft, Retention, Sealing
 from chatpush.log.embedded import TAILS_KEPT, EmbeddedLog
+from chatpush.process import GC_THRESHOLDS
 from chatpush.realtime.catching_up import CatchUp
 from chatpush.realtime.feed import LiveChannel, Subscription
 from chatpush.realtime.listening import Wire
@@ -26,6 +29,7 @@ from chatpush.settings import ChannelOptions
 TENANT = TenantId("default")
 BODY = json.dumps({"p": "x" * 110}).encode()
 SECONDS = 3.0
+A_TURN = 200
 
 
 class NoWire:
@@ -91,38 +95,30 @@ async def durable(synchronous: str, outstanding: int) -> dict[str, float]:
                 await log.append(TENANT, f"durable:{number % 100}", Draft(BODY))
                 done += 1
 
-        pause = asyncio.create_task(longest_pause())
+        watch = watching()
         began = time.monotonic()
         await asyncio.gather(*(append(number) for number in range(outstanding)))
         rate = done / (time.monotonic() - began)
-        pause.cancel()
-        longest = (await asyncio.gather(pause, return_exceptions=True))[0]
         await log.stop()
-        return {"rate": rate, "pause_ms": float(str(longest)) if isinstance(longest, PauseSeen) else 0.0}
+        return {"rate": rate, "turn_ms": watch.longest_ms}
 
 
-class PauseSeen(Exception):
-    """Carries the longest pause in milliseconds."""
-
-
-async def longest_pause() -> None:
-    """Watch the loop until cancelled.
-
-    Raises:
-        PauseSeen: the result.
-    """
-    longest = 0.0
-    try:
-        while True:
-            began = time.monotonic()
-            await asyncio.sleep(0.001)
-            longest = max(longest, time.monotonic() - began - 0.001)
-    except asyncio.CancelledError:
-        raise PauseSeen(f"{1000 * longest:.1f}") from None
+def watching() -> Watch:
+    """Return a watch on this loop, with the collector of cycles set as in a server."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    watch = Watch(asyncio.get_running_loop())
+    watch.begin()
+    watch.look()
+    return watch
 
 
 async def channels(count: int) -> dict[str, float]:
-    """Return seconds to start and stop so many channels, one subscriber each, and bytes per idle channel."""
+    """Return seconds to start and stop so many channels, one subscriber each, bytes per idle channel, longest turn.
+
+    A turn of the loop brings ``A_TURN`` of them, as it does when a crowd subscribes.
+    """
     with tempfile.TemporaryDirectory(dir=".") as directory:
         log = open_log(directory, Retention(10, 600, False), "NORMAL", count)
         await log.start()
@@ -130,6 +126,7 @@ async def channels(count: int) -> dict[str, float]:
         wire, reader = NoWire(), NoReader()
         catch_up = CatchUp(log, reader, Way("nowhere", binary=False))
         info = ClientInfo("u", "c")
+        watch = watching()
         before, began = rss(), time.monotonic()
         live: dict[tuple[TenantId, str], LiveChannel] = {}
         for number in range(count):
@@ -140,14 +137,18 @@ async def channels(count: int) -> dict[str, float]:
             channel.add(subscription)
             subscription.stand_at(await log.top(TENANT, name))
             subscription.settle()
+            if number % A_TURN == 0:
+                await asyncio.sleep(0)
         size = (rss() - before) / count
-        for name_of, channel in list(live.items()):
+        for number in range(count):
+            channel = live.pop((TENANT, f"bench:{number}"))
             for subscription in list(channel.subscriptions.values()):
                 channel.remove(subscription)
-            del live[name_of]
+            if number % A_TURN == 0:
+                await asyncio.sleep(0)
         took = time.monotonic() - began
         await log.stop()
-        return {"seconds": took, "bytes": size}
+        return {"seconds": took, "bytes": size, "turn_ms": watch.longest_ms}
 
 
 def rss() -> int:

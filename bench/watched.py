@@ -10,6 +10,7 @@ does elsewhere does not count.
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,34 +23,35 @@ plain = uvloop.new_event_loop
 
 
 class Watch:
-    """Wakes every few milliseconds and notes how much the thread has worked meanwhile."""
+    """Wakes every few milliseconds and notes how much the thread has worked meanwhile; tells of every longer turn."""
 
-    def __init__(self, loop: Any, file: Path) -> None:
+    def __init__(self, loop: Any, tell: Callable[[float], Any] = lambda _milliseconds: None) -> None:
         self._loop = loop
-        self._file = file
-        self._longest = 0.0
+        self._tell = tell
         self._then = 0.0
+        self.longest_ms = 0.0
 
     def begin(self) -> None:
         """Begin, or begin anew."""
-        self._longest = 0.0
-        self._file.write_text("0", encoding="ascii")
+        self.longest_ms = 0.0
+        self._tell(0.0)
         self._then = time.thread_time()
 
     def look(self) -> None:
         """Compare, and look again soon."""
         now = time.thread_time()
-        worked, self._then = now - self._then, now
-        if worked - PERIOD_SECONDS > self._longest:
-            self._longest = worked - PERIOD_SECONDS
-            self._file.write_text(f"{1000 * self._longest:.1f}", encoding="ascii")
+        worked, self._then = 1000 * (now - self._then - PERIOD_SECONDS), now
+        if worked > self.longest_ms:
+            self.longest_ms = worked
+            self._tell(worked)
         self._loop.call_later(PERIOD_SECONDS, self.look)
 
 
 def watched() -> Any:
     """Return an event loop that is watched from its first turn."""
     loop = plain()
-    watch = Watch(loop, Path(os.environ["WATCHED"]))
+    file = Path(os.environ["WATCHED"])
+    watch = Watch(loop, lambda longest: file.write_text(f"{longest:.1f}", encoding="ascii"))
 
     def start() -> None:
         loop.add_signal_handler(signal.SIGUSR1, watch.begin)
