@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import cent
+import jwt
 import pytest
 
 from chatpush.clock import SystemClock
 from chatpush.domain import Identity, Json, TenantId, UserId
-from tests.realtime.node import API_KEY, Client, RealtimeNode, realtime_node, serving
+from tests.realtime.node import API_KEY, SECRET, Client, RealtimeNode, realtime_node, serving
 from tests.waiting import until
 
 TENANT = TenantId("default")
@@ -127,6 +128,29 @@ async def test_a_batch(node: RealtimeNode, api: cent.AsyncClient, parallel: bool
     requests: list[Any] = [cent.PublishRequest(channel="news:a", data=number) for number in range(3)]
     reply = await api.batch(cent.BatchRequest(requests=[*requests, cent.InfoRequest()], parallel=parallel))
     assert sorted(result.offset for result in reply.replies[:3]) == [1, 2, 3]  # type: ignore[attr-defined]
+
+
+async def test_blocks_and_revocations(node: RealtimeNode, api: cent.AsyncClient) -> None:
+    async def comes(**claims: Any) -> bool:
+        client = node.raw_client()
+        token = jwt.encode({"sub": "emma", **claims}, SECRET, algorithm="HS256")
+        await client.ask(connect={"token": token})
+        client.session.ended()
+        return not closed(client)
+
+    now = int(node.clock.now().timestamp())
+    await api.block_user(cent.BlockUserRequest(user="emma", expire_at=now + 3600))
+    assert not await comes()
+    await api.unblock_user(cent.UnblockUserRequest(user="emma"))
+    assert await comes()
+    await api.revoke_token(cent.RevokeTokenRequest(uid="t1", expire_at=now + 3600))
+    assert [await comes(jti="t1"), await comes(jti="t2")] == [False, True]
+    with pytest.raises(cent.CentApiResponseError) as refused:
+        await api.invalidate_user_tokens(cent.InvalidateUserTokensRequest(user="emma", channel="news:a"))
+    assert refused.value.code == 108
+    assert await comes(iat=now - 5)
+    await api.invalidate_user_tokens(cent.InvalidateUserTokensRequest(user="emma", issued_before=now))
+    assert [await comes(iat=now - 5), await comes(iat=now + 5)] == [False, True]
 
 
 async def test_rpc_and_a_wrong_key(node: RealtimeNode, api: cent.AsyncClient) -> None:
