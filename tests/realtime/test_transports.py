@@ -23,8 +23,9 @@ from chatpush.clock import SystemClock
 from chatpush.domain import TenantId, UserId
 from chatpush.realtime.polls.grants import decode_cursor
 from chatpush.realtime.protocol import frames, protobuf
-from tests.realtime.node import RealtimeNode, realtime_node, serving
+from tests.realtime.node import RealtimeNode, realtime_node
 from tests.waiting import until
+from tests.web.test_front import Line, listening
 
 TENANT = TenantId("default")
 READERS = 2
@@ -65,7 +66,7 @@ class Reader:
             self._task = None
 
     async def _run(self, address: str) -> None:
-        with contextlib.suppress(ClientError, ConnectionError):
+        with contextlib.suppress(ClientError, ConnectionError, asyncio.IncompleteReadError):
             await self.listen(address)
 
     async def listen(self, address: str) -> None:
@@ -238,14 +239,37 @@ class OverPoll(Reader):
             async with self.http.post(f"http://{address}/connection/poll", json=body) as response:
                 if response.status != 200:
                     return
-                reply = await response.json()
-            if self.channel in reply["gaps"] or not self.cursor:
-                self.told.append(len(self.seen))
-            for publication in reply["publications"]:
-                if publication["channel"] == self.channel:
-                    self.take(publication)
-            self.cursor, self.epoch, self.placed = reply["cursor"], "known", True
-            self.offset = decode_cursor(self.cursor)[self.channel].offset
+                self.hear_reply(await response.json())
+
+    def hear_reply(self, reply: dict[str, Any]) -> None:
+        if self.channel in reply["gaps"] or not self.cursor:
+            self.told.append(len(self.seen))
+        for publication in reply["publications"]:
+            if publication["channel"] == self.channel:
+                self.take(publication)
+        self.cursor, self.epoch, self.placed = reply["cursor"], "known", True
+        self.offset = decode_cursor(self.cursor)[self.channel].offset
+
+
+class OverKeptPoll(OverPoll):
+    """By its grant, on one connection, with the same bytes but for the cursor."""
+
+    grant = ""
+
+    async def listen(self, address: str) -> None:
+        line = Line(*await asyncio.open_connection(*address.split(":")))
+        self.placed = bool(self.cursor)
+        try:
+            while True:
+                proof = {"grant": self.grant} if self.grant else {"token": self.token}
+                ask = {"channels": [{"channel": self.channel}], "cursor": self.cursor, "limit": 7, **proof}
+                status, reply = await line.ask("/connection/poll", ask)
+                if status != 200:
+                    return
+                self.grant = reply["grant"]
+                self.hear_reply(reply)
+        finally:
+            line.writer.close()
 
 
 TRANSPORTS = {
@@ -255,6 +279,7 @@ TRANSPORTS = {
     "http_stream in protobuf": OverBinaryStream,
     "sse": OverEvents,
     "poll": OverPoll,
+    "poll on a kept connection": OverKeptPoll,
 }
 
 
@@ -284,7 +309,8 @@ class Lives(RuleBasedStateMachine):
         self.node: RealtimeNode = await self.stack.enter_async_context(
             realtime_node(Path(self.directory.name), SystemClock(), commands_per_second=1000)
         )
-        self.address: str = await self.stack.enter_async_context(serving(self.node))
+        port = await self.stack.enter_async_context(listening(self.node))
+        self.address = f"127.0.0.1:{port}"
 
     async def come(self, reader: Reader) -> None:
         await reader.come(self.address, await self.node.token(reader.user))

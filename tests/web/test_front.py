@@ -15,7 +15,7 @@ from chatpush.domain import DEFAULT_TENANT, Identity, IdentityKind, TenantId, Us
 from chatpush.errors import Unauthenticated
 from chatpush.web.http import server
 from chatpush.web.realtime_api import server_api
-from chatpush.web.transports import poll, websocket
+from chatpush.web.transports import poll, streams, websocket
 from chatpush.web.transports.front import FrontSite
 from chatpush.web.transports.hot import HotRequests
 from chatpush.web.transports.plain_requests import parse
@@ -56,6 +56,8 @@ class Line:
 
 @asynccontextmanager
 async def listening(node: RealtimeNode) -> AsyncIterator[int]:
+    """Serve a node as the program does, with the hot requests in front; yields the port."""
+
     async def tenant_of(_request: web.Request) -> TenantId:
         return DEFAULT_TENANT
 
@@ -74,6 +76,7 @@ async def listening(node: RealtimeNode) -> AsyncIterator[int]:
     app = server.build([], {}, identify, node.settings)
     sockets = websocket.add_routes(app, node.hub, client, tenant_of)
     poll.add_routes(app, node.hub, client, identify)
+    streams.add_routes(app, node.hub, client, tenant_of)
     api = server_api.add_routes(app, node.hub, API_KEY, identify_key, DEFAULT_TENANT, "test")
     runner = web.AppRunner(app, shutdown_timeout=2)
     await runner.setup()
