@@ -431,7 +431,7 @@ async def test_a_one_way_websocket_keeps_no_task(
     async with http.ws_connect(f"{address}/connection/uni_websocket") as socket:
         await socket.send_json({"token": await node.token("emma")})
         await socket.receive_json()
-        assert len(asyncio.all_tasks()) == before
+        assert len(asyncio.all_tasks()) <= before
 
 
 async def test_a_one_way_websocket_answers_pings_and_notices_the_end(node: RealtimeNode, either: str) -> None:

@@ -132,7 +132,7 @@ async def test_a_poll_is_held_without_a_task_and_woken(node: RealtimeNode, line:
     before = len(asyncio.all_tasks())
     line.send("/connection/poll", {**ask, "cursor": first["cursor"], "grant": first["grant"]}, Origin=ORIGIN)
     await until(lambda: node.hub.counts().connections == 1)
-    assert len(asyncio.all_tasks()) == before
+    assert len(asyncio.all_tasks()) <= before
     assert node.hub.is_online(DEFAULT_TENANT, UserId("emma"))
     await node.hub.publish(DEFAULT_TENANT, "news:a", {"n": 1})
     status, reply = await line.answer()
