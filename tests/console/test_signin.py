@@ -110,3 +110,15 @@ async def test_the_token_of_another_visitor_does_not_open_the_form(whole: Whole,
 async def test_a_form_that_is_none_is_refused(client: Client, kind: str, body: bytes) -> None:
     answer = await client.post("/console/sign-in", data=body, headers={"Content-Type": kind})
     assert answer.status == 422
+
+
+async def test_an_address_that_is_none_is_a_page_that_says_so(whole: Whole, client: Client) -> None:
+    assert (await client.get("/console/nonsense")).status == 401
+    await sign_in(client, await whole.person(Role.VIEWER))
+    answer = await client.get("/console/nonsense/further", headers={"Accept-Language": "zh-CN"})
+    page = await answer.text()
+    assert (answer.status, answer.content_type) == (404, "text/html")
+    assert "没有这个页面" in page
+    assert 'href="/console/conversations"' in page
+    assert (await client.get("/console/static/none.css")).status == 404
+    assert (await client.get("/console/", allow_redirects=False)).status == 308

@@ -16,6 +16,7 @@ from chatpush.web.console import (
     knowledge,
     library,
     live,
+    nowhere,
     overview,
     plugins,
     quality,
@@ -31,7 +32,7 @@ from chatpush.web.http.server import DECLARED
 PARTS = (
     signin, live, overview, service_overview, conversations, customers, deliveries, campaigns, campaign_advice,
     campaign_effects, recommendations, quality, plugins, configuration, access, account, service, knowledge,
-    library, assets,
+    library, assets, nowhere,
 )  # fmt: skip
 
 
