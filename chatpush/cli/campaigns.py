@@ -202,10 +202,22 @@ def results(campaign: str, conversion: str, window_hours: int, url: str, key: st
         url, key, f"/v1/campaigns/{campaign}/results", conversion=conversion, window_hours=window_hours
     )
     rows = table(
-        "", "users", "sent", "delivered", "seen", "clicked", "converted", "p clicks", "p conversions"
+        "",
+        "users",
+        "sent",
+        "delivered",
+        "seen",
+        "clicked",
+        "replied",
+        "converted",
+        "p clicks",
+        "p conversions",
     )
     for one in [{**found["total"], "name": "all"}, *found["variants"]]:
-        numbers = [str(one[name]) for name in ("users", "sent", "delivered", "seen", "clicked", "converted")]
+        numbers = [
+            str(one[name])
+            for name in ("users", "sent", "delivered", "seen", "clicked", "replied", "converted")
+        ]
         chances = [_chance(one.get(name)) for name in ("click_p_value", "conversion_p_value")]
         rows.add_row(one["name"], *numbers, *chances)
     show(rows)

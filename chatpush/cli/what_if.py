@@ -85,6 +85,8 @@ def told(answer: dict[str, Any]) -> str:
         f"would have sent {replay['sent']} of {replay['messages']} messages, {replay['waiting']} would still wait",
         f"cost {answer['cost']['amount']} {answer['cost']['currency']}",
     ]
+    if replay["replaced"]:
+        lines.append(f"  of them replace one on the screen: {replay['replaced']}")
     lines += [f"  not sent, {reason}: {count}" for reason, count in sorted(replay["suppressed"].items())]
     lines += [f"  deferred, {reason}: {count}" for reason, count in sorted(replay["deferred"].items())]
     lines += [f"  variant {name}: {count}" for name, count in sorted(replay["variants"].items())]

@@ -19,16 +19,17 @@ from chatpush.schedule.campaigns import Campaigns
 from chatpush.store.database import Database, Row
 
 SIGNIFICANT = 0.05
-STEPS = ("sent", "delivered", "seen", "clicked", "converted")
+STEPS = ("sent", "delivered", "seen", "clicked", "replied", "converted")
 OF_USERS = """
 SELECT variant, COUNT(*) AS users, SUM(sent) AS sent, SUM(delivered) AS delivered, SUM(seen) AS seen,
-       SUM(clicked) AS clicked, SUM(dismissed) AS dismissed, SUM(converted) AS converted
+       SUM(clicked) AS clicked, SUM(replied) AS replied, SUM(dismissed) AS dismissed, SUM(converted) AS converted
 FROM (
   SELECT d.variant, d.user_id,
     MAX(CASE WHEN d.sent_at IS NULL THEN 0 ELSE 1 END) AS sent,
     MAX(CASE WHEN d.delivered_at IS NULL THEN 0 ELSE 1 END) AS delivered,
     MAX(CASE WHEN d.seen_at IS NULL THEN 0 ELSE 1 END) AS seen,
     MAX(CASE WHEN d.clicked_at IS NULL THEN 0 ELSE 1 END) AS clicked,
+    MAX(CASE WHEN d.replied_at IS NULL THEN 0 ELSE 1 END) AS replied,
     MAX(CASE WHEN d.dismissed_at IS NULL THEN 0 ELSE 1 END) AS dismissed,
     MAX(CASE WHEN EXISTS (
       SELECT 1 FROM event WHERE event.tenant = d.tenant AND event.user_id = d.user_id AND event.type = :type
@@ -55,6 +56,7 @@ class Counts:
     delivered: int = 0
     seen: int = 0
     clicked: int = 0
+    replied: int = 0
     dismissed: int = 0
     converted: int = 0
 

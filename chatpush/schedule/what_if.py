@@ -7,9 +7,10 @@ page are rendered and shown to the filters. Nothing is sent and nothing is
 written. A call does one page of users and says where the next begins, so that
 the work is bounded and whoever asks can show how far it is; counts add up.
 
-What can't be known is left out: collapse keys and digests count as messages of
-their own, picks are today's, and each channel a user can be reached by counts
-as used.
+Messages of a digest count as the one that would have been sent, and one that
+still waits gives way to the next of its collapse key. What can't be known is
+left out: picks are today's, and each channel a user can be reached by counts as
+used.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -279,7 +280,7 @@ class WhatIf:
         plugins = self._plugins_with(question.plugins)
         try:
             wording = Wording(self._templates, plugins, self._vault)
-            rendered, broken = await wording.render(tenant, jobs, {})
+            rendered, broken = await wording.render(tenant, jobs, _digests(accepted, jobs, sent))
             passed, dropped = await wording.filter(rendered)
         finally:
             plugins.close()
@@ -340,8 +341,18 @@ class WhatIf:
         )  # fmt: skip
         for row in rows:
             more(answer.really, row["state"], row["n"])
-            if row["state"] == "suppressed":
+            if row["state"] == "suppressed" or row["reason"] == "collapsed":
                 more(answer.really_suppressed, row["reason"], row["n"])
+
+
+def _digests(
+    accepted: Accepted, jobs: Sequence[Job], sent: Sequence[tuple[User, Played, str]]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return what each digest would have gathered, by its delivery that never was."""
+    if accepted.digest is None:
+        return {}
+    gathered = {f"dlv_{number}": played.gathered for number, (_, played, _) in enumerate(sent)}
+    return {job.row["id"]: [{**accepted.data, **(job.own or {})}] * gathered[job.row["id"]] for job in jobs}
 
 
 def _row(number: int, person: User, played: Played, variant: str) -> dict[str, Any]:

@@ -53,6 +53,7 @@ STEPS = (
     ("delivered", 4500),
     ("seen", 2400),
     ("clicked", 610),
+    ("replied", 95),
     ("converted", 207),
 )
 RESULTS = recommending.ResultsPage(

@@ -38,7 +38,7 @@ async def test_results_show_the_funnel_and_the_variants(whole: Whole, client: Cl
     assert f"/console/campaigns/{campaign}/results" in page
     shown = await (await client.get(f"/console/campaigns/{campaign}/results", headers=HTMX)).text()
     assert "<svg" in shown
-    assert shown.count("<rect") == 5
+    assert shown.count("<rect") == 6
     for word in ("calm", "loud", "were held out", "holdout"):
         assert word in shown
 

@@ -9,6 +9,7 @@ import pytest
 from chatpush.domain import Category, Content, TenantId, UserId
 from chatpush.notify.audience.users import UserChange
 from chatpush.notify.messages.drafts import MessageDraft, Recipient
+from chatpush.notify.templates.template_source import LocaleSource
 from chatpush.recommend.behaviour.behaviour import event
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
@@ -210,3 +211,41 @@ async def test_there_is_no_such_campaign(served: tuple[Client, Office]) -> None:
     client, _ = served
     answer = await client.post("/v1/campaigns/cmp_none/what-if", json={})
     assert await problem(answer, 404) == ("not_found", "id")
+
+
+async def test_collapse_keys_and_digests_count_as_what_would_really_be_sent(
+    served: tuple[Client, Office], still_clock: StillClock
+) -> None:
+    """A digest is one message, and who waits for the morning gets the last of a collapse key."""
+    client, office = served
+    body = "{{ digest.count if digest is defined else 1 }} new"
+    await office.room.templates.put(office.tenant, "news", {"en": LocaleSource("News", body)}, trusted=True)
+    digested = {
+        "name": "News", "template": "news", "category": "alert", "digest": {"key": "news", "window": 3600},
+        "trigger": {"kind": "event", "type": "answered"},
+    }  # fmt: skip
+    collapsed = {
+        "name": "Price", "template": "news", "category": "alert", "collapse_key": "price",
+        "trigger": {"kind": "event", "type": "answered"}, "quiet_hours": "defer",
+    }  # fmt: skip
+    begun = still_clock.now()
+    still_clock.forward(timedelta(hours=6))
+    for minute in (0, 10, 50, 70, 200):
+        at = begun + timedelta(minutes=minute)
+        await office.behaviour.record(office.tenant, [event(office.tenant, UserId("ann"), "answered", at)])
+
+    async def replayed(plan: dict[str, Any], **question: Any) -> Any:
+        answer = await client.post("/v1/campaigns/what-if", json={"campaign": plan, "hours": 8, **question})
+        assert answer.status == 200, await answer.text()
+        return await answer.json()
+
+    found = await replayed(digested)
+    assert (found["replayed"]["messages"], found["replayed"]["sent"]) == (5, 3)
+    assert found["replayed"]["suppressed"] == {"digested": 2}
+    assert [one["body"] for one in found["samples"]] == ["3 new", "1 new", "1 new"]
+    found = await replayed(collapsed)
+    assert (found["replayed"]["sent"], found["replayed"]["replaced"]) == (5, 4)
+    night = f"{begun - timedelta(minutes=5):%H:%M}-{begun + timedelta(minutes=80):%H:%M}"
+    found = await replayed(collapsed, policy={"default_quiet_hours": night})
+    assert (found["replayed"]["sent"], found["replayed"]["replaced"]) == (2, 1)
+    assert found["replayed"]["suppressed"] == {"collapsed": 3}

@@ -15,7 +15,7 @@ from chatpush.store.parameters import among
 
 SENT_LATER = timedelta(days=3)
 """How long after its birth a delivery still shows in a series when it is sent."""
-ENGAGEMENT = ("seen", "clicked", "dismissed")
+ENGAGEMENT = ("seen", "clicked", "replied", "dismissed")
 MOMENTS = ("sent_at", "delivered_at", "seen_at")
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -47,10 +47,10 @@ class Figures:
         return Series(at, counts[0], counts[1], counts[2])
 
     async def totals(self, tenant: TenantId, since: datetime) -> dict[str, int]:
-        """Return how many deliveries born since then are in which state, and seen, clicked, dismissed."""
+        """Return how many deliveries born since then are in which state, and seen, clicked, replied, dismissed."""
         rows = await self._database.read(
             "SELECT state, COUNT(*) AS n, COUNT(seen_at) AS seen, COUNT(clicked_at) AS clicked,"
-            " COUNT(dismissed_at) AS dismissed FROM delivery"
+            " COUNT(replied_at) AS replied, COUNT(dismissed_at) AS dismissed FROM delivery"
             " WHERE tenant = :t AND id >= :oldest GROUP BY state",
             t=tenant, oldest=_id_at(since),
         )  # fmt: skip

@@ -37,6 +37,7 @@ class CountsOut(BaseModel):
     delivered: int
     seen: int
     clicked: int
+    replied: int
     dismissed: int
     converted: int
     click_rate: float = Field(description="Clicked of sent.")

@@ -54,8 +54,11 @@ class ReplayedOut(BaseModel):
 
     messages: int
     sent: int
+    replaced: int = Field(description="Of those sent: took the place of one on the screen (collapse_key).")
     waiting: int = Field(description="Deferred beyond the window's end.")
-    suppressed: dict[str, int]
+    suppressed: dict[str, int] = Field(
+        description="Not sent, by reason; digested: went along with another; collapsed: the next was faster."
+    )
     deferred: dict[str, int] = Field(description="Messages that waited at least once, by reason.")
     variants: dict[str, int]
     channels: dict[str, int] = Field(
@@ -153,8 +156,8 @@ def what_if_out(answer: Answer) -> WhatIfOut:
         users=answer.users,
         next=answer.after,
         replayed=ReplayedOut(
-            messages=tally.messages, sent=tally.sent, waiting=tally.waiting, suppressed=tally.suppressed,
-            deferred=tally.deferred, variants=tally.variants, channels=tally.channels,
+            messages=tally.messages, sent=tally.sent, replaced=tally.replaced, waiting=tally.waiting,
+            suppressed=tally.suppressed, deferred=tally.deferred, variants=tally.variants, channels=tally.channels,
         ),
         filters=FiltersOut(rendered=answer.rendered, dropped=answer.dropped, broken=answer.broken),
         cost=CostOut(amount=f"{answer.cost:.4f}", currency=answer.currency),

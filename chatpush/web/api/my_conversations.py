@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field
 
-from chatpush.domain import ConversationId, PromiseId, Speaker, Turn, iso
-from chatpush.errors import InvalidInput
+from chatpush.domain import ConversationId, DeliveryId, PromiseId, ReceiptKind, Speaker, Turn, iso
+from chatpush.notify.reading.receipts import Receipts
 from chatpush.support.assistant.assistant import Assistant
 from chatpush.support.assistant.promises import Promises
 from chatpush.support.conversations.attachments import Attachments
@@ -29,7 +29,7 @@ LISTED = 20
 
 
 class About(Body):
-    """What a conversation is about: an item or a message the user got."""
+    """What a conversation is about: an item, a message the user got, or the item of a message."""
 
     item: str = Field("", max_length=200)
     delivery: str = Field("", max_length=64)
@@ -181,13 +181,15 @@ async def list_mine(call: Call) -> ConversationsOut:
 
 @routes.post("/v1/me/conversations", door=MINE, status=201)
 async def open_mine(call: Call, body: ConversationIn) -> ConversationOut:
-    """Open a conversation, about an item or a message if there is one."""
+    """Open a conversation, about an item or a message if there is one; the message then counts as replied to."""
     about = {key: value for key, value in (body.about.model_dump() if body.about else {}).items() if value}
-    if len(about) > 1:
-        raise InvalidInput("a conversation is about an item or a delivery, not both", param="about")
     answers = call.need(Prechat).checked(body.prechat) if body.prechat is not None else None
     assistant = call.need(Assistant)
-    conversation = await assistant.open(call.identity.tenant, call.identity.user, about, body.locale)
+    tenant, user = call.identity.tenant, call.identity.user
+    conversation = await assistant.open(tenant, user, about, body.locale)
+    if "delivery" in about:
+        replied = (DeliveryId(about["delivery"]), ReceiptKind.REPLIED)
+        await call.need(Receipts).record(tenant, user, [replied])
     if answers:
         await call.need(Prechat).keep(conversation, answers)
     return await _whole(call, conversation)

@@ -116,6 +116,7 @@ def told(answer: Answer) -> models.WhatIfAnswer:
         audience=answer.audience or 0,
         messages=tally.messages,
         sent=tally.sent,
+        replaced=tally.replaced,
         really_sent=sum(answer.really.get(state, 0) for state in ("sent", "delivered")),
         waiting=tally.waiting,
         cost=f"{answer.cost:.2f} {answer.currency}",

@@ -59,13 +59,14 @@ async def message_fragment(visit: Visit) -> web.StreamResponse:
 
 
 def funnel(counts: dict[str, int]) -> tuple[models.FunnelStep, ...]:
-    """Return sent → delivered → seen → clicked of counts by state and engagement."""
+    """Return sent → delivered → seen → clicked → replied of counts by state and engagement."""
     sent = sum(counts.get(state, 0) for state in REACHED)
     steps = {
         "sent": sent,
         "delivered": counts.get("delivered", 0),
         "seen": counts.get("seen", 0),
         "clicked": counts.get("clicked", 0),
+        "replied": counts.get("replied", 0),
     }
     return tuple(
         models.FunnelStep(key, count, 100 * count / sent if sent else 0) for key, count in steps.items()

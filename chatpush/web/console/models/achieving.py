@@ -51,6 +51,7 @@ class WhatIfAnswer:
     audience: int = 0
     messages: int = 0
     sent: int = 0
+    replaced: int = 0
     really_sent: int = 0
     waiting: int = 0
     cost: str = ""

@@ -454,10 +454,10 @@ export class Chat {
   }
 }
 
-// The server takes one of the two: the item says more.
-function pickAbout(about: About): About | null {
-  if (about.item) return { item: about.item };
-  return about.delivery ? { delivery: about.delivery } : null;
+// The chat is about the item if there is one; the message it came in then counts as replied to.
+function pickAbout({ item, delivery }: About): About | null {
+  if (!item && !delivery) return null;
+  return { ...(item ? { item } : {}), ...(delivery ? { delivery } : {}) };
 }
 
 function standingOf({ position, office, may_rate, rating }: Standing): Standing {
