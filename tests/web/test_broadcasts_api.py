@@ -7,6 +7,7 @@ import pytest
 
 from chatpush.domain import TenantId, UserId
 from chatpush.notify.deciding.ruling import Rules
+from chatpush.notify.messages import broadcasts
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from tests.clocks import StillClock
@@ -134,3 +135,32 @@ async def test_a_repeated_key_is_the_same_broadcast(
             ids.add((await answer.json())["id"])
         assert len(ids) == 1
         assert await inbox(client, "emma") == (["Sale"], 1)
+
+
+async def test_a_crowd_that_comes_is_looked_after_together(
+    database: Database,
+    vault: Vault,
+    still_clock: StillClock,
+    tenant: TenantId,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(broadcasts, "BREATH_SECONDS", 0.3)  # longer than all of them take to come
+    users = [UserId(f"u{number}") for number in range(20)]
+    asked = 0
+    read = database.read
+
+    async def counted(sql: str, **params: Any) -> Any:
+        nonlocal asked
+        asked += "SELECT MAX(seq)" in sql
+        return await read(sql, **params)
+
+    async with notifying(database, vault, still_clock, read_from_users=0) as (_, room):
+        await room.users.ensure(tenant, users)
+        monkeypatch.setattr(database, "read", counted)
+        await room.broadcasts.start()
+        for user in users:
+            room.broadcasts.arrived(tenant, user)
+            for _ in range(4):  # a turn of its own asks three times
+                await read("SELECT 1 AS one")
+        await room.broadcasts.stop()
+        assert 0 < asked < 5
