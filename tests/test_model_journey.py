@@ -1,5 +1,6 @@
 """The model-backed assistant through the whole house: HTTP in, a scripted model behind, the channel out."""
 
+import asyncio
 import json
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,7 +11,7 @@ from centrifuge import Client, PublicationContext, SubscriptionEventHandler
 
 from chatpush.configuration import load
 from tests.serving import Served, serving
-from tests.support.scripted_model import Cut, Refuse, Script, chunk, scripted_model, text
+from tests.support.scripted_model import DONE, Cut, Gate, Refuse, Script, chunk, scripted_model, text
 from tests.waiting import until
 
 ARTICLE = {
@@ -96,3 +97,64 @@ async def test_a_failing_model_leaves_the_embedded_answer(tmp_path: Path, script
         answer, _ = await ask(served, QUESTION)
         assert "within 5 working days" in answer["text"]
         assert "99" not in answer["text"]
+
+
+async def listening(served: Served, conversation: dict[str, Any]) -> tuple[Client, Listener]:
+    """Subscribe as one more page of Emma's, after the conversation was fetched there."""
+    listener = Listener()
+    client = Client(served.wire, token=served.token("emma"))
+    await client.connect()
+
+    async def token(_channel: str) -> str:
+        return str(conversation["token"])
+
+    subscription = client.new_subscription(conversation["channel"], events=listener, get_token=token)
+    await subscription.subscribe()
+    await subscription.ready()
+    return client, listener
+
+
+async def test_an_answer_under_way_goes_on_in_a_second_tab_and_is_stored_once(tmp_path: Path) -> None:
+    """A page that comes in the middle has the text so far and its number; every piece behind it follows."""
+    middle, end = asyncio.Event(), asyncio.Event()
+    async with scripted_model() as model:
+        settings = {"base_url": model.url, "api_key": "k", "model": "scripted"}
+        async with serving(tmp_path, writer=settings) as served:
+            await served.told("POST", "/v1/knowledge", {"articles": [ARTICLE]})
+            said = ["A refund ", "reaches your card ", "soon after ", "the parcel came ", "back [1]."]
+            model.will(
+                [
+                    *(chunk({"content": piece}) for piece in said[:2]), Gate(middle),
+                    *(chunk({"content": piece}) for piece in said[2:4]), Gate(end),
+                    chunk({"content": said[4]}, "stop"), DONE,
+                ]
+            )  # fmt: skip
+            opened = await served.told("POST", "/v1/me/conversations", {}, user="emma")
+            place = f"/v1/me/conversations/{opened['id']}"
+            tab, first = await listening(served, opened)
+            await served.told("POST", f"{place}/turns", {"text": QUESTION, "client_id": "c1"}, user="emma")
+
+            async def under_way() -> Any:
+                now = await served.told("GET", place, user="emma")
+                return now if now["turns"][-1]["streaming"] else None
+
+            phone_sees = await until(under_way)
+            phone, second = await listening(served, phone_sees)
+            shown = phone_sees["turns"][-1]
+            assert shown["text"]
+            middle.set()
+            await until(lambda: [one for one in second.heard if one["type"] == "turn.delta"])
+            end.set()
+            answer = await until(second.answer)
+            assert answer is not None
+            later = [one for one in second.heard if one["type"] == "turn.delta" and one["seq"] > shown["seq"]]
+            assert shown["text"] + "".join(one["text"] for one in later) == "".join(said)
+            assert [one["seq"] for one in later] == list(
+                range(shown["seq"] + 1, shown["seq"] + 1 + len(later))
+            )
+            assert answer == await until(first.answer)
+            assert answer["id"] == shown["id"]
+            kept = (await served.told("GET", place, user="emma"))["turns"]
+            assert [turn["text"] for turn in kept if turn["id"] == shown["id"]] == ["".join(said)]
+            await tab.disconnect()
+            await phone.disconnect()

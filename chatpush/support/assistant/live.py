@@ -65,14 +65,18 @@ class LiveTurn:
         self.stopped = asyncio.Event()
 
     async def push(self, piece: str) -> None:
-        """Show a further piece, and hold whoever writes back while too many do.
+        """Show a further piece a moment after the last one, and hold whoever writes back meanwhile.
+
+        Nothing waits for a piece to come: a model that pauses has shown all it wrote.
 
         Raises:
             SpokenOver: the conversation is no longer the assistant's.
         """
         self._waiting += piece
-        if self._clock.monotonic() - self._published_at >= LINGER_SECONDS:
-            await self.flush()
+        early = LINGER_SECONDS - (self._clock.monotonic() - self._published_at)
+        if early > 0:
+            await asyncio.sleep(early)
+        await self.flush()
         rest = rest_seconds(self._answers())
         if rest:
             await asyncio.sleep(rest)
