@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -149,6 +150,32 @@ async def test_what_runs_out_is_offered_again(shop: Flowing) -> None:
     await until_scheduled_or_read(shop, "emma", "Running low?")
 
 
+async def test_what_customers_buy_again_and_again_is_offered_when_it_runs_out(shop: Flowing) -> None:
+    candles, now = shop.items[2], shop.clock.now()
+    for user in ("emma", "linxiao", "jonas"):
+        ago = (
+            [30 + 20 * step for step in range(4)]
+            if user == "linxiao"
+            else [21 + 20 * step for step in range(4)]
+        )
+        await shop.push.events(
+            [
+                {
+                    "user": user,
+                    "type": "purchase",
+                    "item": candles.id,
+                    "at": (now - timedelta(days=days)).isoformat(),
+                }
+                for days in ago
+            ]
+        )
+    await shop.served.chatpush.recommender.training.refit(DEFAULT_TENANT)
+    assert await shop.served.chatpush.occasions.look(DEFAULT_TENANT) == 3
+    await until_scheduled_or_read(shop, "emma", "Running low?")
+    await shop.reads("linxiao", "快用完了吗？", candles.title)
+    assert await shop.titles("jonas") == [], "he agreed to no advertising"
+
+
 async def until_scheduled_or_read(shop: Flowing, user: str, title: str) -> None:
     """Wait for a message that may choose its reader's best hour, and let that hour come."""
 
@@ -195,6 +222,29 @@ async def test_weekly_picks_reach_everybody_who_agreed_with_items_and_reasons(sh
     assert 1 <= len(items) <= 3
     assert all(item["reason"] for item in items)
     assert await shop.titles("jonas") == []
+
+
+async def test_weekly_picks_come_on_friday_evening_by_themselves_and_once(shop: Flowing) -> None:
+    for user in ("emma", "linxiao"):
+        await shop.happens(user, "view", shop.items[3].id)
+    campaign = await shop.push.campaign_named(WEEKLY_PICKS)
+    due = (await shop.push.call("GET", f"/v1/campaigns/{campaign}"))["next_at"]
+    friday = datetime.fromisoformat(due).astimezone(ZoneInfo("Europe/London"))
+    assert (friday.strftime("%A"), friday.hour) == ("Friday", 18)
+    shop.clock.set(friday - timedelta(minutes=1))
+    tick = shop.served.chatpush.runs.tick  # what the alarm calls
+    await tick()
+    assert await shop.titles("emma") == []
+    shop.clock.set(friday + timedelta(seconds=1))
+    await tick()
+
+    async def picked() -> bool:
+        return bool(await shop.titles("emma")) and bool(await shop.titles("linxiao"))
+
+    await until(picked)
+    await tick()
+    runs = (await shop.push.call("GET", f"/v1/campaigns/{campaign}/runs"))["data"]
+    assert len(runs) == 1
 
 
 async def test_filling_it_twice_makes_nothing_twice(shop: Flowing, catalogue: Catalogue) -> None:

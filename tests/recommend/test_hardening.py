@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from chatpush.domain import ItemId, TenantId, User, UserId, to_ms
-from chatpush.recommend.behaviour.behaviour import RECENT_EVENTS
+from chatpush.recommend.behaviour.behaviour import LASTING_EVENTS, RECENT_EVENTS
 from chatpush.recommend.rankers.walk import CROWDED, Walk
 from chatpush.recommend.training.footprints import Footprints
 from tests.recommend.world import World
@@ -150,6 +150,17 @@ async def test_a_user_with_a_million_events_costs_no_more_than_others(world: Wor
         return best
 
     assert await cost("busy") < 5 * await cost("calm")
+
+
+async def test_a_flood_of_one_moment_is_read_in_part_and_forgets_nobody(world: World) -> None:
+    await world.stock(*(world.item(f"i{n}") for n in range(20)))
+    await world.happened(world.event("calm", "dismiss", "i3"))
+    now = to_ms(world.clock.now())
+    flood = MILLION.replace("999999", "29999").replace(":at - n", ":at").replace("'view'", "'purchase'")
+    await world.database.write(lambda tx: tx.execute(flood, t=world.tenant, at=now))
+    found = await world.behaviour.recent_many(world.tenant, [UserId("busy"), UserId("calm")])
+    assert len(found[UserId("busy")]) == LASTING_EVENTS
+    assert [event.item for event in found[UserId("calm")]] == ["i3"]
 
 
 async def test_items_are_shown_in_their_time_only(world: World) -> None:

@@ -35,6 +35,7 @@ OPENED_AT_ONCE = 300
 """More events than these are opened in a thread: they would hold up everybody else."""
 LASTING = "('purchase', 'dismiss', 'mute', 'unmute')"
 """Types that forbid items long after they happened, or undo that; an index is made for these."""
+COLUMNS = "tenant, id, user_id, type, item, at, received_at, properties_sealed"
 RECENT = f"""WITH who (user_id) AS (VALUES {{users}}),
  since AS MATERIALIZED (SELECT user_id,
    COALESCE((SELECT at FROM event WHERE tenant = :t AND event.user_id = who.user_id
@@ -42,13 +43,17 @@ RECENT = f"""WITH who (user_id) AS (VALUES {{users}}),
    COALESCE((SELECT at FROM event WHERE tenant = :t AND event.user_id = who.user_id
              AND type IN {LASTING} ORDER BY at DESC LIMIT 1 OFFSET :lasting), 0) AS long
    FROM who)
- SELECT event.* FROM since CROSS JOIN event WHERE event.tenant = :t
-   AND event.user_id = since.user_id AND event.at >= since.recently
- UNION SELECT event.* FROM since CROSS JOIN event WHERE event.tenant = :t
-   AND event.user_id = since.user_id AND event.at >= since.long AND type IN {LASTING}
+ SELECT {COLUMNS} FROM (SELECT event.*, ROW_NUMBER() OVER (PARTITION BY event.user_id ORDER BY event.at DESC)
+   AS place FROM since CROSS JOIN event WHERE event.tenant = :t
+   AND event.user_id = since.user_id AND event.at >= since.recently) AS latest WHERE place <= :recent + 1
+ UNION SELECT {COLUMNS} FROM (SELECT event.*, ROW_NUMBER() OVER (PARTITION BY event.user_id ORDER BY event.at DESC)
+   AS place FROM since CROSS JOIN event WHERE event.tenant = :t
+   AND event.user_id = since.user_id AND event.at >= since.long AND type IN {LASTING}) AS lasting
+   WHERE place <= :lasting + 1
  ORDER BY at DESC, id DESC"""
 """By the time of each user's nth event, so that a user with a million costs no more than others.
 
+The places count where a flood has one moment for all of its events.
 ``CROSS JOIN`` and ``MATERIALIZED`` keep SQLite from walking through all events instead."""
 
 
