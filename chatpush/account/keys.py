@@ -39,6 +39,7 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "users:write": "Change and delete users, topics and segments",
         "users:export": "Take out everything that is held of a user, messages and conversations included",
         "templates:write": "Change templates",
+        "templates:review": "Say that a template is news although it reads like advertising",
         "events:write": "Report what users did",
         "items:write": "Change the catalogue",
         "recommend:read": "Ask for recommendations",

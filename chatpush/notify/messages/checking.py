@@ -56,15 +56,26 @@ class Checking:
             return drafts.accept(draft, "", draft.category or Category.TRANSACTIONAL, self._judge)
         template = await self._template(tenant, draft.template, "template")
         label = draft.category or template.category
-        return drafts.accept(draft, template.pinned, label, self._judge, template.locales.values())
+        return await self._labelled(tenant, draft, template.pinned, label, [template])
 
     async def _check_variants(self, tenant: TenantId, draft: MessageDraft) -> Accepted:
         """Pin every variant's template; the first one's category is the message's."""
         found = [await self._template(tenant, one.template, "variants") for one in draft.variants]
         pinned = [replace(one, template=own.pinned) for one, own in zip(draft.variants, found, strict=True)]
         category = draft.category or found[0].category
-        texts = [text for template in found for text in template.locales.values()]
-        return drafts.accept(replace(draft, variants=tuple(pinned)), "", category, self._judge, texts)
+        return await self._labelled(tenant, replace(draft, variants=tuple(pinned)), "", category, found)
+
+    async def _labelled(
+        self, tenant: TenantId, draft: MessageDraft, pinned: str, label: Category, templates: list[Template]
+    ) -> Accepted:
+        """Return the accepted message; the label of templates that somebody has reviewed stands."""
+        words = [text for one in templates for text in one.locales.values()]
+        accepted = drafts.accept(draft, pinned, label, self._judge, words)
+        if not accepted.relabelled:
+            return accepted
+        reviewed = await self._templates.reviewed(tenant, templates)
+        words = [text for one in templates if one.pinned not in reviewed for text in one.locales.values()]
+        return drafts.accept(draft, pinned, label, self._judge, words)
 
     async def _template(self, tenant: TenantId, name: str, param: str) -> Template:
         try:

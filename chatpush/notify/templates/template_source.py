@@ -87,7 +87,10 @@ class LocaleSource:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One version of a template; ``published_at`` is None for a draft."""
+    """One version of a template; ``published_at`` is None for a draft.
+
+    ``reviewed_by`` is who said that its words are news although they read like advertising, "" nobody.
+    """
 
     tenant: TenantId
     name: str
@@ -98,6 +101,7 @@ class Template:
     fingerprint: str
     created_at: datetime
     published_at: datetime | None
+    reviewed_by: str = ""
 
     @property
     def pinned(self) -> str:
@@ -179,6 +183,7 @@ def template_of(row: Row) -> Template:
         fingerprint=row["fingerprint"],
         created_at=from_ms(row["created_at"]),
         published_at=from_ms(row["published_at"]) if row["published_at"] is not None else None,
+        reviewed_by=row["reviewed_by"],
     )
 
 

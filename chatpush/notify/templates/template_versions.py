@@ -22,7 +22,11 @@ def insert_in(tx: Transaction, row: Row, *, publish: bool) -> Row:
         same = compared[0]
         again = publish and (same["published_at"] is None or not (row["trusted"] or _in_use(tx, same)))
         return publish_in(tx, same, row["created_at"]) if again else same
-    made = row | {"version": (present[0]["version"] if present else 0) + 1, "published_at": None}
+    made = row | {
+        "version": (present[0]["version"] if present else 0) + 1,
+        "published_at": None,
+        "reviewed_by": "",
+    }
     tx.insert("template", made)
     return publish_in(tx, made, row["created_at"]) if publish else made
 

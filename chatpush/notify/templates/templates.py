@@ -13,7 +13,7 @@ import asyncio
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from chatpush.notify.templates.template_source import (
     template_of,
 )
 from chatpush.notify.templates.template_versions import insert_in, publish_in, version_in
-from chatpush.store.database import Database, Row
+from chatpush.store.database import Database, Row, Transaction
 
 CACHED = 500
 
@@ -113,6 +113,44 @@ class Templates:
         return template_of(
             await self._database.write(lambda tx: publish_in(tx, version_in(tx, tenant, name, version), now))
         )
+
+    async def review(
+        self, tenant: TenantId, name: str, version: int, who: str, along: Callable[[Transaction], None]
+    ) -> Template:
+        """Let a version's label stand whatever its words are judged to be; ``who`` "" takes that back.
+
+        Another version has other words and needs a review of its own. ``along``
+        happens in the same transaction.
+
+        Raises:
+            NotFound: there is no such version.
+        """
+
+        def write(tx: Transaction) -> Row:
+            row = version_in(tx, tenant, name, version)
+            tx.execute(
+                "UPDATE template SET reviewed_by = :who WHERE tenant = :t AND name = :n AND version = :v",
+                who=who, t=tenant, n=name, v=version,
+            )  # fmt: skip
+            along(tx)
+            return row | {"reviewed_by": who}
+
+        reviewed = template_of(await self._database.write(write))
+        self._known.pop((tenant, name, version), None)
+        return reviewed
+
+    async def reviewed(self, tenant: TenantId, versions: Iterable[Template]) -> set[str]:
+        """Return which of these versions (``name@version``) somebody has reviewed, as it is now on any node."""
+        found = set()
+        for one in versions:
+            rows = await self._database.read(
+                "SELECT 1 AS one FROM template WHERE tenant = :t AND name = :n AND version = :v"
+                " AND reviewed_by <> ''",
+                t=tenant, n=one.name, v=one.version,
+            )  # fmt: skip
+            if rows:
+                found.add(one.pinned)
+        return found
 
     async def get(self, tenant: TenantId, name: str) -> Template:
         """Return a template by ``name`` (the version in use) or ``name@version`` (any, drafts too).

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, JsonValue
 
+from chatpush.account.audit import Audit, who_of
 from chatpush.domain import Category, Content, Role, User, UserId, iso
 from chatpush.errors import NotFound
 from chatpush.notify.audience.users import Users, checked_locale
@@ -17,12 +18,14 @@ from chatpush.notify.sending.away import Away
 from chatpush.notify.templates.content_limits import cuts
 from chatpush.notify.templates.template_source import LocaleSource, Template
 from chatpush.notify.templates.templates import Templates
+from chatpush.store.database import Transaction
 from chatpush.web.http.doors import Door
 from chatpush.web.http.operations import Body, Call, Operations, PageQuery
 
 routes = Operations("templates")
 READERS = Door(scope="templates:write", role=Role.VIEWER)
 WRITERS = Door(scope="templates:write", role=Role.EDITOR)
+REVIEWERS = Door(scope="templates:review", role=Role.ADMIN)
 SENDERS = Door(scope="messages:write", role=Role.EDITOR)
 
 
@@ -94,6 +97,7 @@ class VersionOut(BaseModel):
     state: Literal["in use", "published", "draft"] = Field(description="published: it was in use once.")
     created_at: str
     published_at: str | None
+    reviewed_by: str | None = Field(description="Who lets its label stand; null: its words are judged.")
 
 
 class Versions(BaseModel):
@@ -106,6 +110,21 @@ class PublishIn(Body):
     """Which version to use; none: the newest."""
 
     version: int | None = Field(None, ge=1, le=2**31, description="An older one goes back to it.")
+
+
+class ReviewIn(Body):
+    """Which version's label stands."""
+
+    version: int = Field(ge=1, le=2**31)
+    reviewed: bool = Field(True, description="false: its words are judged again.")
+
+
+class ReviewOut(BaseModel):
+    """A version and who lets its label stand; null: nobody."""
+
+    name: str
+    version: int
+    reviewed_by: str | None
 
 
 class PreviewIn(Body):
@@ -223,6 +242,20 @@ async def _rendered(call: Call, body: PreviewIn) -> tuple[str, Content]:
     return await call.need(Templates).preview(tenant, call.path["name"], user, locale, body.data)
 
 
+@routes.put("/v1/templates/{name}/review", door=REVIEWERS)
+async def review_template(call: Call, body: ReviewIn) -> ReviewOut:
+    """Let a version keep its label although its words read like advertising; it goes into the audit log."""
+    audit, tenant, name = call.need(Audit), call.identity.tenant, call.path["name"]
+    action = "template.review" if body.reviewed else "template.review_withdrawn"
+
+    def note(tx: Transaction) -> None:
+        audit.record_in(tx, tenant, call.identity, action, f"{name}@{body.version}")
+
+    who = who_of(call.identity) if body.reviewed else ""
+    found = await call.need(Templates).review(tenant, name, body.version, who, note)
+    return ReviewOut(name=found.name, version=found.version, reviewed_by=found.reviewed_by or None)
+
+
 def _saved(template: Template) -> TemplateSaved:
     return TemplateSaved(name=template.name, version=template.version, state=_state(template))
 
@@ -238,6 +271,7 @@ def _version(template: Template, used: datetime | None) -> VersionOut:
         state="in use" if published is not None and published == used else _state(template),
         created_at=iso(template.created_at),
         published_at=iso(published) if published else None,
+        reviewed_by=template.reviewed_by or None,
     )
 
 
