@@ -139,6 +139,11 @@ async def test_an_answer_under_way_goes_on_in_a_second_tab_and_is_stored_once(tm
                 return now if now["turns"][-1]["streaming"] else None
 
             phone_sees = await until(under_way)
+            # Where another node answers, a page has it from the channel: the same text, the same number.
+            speaking = served.chatpush.assistant._speaking
+            elsewhere, served.chatpush.assistant._speaking = speaking, {}
+            assert (await under_way())["turns"][-1] == phone_sees["turns"][-1]
+            served.chatpush.assistant._speaking = elsewhere
             phone, second = await listening(served, phone_sees)
             shown = phone_sees["turns"][-1]
             assert shown["text"]

@@ -10,7 +10,8 @@ end replaces the pieces.
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from chatpush.clock import Clock
 from chatpush.domain import Json, Speaker, Turn, TurnId
@@ -28,6 +29,26 @@ LONGEST_REST_SECONDS = 0.5
 def rest_seconds(answers: int) -> float:
     """Return how long a model waits to be read again while so many answers are under way."""
     return min(answers * REST_SECONDS_EACH, LONGEST_REST_SECONDS) if answers >= BUSY else 0.0
+
+
+def under_way(told: Iterable[Json]) -> Json:
+    """Return the answer that is being streamed, as ``LiveTurn.payload`` does, from what its channel told.
+
+    For a page that is served by another node than the one that answers.
+    """
+    found: dict[str, Any] | None = None
+    for data in told:
+        if not isinstance(data, dict):
+            continue
+        turn = data.get("turn")
+        if data.get("type") == "turn" and isinstance(turn, dict):
+            if turn["streaming"]:
+                found = {**turn, "seq": 0}
+            elif found is not None and turn["id"] == found["id"]:
+                found = None
+        elif found is not None and turn == found["id"] and data.get("seq") == found["seq"] + 1:
+            found = {**found, "seq": data["seq"], "text": found["text"] + data["text"]}
+    return found
 
 
 class SpokenOver(Conflict):

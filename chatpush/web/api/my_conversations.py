@@ -4,13 +4,16 @@ The user is the one of the token; an id of somebody else's conversation does not
 exist here.
 """
 
+import json
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field
 
-from chatpush.domain import ConversationId, DeliveryId, PromiseId, ReceiptKind, Speaker, Turn, iso
+from chatpush.domain import ConversationId, DeliveryId, Json, PromiseId, ReceiptKind, Speaker, Turn, iso
 from chatpush.notify.reading.receipts import Receipts
+from chatpush.realtime.hub import Hub
 from chatpush.support.assistant.assistant import Assistant
+from chatpush.support.assistant.live import under_way
 from chatpush.support.assistant.promises import Promises
 from chatpush.support.conversations.attachments import Attachments
 from chatpush.support.conversations.conversations import Conversations
@@ -26,6 +29,7 @@ from chatpush.web.http.operations import Body, Call, Operations
 routes = Operations("my conversations")
 MINE = Door(user=True)
 LISTED = 20
+STREAM_PIECES = 500
 
 
 class About(Body):
@@ -320,7 +324,17 @@ async def _whole(call: Call, conversation: Conversation) -> ConversationOut:
     states = await call.need(Promises).states(conversation.tenant, [promise["id"] for promise in made])
     for promise in made:
         promise["state"] = states.get(promise["id"], "pending")
-    live = call.need(Assistant).live(conversation)
+    live = await _under_way(call, conversation)
     if isinstance(live, dict) and all(payload["id"] != live["id"] for payload in payloads):
         payloads.append(live)
     return brief.model_copy(update={"token": await conversations.token(conversation), "turns": payloads})
+
+
+async def _under_way(call: Call, conversation: Conversation) -> Json:
+    """Return the answer that is being streamed, on whatever node, as far as it has come."""
+    live = call.need(Assistant).live(conversation)
+    if live is not None or not await call.need(Conversations).due(conversation):
+        return live
+    hub = call.need(Hub)
+    told = await hub.history(conversation.tenant, conversation.channel, STREAM_PIECES, reverse=True)
+    return under_way(json.loads(publication.data) for publication in reversed(told.publications))
