@@ -6,7 +6,7 @@ the words are, whether these agree) gives the probability that it is right.
 That probability is stretched so that ``ANSWER_AT`` means: on questions kept
 aside, with answers taken out as strangers, so many of ten were right from here
 on. Where examples have vectors, a second side (``head_vectors``) looks at the
-question's vector: the answer is that of both sides' weighted mean share, and a rule of
+question's vector: the answer is that of both sides' weighted mean share (the geometric one), and a rule of
 its own is calibrated over the signs of both. A question without a vector is
 answered by the words' side and rule alone. Pure arithmetic on arrays;
 training is ``head_training``'s trade.
@@ -27,8 +27,9 @@ from chatpush.support.retrieval.head_linear import Floats, Linear, lead, near, s
 from chatpush.support.retrieval.head_vectors import Rows, VectorSide
 
 ANSWER_AT = 0.55  # what the learned threshold becomes; the default of ``support.confidence``
-MARGIN_SHARPNESS = 4.0  # makes the margins of support vector machines logits that a mean can be taken of
+MARGIN_SHARPNESS = 6.0  # makes the margins of support vector machines logits that a mean can be taken of
 WORDS_SHARE = 0.3  # what words weigh beside vectors in that mean
+LEAST = 1e-9  # share; how far one side can rule an answer out
 MIN_EXAMPLES = 5  # of an answer, before it takes part
 MIN_ANSWERS = 4
 MOST_EXAMPLES = 50_000
@@ -171,7 +172,7 @@ class Head:
         scores = self.scores(asked)
         by_words = shares(scores if self.linear.probable else scores * MARGIN_SHARPNESS)
         by_vector = side.shares(vector, by_words)
-        both = WORDS_SHARE * by_words + (1 - WORDS_SHARE) * by_vector
+        both = shares(WORDS_SHARE * np.log(by_words + LEAST) + (1 - WORDS_SHARE) * np.log(by_vector + LEAST))
         best = int(both.argmax())
         word_signs, _ = self._word_signs(asked, scores, best)
         vector_signs, nearest = side.signs(vector, by_vector, best)

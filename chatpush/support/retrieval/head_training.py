@@ -32,7 +32,7 @@ REGRESSION_CELLS = 120_000  # rows times answers up to which regression is quick
 MOST_WEIGHTS = 20_000_000  # features times answers; bounds what a head takes of memory
 REGRESSION_C = 30.0
 MACHINE_C = 0.7
-VECTOR_C = 30.0
+VECTOR_C = 100.0
 MOST_VECTOR_WORK = (
     2_000_000_000  # examples times width times answers; bounds what a regression over vectors takes
 )
@@ -106,7 +106,7 @@ def _side(answers: Sequence[str], numbers: NDArray[np.int32], vectors: Compared 
     spoken = np.unique(numbers[vectors.places])
     if len(spoken) < 2 or vectors.rows.size * len(spoken) > MOST_VECTOR_WORK:
         return None
-    machine = LogisticRegression(C=VECTOR_C, max_iter=200)
+    machine = LogisticRegression(C=VECTOR_C, max_iter=300)
     machine.fit(vectors.rows, numbers[vectors.places])
     return VectorSide(_linear(machine, answers, spoken, True), numbers, vectors)
 

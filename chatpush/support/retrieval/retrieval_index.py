@@ -310,15 +310,33 @@ class Index:
         columns = np.repeat(np.arange(len(self._documents), dtype=np.int32), sizes)
         lengths = np.bincount(columns, weights=counts, minlength=len(self._documents))
         average = max(float(lengths.mean()), 1e-9)
-        frequency = np.bincount(rows, minlength=len(self._vocabulary)).astype(np.float32)
-        number = len(self._documents)
+        frequency, number = self._spread(rows, columns)
         self._idf = np.where(
             frequency > 0, np.log(1 + (number - frequency + 0.5) / (frequency + 0.5)), 0.0
         ).astype(np.float32)
         saturation = counts + K1 * (1 - B + B * lengths[columns] / average)
         values = (self._idf[rows] * counts * (K1 + 1) / saturation).astype(np.float32)
-        shape = (len(self._vocabulary), number)
+        shape = (len(self._vocabulary), len(self._documents))
         return sparse.coo_array((values, (rows, columns)), shape=shape).tocsr()
+
+    def _spread(
+        self, rows: NDArray[np.int32], columns: NDArray[np.int32]
+    ) -> tuple[NDArray[np.float32], int]:
+        """Return in how many texts each term is, and how many there are; an article's similar questions are one.
+
+        A word that all of them say is telling, not common.
+        """
+        groups: dict[tuple[str, int], int] = {}
+        group = np.array(
+            [
+                groups.setdefault((entry.article, max(entry.position, -1)), len(groups))
+                for entry in self._documents
+            ],
+            np.int64,
+        )
+        seen = np.unique(rows.astype(np.int64) * len(groups) + group[columns])
+        frequency = np.bincount(seen // len(groups), minlength=len(self._vocabulary)).astype(np.float32)
+        return frequency, len(groups)
 
     def _scores(self, question: str, asked: _Asked) -> NDArray[np.float64] | None:
         """Return every document's score, or None if no document has a term."""
