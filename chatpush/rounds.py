@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from chatpush.errors import Unavailable
+
 log = structlog.get_logger(__name__)
 
 LONGEST_WAIT_SECONDS = 60.0
@@ -57,10 +59,12 @@ class Rounds:
             try:
                 pause = await self._turn()
             # The edge of a task: whatever went wrong, the work is still there and is tried again.
-            except Exception:
+            except Exception as error:
                 failures += 1
                 pause = min(FIRST_BACKOFF_SECONDS * 2**failures, LONGEST_BACKOFF_SECONDS)
-                log.exception("background turn failed", loop=self._name, again_in_seconds=pause)
+                # A full disk or a database that is away says all by its name, and says it often.
+                shown = {"error": str(error)} if isinstance(error, Unavailable) else {"exc_info": error}
+                log.error("background turn failed", loop=self._name, again_in_seconds=pause, **shown)
                 await asyncio.sleep(pause)
                 continue
             failures = 0

@@ -2,6 +2,10 @@
 
 import asyncio
 
+import pytest
+from structlog.testing import capture_logs
+
+from chatpush.errors import Unavailable
 from chatpush.rounds import Rounds
 from tests.waiting import until
 
@@ -47,6 +51,29 @@ async def test_a_failing_turn_comes_again() -> None:
     await rounds.start()
     await until(lambda: len(tries) == 3)
     await rounds.stop()
+
+
+@pytest.mark.parametrize(
+    ("error", "traced"), [(Unavailable("the disk is full"), False), (ValueError("a slip"), True)]
+)
+async def test_what_is_away_is_told_in_a_line_and_a_slip_with_its_place(
+    error: Exception, traced: bool
+) -> None:
+    tries: list[int] = []
+
+    async def turn() -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise error
+
+    rounds = Rounds("test", turn)
+    with capture_logs() as lines:
+        await rounds.start()
+        await until(lambda: len(tries) == 2)
+        await rounds.stop()
+    assert [("exc_info" in line, line.get("error", "")) for line in lines] == [
+        (traced, "" if traced else "the disk is full")
+    ]
 
 
 async def test_stopping_waits_for_the_turn_under_way() -> None:

@@ -44,6 +44,8 @@ async def test_what_is_issued_verifies(still_clock: StillClock) -> None:
     assert claims.expires_at == (still_clock.now() + timedelta(hours=1)).timestamp()
     sub = await mine.issue_subscription(TENANT, UserId("emma"), "private:a", None)
     assert (await mine.verify_subscription(TENANT, sub)).channel == "private:a"
+    with pytest.raises(Unauthenticated, match="opens its channel and no connection"):
+        await mine.verify_connection(TENANT, sub)
     still_clock.forward(timedelta(hours=1))
     with pytest.raises(TokenExpired):
         await mine.verify_connection(TENANT, token)

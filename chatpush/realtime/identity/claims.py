@@ -85,8 +85,10 @@ class Claims(Struct, frozen=True):
         """Return what it says about a connection.
 
         Raises:
-            Unauthenticated: a claim in Base64 is none.
+            Unauthenticated: it is a subscription token, or a claim in Base64 is none.
         """
+        if self.channel:
+            raise Unauthenticated("this is a subscription token: it opens its channel and no connection")
         return ConnectionClaims(
             UserId(self.sub), self._expiry(), _either(self.info, self.b64info, "info"), self.name, self.channels,
             {channel: _terms(options) for channel, options in self.subs.items()} if self.subs else {},

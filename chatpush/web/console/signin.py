@@ -61,8 +61,8 @@ async def sign_out(visit: Visit) -> web.StreamResponse:
 
 
 def address_of(visit: Visit) -> str:
-    """Return where the request comes from; a forwarded address only from a trusted proxy."""
-    return addresses.address_of(visit.request, visit.find(Settings))
+    """Return the address or IPv6 network a guesser is counted by; a forwarded one only from a trusted proxy."""
+    return addresses.network_of(addresses.address_of(visit.request, visit.find(Settings)))
 
 
 def _own(address: str) -> str:

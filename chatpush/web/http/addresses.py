@@ -1,5 +1,6 @@
 """Where a request comes from, and how often one address may ask for something."""
 
+import ipaddress
 import math
 from collections import OrderedDict
 
@@ -11,6 +12,7 @@ from chatpush.realtime.limits import Bucket
 from chatpush.settings import Settings
 
 REMEMBERED = 10_000
+SUBSCRIBER_BITS = 64
 
 
 def address_of(request: web.Request, settings: Settings | None) -> str:
@@ -22,8 +24,25 @@ def address_of(request: web.Request, settings: Settings | None) -> str:
     return peer
 
 
+def network_of(address: str) -> str:
+    """Return what one caller can change at will: an IPv4 address is one caller, of IPv6 the first 64 bits are.
+
+    A household or a rented server has 2⁶⁴ addresses of IPv6 (RFC 6177), so that
+    a limit for each of them would be none.
+    """
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.IPv6Network((found, SUBSCRIBER_BITS), strict=False))
+
+
 class Throttle:
-    """A token bucket for each address; the least recent ones are forgotten."""
+    """A token bucket for each address or IPv6 network; the least recent ones are forgotten."""
 
     def __init__(self, per_minute: int, clock: Clock) -> None:
         self._per_minute = per_minute
@@ -34,8 +53,9 @@ class Throttle:
         """Let one more pass.
 
         Raises:
-            TooMany: the address asked too often.
+            TooMany: the address, or its IPv6 network, asked too often.
         """
+        address = network_of(address)
         now = self._clock.monotonic()
         bucket = self._buckets.pop(address, None) or Bucket(self._per_minute / 60, self._per_minute, now)
         self._buckets[address] = bucket
