@@ -1,4 +1,4 @@
-"""Lantern Markets' own backend: one page, orders, the pager, and the heartbeat of the market.
+"""Lantern Markets' own backend: one page, orders, the pager, the post, and the heartbeat of the market.
 
 What a page asks for is checked here; what it is told comes through chatpush.
 """
@@ -18,6 +18,7 @@ from aiohttp import web
 
 from examples.shop.push import Push, customer_token
 from examples.trading.desk import Desk, Refused, Side, Trade
+from examples.trading.letters import Letters
 from examples.trading.market import INSTRUMENTS, Market
 from examples.trading.page import Page
 from examples.trading.telling import BOARD, Telling
@@ -27,6 +28,7 @@ STATIC = Path(__file__).parent / "static"
 COOKIE = "lantern_trader"
 TICK_SECONDS = 0.25
 PAGER_SHOWS = 6
+MAIL_HOST = "127.0.0.1"
 SHOCKS = {"crash": -0.12, "rally": 0.10}
 
 
@@ -39,6 +41,7 @@ class BrokerSettings:
     secret_key: str
     public_key: str
     token_secret: str
+    mail_port: int
     escalate_seconds: int = 12
     tick_seconds: float = TICK_SECONDS
 
@@ -50,6 +53,7 @@ class Broker:
     settings: BrokerSettings
     market: Market = field(default_factory=Market)
     page: Page = field(default_factory=Page)
+    letters: Letters = field(default_factory=Letters)
     pagers: dict[str, deque[str]] = field(default_factory=dict)
     desk: Desk = field(init=False)
     telling: Telling = field(init=False)
@@ -84,6 +88,7 @@ class Broker:
             "positions": standing.positions,
             "trades": [_shown(trade) for trade in self.desk.trades(user)],
             "pager": list(self.pagers.get(user, ())),
+            "letters": self.letters.of(TRADERS[user].email),
         }
 
 
@@ -109,6 +114,7 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
         push = Push(session, settings.chatpush, settings.secret_key)
         broker.telling = Telling(push, settings.escalate_seconds)
         await broker.telling.introduce(f"{settings.address}/pager")
+        await broker.letters.start(MAIL_HOST, settings.mail_port)
         await broker.telling.start()
         heart = asyncio.create_task(broker.beat())
         yield
@@ -116,6 +122,7 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
         with contextlib.suppress(asyncio.CancelledError):
             await heart
         await broker.telling.stop()
+        await broker.letters.stop()
 
 
 @routes.get("/")

@@ -61,15 +61,20 @@ class Keys:
 
 @asynccontextmanager
 async def opened(
-    folder: Path, port: int = 8000, desk_port: int = 8200, *, escalate_seconds: int = 12
+    folder: Path,
+    port: int = 8000,
+    desk_port: int = 8200,
+    mail_port: int = 8225,
+    *,
+    escalate_seconds: int = 12,
 ) -> AsyncIterator[Opened]:
     """Run both until the block ends."""
     desk = f"http://{HOST}:{desk_port}"
-    keys = await _prepare(folder, port, desk)
+    keys = await _prepare(folder, port, desk, mail_port)
     async with Chatpush.from_file(folder / "chatpush.toml").serving() as chatpush:
         settings = BrokerSettings(
             desk, f"http://{HOST}:{chatpush.port}", keys.secret, keys.publishable, keys.token_secret,
-            escalate_seconds,
+            mail_port, escalate_seconds,
         )  # fmt: skip
         runner = web.AppRunner(build(settings), access_log=None, shutdown_timeout=2)
         await runner.setup()
@@ -80,7 +85,7 @@ async def opened(
             await runner.cleanup()
 
 
-async def _prepare(folder: Path, port: int, desk: str) -> Keys:
+async def _prepare(folder: Path, port: int, desk: str, mail_port: int) -> Keys:
     """Return the demo's keys, making everything at the first start; the ports may differ each time."""
     config, kept = folder / "chatpush.toml", folder / "keys.json"
     if kept.exists():
@@ -95,6 +100,7 @@ async def _prepare(folder: Path, port: int, desk: str) -> Keys:
     template = Template((HERE / "chatpush.toml").read_text(encoding="utf-8"))
     text = template.substitute(
         port=port,
+        mail_port=mail_port,
         desk=desk,
         desk_localhost=desk.replace(HOST, "localhost"),
         token_secret=keys.token_secret,
@@ -125,16 +131,17 @@ def forget(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-async def run(folder: Path, port: int, desk_port: int, *, once: bool) -> None:
+async def run(folder: Path, port: int, desk_port: int, mail_port: int, *, once: bool) -> None:
     """Open the desk and wait for the end."""
     stop = asyncio.Event()
     for signalled in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signalled, stop.set)
-    async with opened(folder, port, desk_port) as demo:
+    async with opened(folder, port, desk_port, mail_port) as demo:
         lines = (
             f"[b]Trading desk[/b]  {demo.desk}\n[b]Console[/b]       {demo.url}/console/\n"
             f"Sign in       {demo.keys.email}  [b]{demo.keys.password}[/b]\n\n"
-            "Close the page before a trade is confirmed, and the pager rings.\nCtrl-C stops everything."
+            "Close the page before a trade is confirmed, and the pager rings;\n"
+            "who does not answer that gets a letter.\nCtrl-C stops everything."
         )
         console.print(Panel(lines, title="Lantern Markets is open", expand=False, padding=(1, 2)))
         if not once:
@@ -148,6 +155,7 @@ def main() -> None:
     )
     parser.add_argument("--port", type=int, default=8000, help="chatpush's port (8000)")
     parser.add_argument("--desk-port", type=int, default=8200, help="the desk's port (8200)")
+    parser.add_argument("--mail-port", type=int, default=8225, help="the traders' mail server's port (8225)")
     parser.add_argument("--directory", type=Path, default=Path(".demo-trading"), help="where things are kept")
     parser.add_argument("--fresh", action="store_true", help="forget what a former demo kept")
     parser.add_argument("--once", action="store_true", help="stop as soon as everything runs")
@@ -157,7 +165,7 @@ def main() -> None:
         if given.fresh:
             forget(folder)
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(run(folder, given.port, given.desk_port, once=given.once))
+            asyncio.run(run(folder, given.port, given.desk_port, given.mail_port, once=given.once))
     except (ChatpushError, OSError) as error:
         console.print(f"[red]The demo could not run:[/red] {error}", highlight=False)
         sys.exit(1)

@@ -3,7 +3,8 @@
 Quotes are worth a moment: each is published once and the next replaces it. A
 confirmation or a margin call must arrive: it waits here until chatpush has
 acknowledged it, under a key that makes sending it twice impossible, and chatpush
-goes from the open page to the trader's pager when no receipt comes in time.
+goes from the open page to the trader's pager when no receipt comes in time, and
+from there to a letter.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from examples.trading.traders import TRADERS
 
 log = logging.getLogger(__name__)
 BOARD = "quotes:board"
-CHANNELS = ["ws", "chat_webhook"]
+CHANNELS = ["ws", "chat_webhook", "email"]
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 5.0
 MOST_WAITING = 10_000
 NAMES = {one.symbol: one.name for one in INSTRUMENTS}
@@ -37,13 +38,13 @@ class Telling:
         self._task: asyncio.Task[None] | None = None
 
     async def introduce(self, pager: str) -> None:
-        """Tell chatpush who the traders are, and where their pagers listen."""
+        """Tell chatpush who the traders are, where their pagers listen and where their letters go."""
         for trader in TRADERS.values():
             profile = {
                 "locale": trader.locale,
                 "timezone": trader.timezone,
                 "attributes": {"name": trader.name},
-                "endpoints": {"chat_webhook": [f"{pager}/{trader.id}"]},
+                "endpoints": {"chat_webhook": [f"{pager}/{trader.id}"], "email": [trader.email]},
             }
             await self._push.call("PUT", f"/v1/users/{trader.id}", profile)
 

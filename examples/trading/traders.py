@@ -12,6 +12,11 @@ class Trader:
     locale: str
     timezone: str
 
+    @property
+    def email(self) -> str:
+        """Where letters go."""
+        return f"{self.id}@traders.example"
+
 
 TRADERS = {
     trader.id: trader

@@ -4,8 +4,10 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from email.message import EmailMessage
 from pathlib import Path
 
+import aiosmtplib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from playwright.async_api import Browser, async_playwright, expect
 from examples.shop.push import Push
 from examples.trading.demo import MARK, forget
 from examples.trading.desk import CALL_BELOW, INITIAL_MARGIN, OPENING_CASH, RECOVERED_AT, Desk, Refused, Side
+from examples.trading.letters import Letters
 from examples.trading.market import INSTRUMENTS, SPARK_POINTS, Market
 from examples.trading.page import Page
 from examples.trading.telling import Telling
@@ -145,7 +148,7 @@ async def test_a_confirmation_waits_until_chatpush_has_it(push: Push, chatpush: 
 
 
 async def test_one_command_opens_the_desk(tmp_path: Path) -> None:
-    ports = ["--port", str(free_port()), "--desk-port", str(free_port())]
+    ports = ["--port", str(free_port()), "--desk-port", str(free_port()), "--mail-port", str(free_port())]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "examples.trading.demo", "--once", "--directory", str(tmp_path / "desk"), *ports,
         cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
@@ -210,6 +213,46 @@ async def test_without_a_page_the_confirmation_goes_to_the_pager(desk: Floor) ->
     (said,) = await until(rang)
     assert said.startswith("买入 LUMA 30 股，成交价 US$")
     assert "流明照明 30 股" in said
+
+
+async def test_who_answers_neither_page_nor_pager_gets_a_letter(desk: Floor, browser: Browser) -> None:
+    trade = await desk.order("mara", "WICK", 25)
+    assert trade["status"] == 201
+
+    async def written() -> list[str]:
+        letters: list[str] = (await desk.account("mara"))["letters"]
+        return letters
+
+    (letter,) = await until(written, seconds=30)
+    assert "Bought 25 WICK at $" in letter
+    assert (await desk.account("mara"))["pager"][0].startswith("Bought 25 WICK")
+    newest = (await desk.push.call("GET", "/v1/messages"))["data"][0]
+    (delivery,) = (await desk.push.call("GET", f"/v1/messages/{newest['id']}"))["deliveries"]
+    why = (await desk.push.call("GET", f"/v1/deliveries/{delivery['id']}"))["trace"]
+    assert [step["detail"]["channels"] for step in why if step["verdict"] == "sent"] == [
+        ["ws"], ["chat_webhook"], ["email"],
+    ]  # fmt: skip
+    async with screen(browser, desk, "mara") as mara:
+        await expect(mara.page.locator("#letters")).to_contain_text("Bought 25 WICK at $")
+
+
+async def test_the_post_is_a_mail_server_with_limits() -> None:
+    letters, port = Letters(), free_port()
+    await letters.start("127.0.0.1", port)
+    letter = EmailMessage()
+    letter["From"], letter["To"], letter["Subject"] = "a@x.example", "mara@traders.example", "Kept"
+    letter.set_content("first\n.second\n")
+    await aiosmtplib.send(letter, hostname="127.0.0.1", port=port, start_tls=False)
+    assert letters.of("mara@traders.example") == ["Kept\nfirst\n.second"]
+    letter.set_content("line\n" * 60_000)
+    with pytest.raises(aiosmtplib.SMTPResponseException, match="too large"):
+        await aiosmtplib.send(letter, hostname="127.0.0.1", port=port, start_tls=False)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"DATA\r\nNONSENSE\r\nNOOP\r\nQUIT\r\n")
+    said = (await reader.read()).decode()
+    assert [line[:3] for line in said.splitlines()] == ["220", "503", "503", "250", "221"]
+    writer.close()
+    await letters.stop()
 
 
 async def test_a_margin_call_breaks_the_night_and_an_offer_does_not(desk: Floor, browser: Browser) -> None:

@@ -52,7 +52,7 @@ class Floor:
 async def floor(folder: Path, escalate_seconds: int = 1) -> AsyncIterator[Floor]:
     """Run the demo until the block ends."""
     async with (
-        opened(folder, free_port(), free_port(), escalate_seconds=escalate_seconds) as demo,
+        opened(folder, free_port(), free_port(), free_port(), escalate_seconds=escalate_seconds) as demo,
         ClientSession() as http,
     ):
         yield Floor(demo, http, Push(http, demo.url, demo.keys.secret))

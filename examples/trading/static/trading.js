@@ -66,6 +66,7 @@ function showAccount(account) {
   fill(list, account.trades.map((trade) =>
     `${list.dataset[trade.side]} ${whole.format(trade.quantity)} ${trade.symbol} · ${money.format(Number(trade.price))}`))
   fill(document.getElementById('pager'), account.pager)
+  fill(document.getElementById('letters'), account.letters)
 }
 
 function fill(list, texts) {
