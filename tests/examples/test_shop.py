@@ -13,6 +13,7 @@ from aiohttp.web import Application, Request
 from examples.shop.catalogue import Catalogue
 from examples.shop.keys import REPORTS, ShopSettings
 from examples.shop.shop import build
+from tests.waiting import until
 
 Client = TestClient[Request, Application]
 SECRET = "s" * 32
@@ -137,7 +138,11 @@ async def test_the_office_moves_an_order_and_says_when_chatpush_is_away(shop: Cl
     await shop.post("/checkout")
     page = await (await shop.post("/office/orders/HL-20481/shipped")).text()
     assert "Done: HL-20481: On its way" in page
-    assert "events wait for chatpush" in page
+
+    async def told() -> bool:
+        return "chatpush does not answer. Events kept for it:" in await (await shop.get("/office")).text()
+
+    await until(told)
     page = await (await shop.post("/office/orders/HL-20481/shipped")).text()
     assert "That did not work" in page
     assert "That did not work" in await (await shop.post("/office/promotion")).text()

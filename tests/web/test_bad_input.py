@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from pydantic import BaseModel
+from structlog.testing import capture_logs
 
 from chatpush.web.http.operations import Operation
 from chatpush.web.http.server import DECLARED
 from tests.serving import Served, serving
+from tests.waiting import until
 
 STRANGE: list[Any] = [
     None, 0, -1, 10**30, 1.5, True, "", "x" * 5000, "\x00", "\ud800", "../../etc/passwd", "'; DROP TABLE user; --",
@@ -162,6 +165,32 @@ async def test_an_escaped_backslash_is_no_nul(served: Served) -> None:
     await served.told(
         "POST", "/v1/messages", {"to": [{"user": "emma"}], "content": {"title": "a", "body": r"\u0000"}}
     )
+
+
+async def test_who_leaves_in_the_middle_of_a_body_is_no_failure(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends: list[type[BaseException]] = []
+    read = web.Request.read
+
+    async def watched(request: web.Request) -> bytes:
+        try:
+            return await read(request)
+        except BaseException as error:
+            ends.append(type(error))
+            raise
+
+    monkeypatch.setattr(web.Request, "read", watched)
+    with capture_logs() as lines:
+        _, writer = await asyncio.open_connection("127.0.0.1", served.chatpush.port)
+        writer.write(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+        await writer.drain()
+        await served.told("GET", "/v1/users")
+        writer.transport.abort()
+        await until(lambda: bool(ends))
+        await served.told("GET", "/v1/users")
+    assert issubclass(ends[0], ConnectionResetError)
+    assert [line for line in lines if line["log_level"] in ("error", "warning")] == []
 
 
 async def test_a_header_that_is_no_text_is_refused(served: Served) -> None:

@@ -319,9 +319,7 @@ class Index:
         shape = (len(self._vocabulary), len(self._documents))
         return sparse.coo_array((values, (rows, columns)), shape=shape).tocsr()
 
-    def _spread(
-        self, rows: NDArray[np.int32], columns: NDArray[np.int32]
-    ) -> tuple[NDArray[np.float32], int]:
+    def _spread(self, rows: NDArray[np.int32], columns: NDArray[np.int32]) -> tuple[NDArray[np.float32], int]:
         """Return in how many texts each term is, and how many there are; an article's similar questions are one.
 
         A word that all of them say is telling, not common.

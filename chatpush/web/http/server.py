@@ -25,6 +25,7 @@ from chatpush.web.http.rates import limiting
 Identify = Callable[[web.Request], Awaitable[Identity]]
 # Files, which are larger and have a deadline of their own.
 UPLOADS = re.compile(r"/v1/me/conversations/[^/]+/attachments")
+LEFT = "the connection was lost before the body had come"  # nobody hears it, and it is no failure of ours
 BROWSER_PATHS = re.compile(r"/(v1/(me/|visitors|widget/)|connection/|emulation$)")
 OPENAPI: web.AppKey[dict[str, object]] = web.AppKey("openapi", dict)
 DECLARED: web.AppKey[list[Operation]] = web.AppKey("declared", list)
@@ -121,6 +122,8 @@ def _arriving(seconds: float) -> Middleware:
                 raise web.HTTPRequestTimeout(
                     text=f"the body must arrive within {seconds:g} seconds"
                 ) from None
+            except ConnectionResetError:
+                raise web.HTTPBadRequest(text=LEFT) from None
         return await handler(request)
 
     return middleware
