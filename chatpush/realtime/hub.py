@@ -129,6 +129,7 @@ class Hub:
     async def stop(self) -> None:
         """Drain, and watch no more."""
         await self.drain()
+        await self.polling.stop()
         await self.positions.stop()
         await self._heartbeat.stop()
 

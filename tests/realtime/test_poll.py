@@ -14,6 +14,7 @@ from aiohttp import ClientSession
 from chatpush.clock import SystemClock
 from chatpush.domain import TenantId, UserId
 from chatpush.realtime.polls.grants import decode_cursor
+from chatpush.realtime.polls.looking import Looking
 from chatpush.web.transports.poll import PollIn, asking
 from tests.clocks import StillClock
 from tests.realtime.node import RealtimeNode, realtime_node, serving
@@ -309,6 +310,30 @@ async def test_a_long_reply_is_compressed_for_who_wants_it(poll: Poller) -> None
         async with poll.http.post(poll.url, json=ask, headers=headers) as response:
             assert response.headers.get("Content-Encoding") == packed
             assert data(await response.json()) == ["x" * 5000]
+
+
+async def test_a_look_that_the_end_overtakes_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log closes after the hub; a poll's look into the file must not come after that."""
+    looks = 0
+    forever = asyncio.Event()
+
+    async def collect(*_: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        await forever.wait()
+
+    async with realtime_node(tmp_path, SystemClock()) as node, polling(node) as poll:
+        ask = {"token": await node.token("emma"), "channels": [{"channel": "news:a"}]}
+        ask["cursor"] = (await poll(**ask))["cursor"]
+        monkeypatch.setattr(Looking, "at_hand", lambda *_: None)
+        monkeypatch.setattr(Looking, "collect", collect)
+        held = asyncio.ensure_future(poll(**ask))
+        await until(lambda: looks)
+        (looking,) = node.hub.polling._looking
+    assert looking.cancelled()
+    await asyncio.gather(held, return_exceptions=True)
 
 
 # -- tag filters -----------------------------------------------------------------

@@ -25,7 +25,7 @@ from chatpush.realtime.polls.admission import Admission
 from chatpush.realtime.polls.answers import Answer, Place
 from chatpush.realtime.polls.grants import Grant, Grants, decode_cursor
 from chatpush.realtime.polls.looking import Looking, made, nothing
-from chatpush.realtime.polls.stands import Poll, Spoken, Stand, Wheel
+from chatpush.realtime.polls.stands import Poll, Spoken, Stand, Waiter, Wheel
 from chatpush.realtime.polls.wanting import Asking, Wanted, wanted_of
 from chatpush.realtime.protocol.frames import FilterNode
 
@@ -81,7 +81,7 @@ class Polling:
             answer = await self._looks.collect(place)
             self._note(answer, 1)
             return answer
-        waiter = _Waiter()
+        waiter = Waiter()
         poll = self.new(grant, waiter)
         self._ask(poll, place, asking.seconds)
         try:
@@ -147,6 +147,13 @@ class Polling:
             self._nobody = asyncio.Event()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._nobody.wait(), DRAIN_SECONDS)
+
+    async def stop(self) -> None:
+        """Look for nothing any more; the log is about to close."""
+        tasks = [*self._looking, *([self._taking_back] if self._taking_back is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _release(self, poll: Poll) -> None:
         """Answer a poll now, with nothing."""
@@ -389,14 +396,3 @@ class Polling:
         registry.held[stand.at.tenant] += change
         if self._nobody is not None and not registry.holding:
             self._nobody.set()
-
-
-class _Waiter:
-    """A poll's task."""
-
-    def __init__(self) -> None:
-        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-
-    def poll_over(self, answer: Answer) -> None:
-        if not self.answer.done():
-            self.answer.set_result(answer)

@@ -51,6 +51,17 @@ class Poll:
         self.filed = 0
 
 
+class Waiter:
+    """Brings its answer to a poll that has a task of its own."""
+
+    def __init__(self) -> None:
+        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+    def poll_over(self, answer: Answer) -> None:
+        if not self.answer.done():
+            self.answer.set_result(answer)
+
+
 class Stand:
     """Where polls wait for the same; ``woken(stand)`` is called once, when there is something new."""
 
