@@ -68,6 +68,7 @@ from chatpush.recommend.behaviour.joining import moving_events
 from chatpush.recommend.behaviour.occasions import Occasions
 from chatpush.recommend.catalogue import Catalogue
 from chatpush.recommend.recommender import Recommender
+from chatpush.recommend.timing.calibration import Calibration
 from chatpush.recommend.timing.outlook import Outlooks
 from chatpush.recommend.timing.restraint import Restraint
 from chatpush.recommend.timing.timing import Timing
@@ -367,6 +368,7 @@ class Rooms:
         self.forms = Forms(database, clock, filler, recommend.words_daily_tokens)
         brand = Brand(recommend.tone, tuple(recommend.forbidden_words))
         words = Copywriter(self.forms, self.copies, clock, brand)
+        self.calibration = Calibration(self.database, self.users.get_many, clock)
         self.adviser = Adviser(self.timing, self.forms, brand)
         drafting = Drafting(self.users, self.recommender, self.timing, words, self.restraint)
         self.runs = Runs(

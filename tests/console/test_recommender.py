@@ -92,6 +92,14 @@ async def test_quality_over_time(served: Served, person: ClientSession) -> None:
     assert shown.count('class="dot recall"') == 6  # older than the models that are kept
     assert shown.count(">serving<") == 1
     assert "Give a campaign a holdout" in shown
+    assert "It appears with a hundred messages" in shown
+    at = to_ms(served.chatpush.clock.now() - timedelta(days=2))
+    rows = [
+        delivery(DEFAULT_TENANT, UserId(f"u{n % 40}"), f"c{n}", at + n, at + n + 1 if n % 2 else None)
+        for n in range(160)
+    ]
+    await served.chatpush.database.write(lambda tx: tx.insert_many("delivery", rows))
+    assert 'class="quality calibration"' in await page(person, "/console/recommendations/quality")
 
 
 async def test_results_by_campaign_within_a_window(served: Served, person: ClientSession) -> None:

@@ -44,6 +44,7 @@ from chatpush.recommend.analysis.advice import Adviser
 from chatpush.recommend.behaviour.behaviour import Behaviour
 from chatpush.recommend.catalogue import Catalogue
 from chatpush.recommend.recommender import Recommender
+from chatpush.recommend.timing.calibration import Calibration
 from chatpush.recommend.timing.restraint import Restraint
 from chatpush.recommend.timing.timing import Timing
 from chatpush.recommend.training.learning import Learning
@@ -206,6 +207,7 @@ async def build_whole(database: Database, vault: Vault, clock: StillClock, node:
         ),
         Restraint: Restraint(database, clock),
         Copies: Copies(database, clock),
+        Calibration: Calibration(database, room.users.get_many, clock),
         Adviser: Adviser(Timing(database, room.users.get_many, clock), Forms(database, clock)),
         Campaigns: campaigns,
         Runs: runs,

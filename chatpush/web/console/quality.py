@@ -7,6 +7,7 @@ from aiohttp import web
 
 from chatpush.domain import Role, TenantId
 from chatpush.notify.listing import Window
+from chatpush.recommend.timing.calibration import Bin, Calibration
 from chatpush.recommend.timing.restraint import Restraint
 from chatpush.recommend.training.learning import Learning
 from chatpush.recommend.training.models import Trained
@@ -26,6 +27,7 @@ WINDOWS = (24, 72, 168, 720)
 LOOK_BACK = timedelta(days=90)
 CONVERSION = "purchase"
 WIDTH, HEIGHT, MARGIN = 600.0, 160.0, 10.0
+SIDE = 160.0
 
 
 @pages.get("/console/recommendations/quality", door=LOOK)
@@ -44,6 +46,7 @@ async def quality_page(visit: Visit) -> web.StreamResponse:
         picture=picture(past),
         gains=await _gains(visit),
         words=await _words(visit),
+        calibration=calibration(await visit.need(Calibration).of(visit.tenant)),
     )  # fmt: skip
     return visit.draw("recommender_quality.html", about=page)
 
@@ -77,6 +80,18 @@ def picture(past: Sequence[Trained]) -> recommending.Picture | None:
         for (x, high), (_, low), one in zip(recall, ndcg, past, strict=True)
     )
     return recommending.Picture(_points(recall), _points(ndcg), dots, f"{most:.3f}", f"{most / 2:.3f}")
+
+
+def calibration(bins: Sequence[Bin]) -> tuple[recommending.CalibrationDot, ...]:
+    """Return dots of a square picture: what was said to the right, what came upwards."""
+    side = SIDE - 2 * MARGIN
+    return tuple(
+        recommending.CalibrationDot(
+            round(MARGIN + side * one.said, 1), round(SIDE - MARGIN - side * one.opened, 1),
+            100 * one.said, 100 * one.opened, one.messages,
+        )
+        for one in bins
+    )  # fmt: skip
 
 
 def _points(places: Sequence[tuple[float, float]]) -> str:

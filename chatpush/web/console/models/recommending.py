@@ -107,6 +107,17 @@ class WordsLine:
 
 
 @dataclass(frozen=True, slots=True)
+class CalibrationDot:
+    """Messages of about the same chance: where they stand in the picture, and percentages of what was said and came."""
+
+    x: float
+    y: float
+    said: float
+    opened: float
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
 class QualityPage:
     """How good the recommender is, training by training."""
 
@@ -114,6 +125,7 @@ class QualityPage:
     picture: Picture | None
     gains: tuple[GainLine, ...]
     words: tuple[WordsLine, ...]
+    calibration: tuple[CalibrationDot, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
