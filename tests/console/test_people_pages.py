@@ -33,21 +33,21 @@ async def test_a_note_shows_to_agents_only(whole: Whole, client: Client) -> None
     base = f"/console/conversations/{(await whole.house.conversation(ADA)).id}"
     await sign_in(client, await whole.person(Role.AGENT))
     sent = await post(client, f"{base}/reply", text="A **good** customer", **{"as": "note"})
-    assert sent.status == 204
+    assert sent.status == 303
     assert "A <strong>good</strong> customer" in await text_of(client, f"{base}/thread", headers=HTMX)
     assert all("good" not in turn.text for turn in await whole.house.turns())
     (note,) = await whole.house.people.staff.notes.of(await whole.house.conversation(ADA))
     await sign_in(client, await whole.person(Role.VIEWER, "Vera"))
     assert "customer</p>" not in await text_of(client, f"{base}/thread", headers=HTMX)
     await sign_in(client, "agent@shop.example")
-    assert (await post(client, f"{base}/notes/{note.id}/delete")).status == 204
+    assert (await post(client, f"{base}/notes/{note.id}/delete")).status == 303
 
 
 async def test_subject_tags_and_search(whole: Whole, client: Client) -> None:
     conversation = await whole.house.conversation(ADA)
     base = f"/console/conversations/{conversation.id}"
     await sign_in(client, await whole.person(Role.AGENT))
-    assert (await post(client, f"{base}/labels", subject="A lost parcel", tags="VIP，refund")).status == 204
+    assert (await post(client, f"{base}/labels", subject="A lost parcel", tags="VIP，refund")).status == 303
     assert "A lost parcel" in await text_of(client, "/console/conversations")
     assert "refund, vip" in await text_of(client, base)
     found = await text_of(client, "/console/conversations?q=order")

@@ -110,24 +110,15 @@ async def test_a_flood_of_pings_that_nobody_reads_is_cut(node: RealtimeNode, add
     writer.transport.abort()
 
 
-async def test_publications_of_one_turn_stay_in_order_for_fast_and_slow(
-    node: RealtimeNode, address: str
-) -> None:
+async def test_publications_of_one_turn_stay_in_order_for_fast_and_slow(tmp_path: Path) -> None:
     """One reads all the time, one not for a while; both get everything, once, in order."""
-    readers = [await opened(address) for _ in range(2)]
-    for _, writer in readers:
-        writer.write(sent(b'{"id":1,"connect":{}}') + sent(b'{"id":2,"subscribe":{"channel":"news:a"}}'))
-    await until(lambda: node.hub.counts().subscriptions == 2)
     padding = "x" * 60_000
-
-    async def publish(start: int) -> None:
-        for number in range(start, start + 10):
-            await node.hub.publish(DEFAULT_TENANT, "news:a", {"n": number, "p": padding})
 
     async def take(reader: asyncio.StreamReader, count: int) -> list[int]:
         found: list[int] = []
         while len(found) < count:
             head = await reader.readexactly(2)
+            assert head[0] == 0x81
             length = head[1]
             if length >= 126:
                 length = int.from_bytes(await reader.readexactly(2 if length == 126 else 8), "big")
@@ -136,10 +127,21 @@ async def test_publications_of_one_turn_stay_in_order_for_fast_and_slow(
                 found.append(int(text.split(b'"n":')[1].split(b",")[0]))
         return found
 
-    fast = asyncio.create_task(take(readers[0][0], 80))
-    for start in range(0, 80, 10):
-        await publish(start)
-    assert await fast == list(range(80))
-    assert await take(readers[1][0], 80) == list(range(80))
-    for _, writer in readers:
-        writer.close()
+    # Who does not read answers no pings.
+    async with (
+        realtime_node(tmp_path, SystemClock(), ping_interval_seconds=3600) as node,
+        serving(node) as address,
+    ):
+        readers = [await opened(address) for _ in range(2)]
+        for _, writer in readers:
+            writer.write(sent(b'{"id":1,"connect":{}}') + sent(b'{"id":2,"subscribe":{"channel":"news:a"}}'))
+        await until(lambda: node.hub.counts().subscriptions == 2)
+        fast = asyncio.create_task(take(readers[0][0], 80))
+        for start in range(0, 80, 10):
+            await asyncio.gather(
+                *(node.hub.publish(DEFAULT_TENANT, "news:a", {"n": n, "p": padding}) for n in range(start, start + 10))
+            )
+        assert await fast == list(range(80))
+        assert await take(readers[1][0], 80) == list(range(80))
+        for _, writer in readers:
+            writer.close()
