@@ -57,6 +57,7 @@ check: install-dev
 	$(BIN)/python -m pytest -q tests/test_architecture.py tests/widget/test_build.py
 
 bench: install-dev
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-build-isolation -e ".[bench]"
 	$(BIN)/python -m bench $(BENCH)
 
 screenshots: install-dev servers

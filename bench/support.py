@@ -34,9 +34,12 @@ from chatpush.support_settings import Support
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "support-quality.md"
 PICTURES = ROOT / "docs" / "images"
-BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
+WORDS, VECTORS = "figures", "vectors"
 OWN = ROOT / "tests" / "support" / "data" / "shop-questions.tsv"
 SHOP = ROOT / "examples" / "shop" / "knowledge"
+OWN_HEAD = (
+    "own questions", "right section first / in five", "answered", "of those right", "strange answered",
+)  # fmt: skip
 CHUNKS = 10_000
 TIMED = 400
 ANSWER_AT = Support().confidence
@@ -241,38 +244,32 @@ def main() -> None:
         compared = data_sets(data_folder(), seeds, console, progress, vectors) if vectors is not None else []
         shop = own_shop(progress)
         speeds = speed(data_folder(), progress)
-    text = "\n\n".join(
-        [
-            f"Measured {today()}, one thread of a shared two-core machine, no model, no key, no network.",
-            table(("what", "reached", "goal", "answered", "of those right"), sets),
-            *(
-                [
-                    table(
-                        ("with vectors of a local model", "reached", "goal", "answered", "of those right"),
-                        compared,
-                    )
-                ]
-                if compared
-                else []
-            ),
-            table(
-                (
-                    "own questions",
-                    "right section first / in five",
-                    "answered",
-                    "of those right",
-                    "strange answered",
-                ),
-                shop,
-            ),
-            table(("speed, CPU time of one thread", "p50", "p95", "goal p95"), speeds),
-        ]
-    )
-    console.print(text, highlight=False, markup=False)
-    if not given.quick:
-        page = PAGE.read_text(encoding="utf-8")
-        head, _, rest = page.partition(BEGIN)
-        PAGE.write_text(f"{head}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    measured = ("what", "reached", "goal", "answered", "of those right")
+    parts = {
+        WORDS: "\n\n".join(
+            [
+                f"Measured {today()}, one thread of a shared two-core machine, no model, no key, no network.",
+                table(measured, sets),
+                table(OWN_HEAD, shop),
+                table(("speed, CPU time of one thread", "p50", "p95", "goal p95"), speeds),
+            ]
+        )
+    }
+    if compared:
+        parts[VECTORS] = f"Measured {today()}.\n\n" + table(
+            ("with vectors of a local model", *measured[1:]), compared
+        )
+    for name, text in parts.items():
+        console.print(text, highlight=False, markup=False)
+        if not given.quick:
+            write(name, text)
+
+
+def write(name: str, text: str) -> None:
+    """Put what was measured between the page's marks of this name; what was not keeps its figures."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    head, _, rest = PAGE.read_text(encoding="utf-8").partition(begin)
+    PAGE.write_text(f"{head}{begin}\n{text}\n{end}{rest.partition(end)[2]}", encoding="utf-8")
 
 
 if __name__ == "__main__":
