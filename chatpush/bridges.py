@@ -208,8 +208,10 @@ def describe_delivery(inbox: Inbox, catalogue: Catalogue, database: Database) ->
             return None
         item = await _item_of(catalogue, tenant, shown)
         rows = await database.read(
-            "SELECT campaign FROM delivery WHERE tenant = :t AND id = :d", t=tenant, d=delivery
-        )
+            "SELECT campaign.name FROM delivery JOIN campaign ON campaign.tenant = delivery.tenant "
+            "AND campaign.id = delivery.campaign WHERE delivery.tenant = :t AND delivery.id = :d",
+            t=tenant, d=delivery,
+        )  # fmt: skip
         return Described(
             kind="delivery",
             id=delivery,
@@ -219,18 +221,32 @@ def describe_delivery(inbox: Inbox, catalogue: Catalogue, database: Database) ->
             image=shown.get("image") or "",
             item=item.id if item is not None else "",
             brand=str(item.attributes.get("brand", "")) if item is not None else "",
-            template=str(shown.get("template") or ""),
-            campaign=rows[0]["campaign"] if rows else "",
+            template=str(shown.get("template") or "").partition("@")[0],  # without its version
+            campaign=rows[0]["name"] if rows else "",
+            reasons=_reasons(shown),
         )
 
     return describe
 
 
-async def _item_of(catalogue: Catalogue, tenant: TenantId, shown: dict[str, Any]) -> Item | None:
-    """Return the item a message was about, if it was about one."""
+def _items_in(shown: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the items a message showed, as its author gave them."""
     data = shown.get("data")
     items = data.get("items") if isinstance(data, dict) else None
-    if not isinstance(items, list) or len(items) != 1 or not isinstance(items[0], dict):
+    return [one for one in items if isinstance(one, dict)] if isinstance(items, list) else []
+
+
+def _reasons(shown: dict[str, Any]) -> dict[str, str]:
+    """Return why a message showed each of its items, where it said so."""
+    given = {str(one.get("id", "")): one.get("reason") for one in _items_in(shown)}
+    texts = {name: why.get("text") if isinstance(why, dict) else why for name, why in given.items()}
+    return {name: text for name, text in texts.items() if isinstance(text, str) and text}
+
+
+async def _item_of(catalogue: Catalogue, tenant: TenantId, shown: dict[str, Any]) -> Item | None:
+    """Return the item a message was about, if it was about one."""
+    items = _items_in(shown)
+    if len(items) != 1:
         return None
     try:
         return await catalogue.get(tenant, ItemId(str(items[0].get("id", ""))))

@@ -141,6 +141,14 @@ async def hand_overs(browser: Browser, premises: Premises, staff: Staff) -> Asyn
         yield
 
 
+async def on_a_phone(album: Album, page: Page, name: str) -> None:
+    """Picture a page as narrow as a phone, and make it wide again."""
+    wide = page.viewport_size
+    await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    await album.take(page, name)
+    await page.set_viewport_size(wide or WIDE)  # type: ignore[arg-type]
+
+
 async def console_pages(album: Album, browser: Browser, premises: Premises, staff: Staff) -> None:
     """Picture the console."""
     async with visiting(Staff, browser, premises, **ENGLISH) as stranger:
@@ -151,15 +159,16 @@ async def console_pages(album: Album, browser: Browser, premises: Premises, staf
         await expect(staff.page.locator(".desk-customer")).to_contain_text("Jonas")
         await album.take(staff.page, "console-conversations")
         desk = staff.page.url.partition("/console")[2].partition("?")[0]
+        await on_a_phone(album, staff.page, "console-conversations-phone")
         await staff.go(f"{desk}?language=zh-CN")
         await album.take(staff.page, "console-conversations-zh")
-        wide = staff.page.viewport_size
-        await staff.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-        await album.take(staff.page, "console-conversations-phone-zh")
-        await staff.page.set_viewport_size(wide or WIDE)  # type: ignore[arg-type]
+        await on_a_phone(album, staff.page, "console-conversations-phone-zh")
         await staff.go("?language=en")
         await expect(staff.page.locator("[data-chart] canvas")).to_be_visible()
         await album.take(staff.page, "console-overview")
+        await expect(staff.page.locator("[data-service] canvas")).to_have_count(2)
+        await staff.page.locator("#service").evaluate("one => one.closest('section').scrollIntoView()")
+        await album.take(staff.page, "console-service")
         for path, name in (
             ("/deliveries", "console-deliveries"),
             ("/campaigns", "console-campaigns"),

@@ -89,13 +89,16 @@ class Follow:
     """An event worth a promise: its type, what must match in its properties, the offer by locale.
 
     ``done`` says what the assistant writes when the event comes; a Jinja2-free
-    ``str.format`` text over the event's properties.
+    ``str.format`` text over the event's properties. ``until``, with a time zone,
+    is when waiting has no more sense (a flight has left); without it a promise
+    lives ``support.promise_days``.
     """
 
     event_type: str
     match: Mapping[str, Any]
     offer: Mapping[str, str]
     done: Mapping[str, str]
+    until: datetime | None = None
 
 
 class Tool(Protocol):

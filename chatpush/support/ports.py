@@ -4,8 +4,8 @@
 the inbox. Tests hand in recorders.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from chatpush.domain import ConversationId, DeliveryId, ItemId, Json, PromiseId, TenantId, UserId
@@ -43,8 +43,16 @@ class Described:
     reason: str = ""
     item: str = ""  # the item itself, or the one a message was about
     brand: str = ""
-    template: str = ""
-    campaign: str = ""
+    template: str = ""  # of the message
+    campaign: str = ""  # what it is called
+    reasons: Mapping[str, str] = field(default_factory=dict)  # why the message showed its items
+
+    def shown_in(self, message: "Described | None") -> "Described":
+        """Return an item with what the message says that it was seen in: why it was shown, and by what."""
+        if message is None:
+            return self
+        reason = message.reasons.get(self.item, self.reason)
+        return replace(self, reason=reason, template=message.template, campaign=message.campaign)
 
     def card(self) -> dict[str, Any]:
         """Return it as a turn's card."""

@@ -275,7 +275,10 @@ CUSTOMER = models.Customer(
     ago(days=210),
     (("country", "United Kingdom"), ("plan", "Friends of the shop"), ("orders", "14")),
     (("marketing", True),),
-    models.About("item", "Jam Jar with Green Lid", "£0.85"),
+    (
+        models.About("item", "Jam Jar with Green Lid", "£0.85"),
+        models.About("message", "weekly_picks", "Weekly picks"),
+    ),
     (
         models.EventLine("order.shipped", "536412", ago(days=1)),
         models.EventLine("view", "Jam Jar with Green Lid", ago(minutes=14)),

@@ -57,8 +57,7 @@ async def test_what_happens_arrives_by_push(whole: Whole, client: Client, browse
         ada = await whole.house.conversation(ADA)
         await whole.house.conversations.typing(ada, Speaker.USER)
         await page.wait_for_selector("#typing:not(:empty)")
-        # Without an answer: the assistant might fetch a person for it, and then two would wait.
-        await whole.house.conversations.ask(ada, "Are you there?", "en")
+        await whole.house.say("Are you there?", ADA)
         await page.wait_for_selector(".turn.user >> text=Are you there?")
         assert await page.locator("#typing").inner_text() == ""
         await whole.house.say("I want to talk to a person", BOB)

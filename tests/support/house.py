@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from chatpush.domain import (
@@ -104,6 +105,7 @@ class OrderTool:
         self.orders = orders or {"1001": ("ada", "shipped"), "2002": ("bob", "shipped")}
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.broken = False
+        self.until: datetime | None = None
 
     async def call(self, identity: Identity, arguments: Mapping[str, Any]) -> ToolResult:
         self.asked.append((identity.subject, dict(arguments)))
@@ -122,6 +124,7 @@ class OrderTool:
                 "zh": f"要我在订单 {order} 送达时告诉您吗？",
             },
             done={"en": "Your order {order_id} has arrived.", "zh": "您的订单 {order_id} 已送达。"},
+            until=self.until,
         )
         return ToolResult(
             text={"en": f"Order {order} is {state}.", "zh": f"订单 {order} {chinese}。"},

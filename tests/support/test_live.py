@@ -40,3 +40,11 @@ def test_the_newer_answer_counts() -> None:
     found = under_way([begun("t1"), piece("t1", 1, "cut off"), begun("t2"), piece("t2", 1, "Anew")])
     assert isinstance(found, dict)
     assert (found["id"], found["text"]) == ("t2", "Anew")
+
+
+def test_a_whole_text_stands_for_all_before_it() -> None:
+    whole = {"type": "turn", "turn": {**begun("t1", text="It is ")["turn"], "seq": 100}}
+    told = [piece("t1", 99, "is"), piece("t1", 100, " "), whole, piece("t1", 101, "here")]
+    found = under_way(told)
+    assert isinstance(found, dict)
+    assert (found["text"], found["seq"]) == ("It is here", 101)

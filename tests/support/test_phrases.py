@@ -69,6 +69,21 @@ def test_small_talk_is_the_whole_text() -> None:
     assert small_talk("hello, where is my order") == ""
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["Are you there?", "hello, is anybody there?", "Anyone here", "在吗？", "您好，有人在吗", "还在吗"],
+)
+def test_a_call_into_the_room_is_a_greeting(text: str) -> None:
+    assert small_talk(text) == "hello"
+
+
+@pytest.mark.parametrize(
+    "text", ["are you there on Sundays?", "is there anyone I can return it to", "有货在吗"]
+)
+def test_a_question_is_no_call(text: str) -> None:
+    assert small_talk(text) == ""
+
+
 def test_none_of_these() -> None:
     assert is_none_of_these("Something else")
     assert is_none_of_these("都不是")

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from chatpush.domain import DEFAULT_TENANT, ConversationState, Event, EventId, PromiseId, Speaker
+from chatpush.domain import DEFAULT_TENANT, ConversationState, Event, EventId, PromiseId, Speaker, iso
 from chatpush.errors import NotFound
 from chatpush.plugins.contracts import Follow
 from chatpush.store.database import Database
@@ -47,6 +47,25 @@ async def test_only_what_matches_keeps_it(house: House) -> None:
     assert await house.promises.on_event(event(order_id=1002)) == 0
     assert not matches({"order_id": "1001"}, Event(DEFAULT_TENANT, EventId("e"), ADA, "t", event().at))
     assert await house.promises.on_event(event()) == 1
+
+
+async def test_a_promise_lives_as_long_as_its_event_can_come(house: House) -> None:
+    house.tool.until = house.clock.now() + timedelta(hours=3)
+    await house.say("Where is my order 1001?")
+    turn = await house.say("yes")
+    assert turn.promise is not None
+    assert turn.promise["until"] == iso(house.tool.until)
+    house.clock.forward(timedelta(hours=3))
+    assert await house.promises.expire() == 1
+    turn = await house.say("Where is my order 1001?")
+    assert turn.text == "Order 1001 is shipped."  # it is over, so nothing is offered
+    assert turn.actions == ()
+
+
+async def test_a_time_without_a_zone_is_a_tools_fault(house: House) -> None:
+    house.tool.until = house.clock.now().replace(tzinfo=None)
+    await house.say("Where is my order 1001?")
+    assert (await house.conversation()).state is ConversationState.WAITING
 
 
 async def test_an_overdue_promise_expires_with_a_word(house: House) -> None:

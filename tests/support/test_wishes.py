@@ -104,6 +104,7 @@ async def test_a_wish_is_asked_back_done_and_undone(house: House, done: list[Any
     assert "won't recommend Acme" in turn.text
     wish = Wish(WishKind.BRAND, "Acme", "Acme")
     assert done == [("ada", wish, None)]
+    assert done[0][1].kind is WishKind.BRAND  # it was kept as JSON meanwhile
     turn = await house.say(turn.actions[0]["value"])
     assert turn.text == "All right, that is taken back."
     assert done[-1] == ("ada", wish, {"consent": True})

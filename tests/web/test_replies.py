@@ -4,9 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession, CookieJar
 
-from tests.serving import Served, serving
+from tests.console.whole import token_in
+from tests.serving import EMAIL, PASSWORD, Served, serving
+from tests.support.scripted_model import scripted_model, text
 from tests.waiting import until
+
+WHY = "Because you light candles"
 
 
 async def campaign_to_emma(served: Served) -> str:
@@ -19,7 +24,7 @@ async def campaign_to_emma(served: Served) -> str:
         "POST", "/v1/campaigns",
         {
             "name": "Ready", "template": "ready", "to": [{"user": "emma"}], "category": "transactional",
-            "data": {"items": [{"id": "A1", "title": "Lantern"}]},
+            "data": {"items": [{"id": "A1", "title": "Lantern", "reason": WHY}]},
             "trigger": {"kind": "date", "at": "2099-01-01T00:00:00Z"},
         },
     )  # fmt: skip
@@ -47,6 +52,7 @@ async def test_a_chat_from_a_message_is_a_reply(tmp_path: Path, item: str) -> No
         opened = await served.told("POST", "/v1/me/conversations", {"about": about}, user="emma")
         assert opened["about"] == about
         assert "lantern" in opened["turns"][0]["text"].lower()
+        assert (WHY in opened["turns"][0]["text"]) is bool(item)  # why this item was shown in that message
 
         async def read() -> bool:
             data = (await socket.receive_json()).get("push", {}).get("pub", {}).get("data", {})
@@ -61,6 +67,35 @@ async def test_a_chat_from_a_message_is_a_reply(tmp_path: Path, item: str) -> No
         assert {one["step"]: one["users"] for one in results["funnel"]} == {
             "sent": 1, "delivered": 1, "seen": 1, "clicked": 0, "replied": 1, "converted": 0
         }  # fmt: skip
+
+
+async def test_model_and_agents_know_item_message_and_campaign(tmp_path: Path) -> None:
+    async with scripted_model() as model:
+        writer = {"base_url": model.url, "api_key": "k"}
+        async with serving(tmp_path, writer=writer) as served, served.http.ws_connect(served.wire) as socket:
+            await socket.send_json({"id": 1, "connect": {"token": served.token("emma")}})
+            await campaign_to_emma(served)
+            about = {"delivery": (await arrived(socket))["delivery"], "item": "A1"}
+            opened = await served.told("POST", "/v1/me/conversations", {"about": about}, user="emma")
+            model.will(text("It is a lantern."))
+            said = {"text": "What is it made of?"}
+            await served.told("POST", f"/v1/me/conversations/{opened['id']}/turns", said, user="emma")
+            await until(lambda: model.requests)
+            rules = str(model.requests[0]["messages"][0]["content"])
+            assert "Lantern, 3.50" in rules
+            assert WHY in rules
+            assert 'the message it came in: ready, of the campaign "Ready"' in rules
+            pane = await agents_page(served, f"/console/conversations/{opened['id']}")
+            for known in ("Lantern", "ready@1", "Ready"):
+                assert f">{known}<" in pane
+
+
+async def agents_page(served: Served, path: str) -> str:
+    """Return a page of the console as somebody sees it who is signed in."""
+    async with ClientSession(served.url, cookie_jar=CookieJar(unsafe=True)) as browser:
+        form = await (await browser.get("/console/sign-in")).text()
+        who = {"csrf": token_in(form), "email": EMAIL, "password": PASSWORD, "next": path}
+        return await (await browser.post("/console/sign-in", data=who)).text()
 
 
 async def test_nobody_replies_to_anothers_message(tmp_path: Path) -> None:

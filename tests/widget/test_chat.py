@@ -108,6 +108,13 @@ async def test_an_answer_under_way_goes_on_after_a_reload(tab: Tab, server: Mock
             made["channel"], {"type": "turn.delta", "turn": turn["id"], "seq": seq, "text": text}
         )
     await expect(tab.find(".by-assistant .bubble")).to_have_text("It left this morning")
+    # The text so far comes whole now and then, for pages elsewhere: here it changes nothing.
+    so_far = {**turn, "text": "It left this morning", "seq": 4}
+    await server.publish(made["channel"], {"type": "turn", "turn": so_far})
+    await server.publish(
+        made["channel"], {"type": "turn.delta", "turn": turn["id"], "seq": 5, "text": " by van"}
+    )
+    await expect(tab.find(".by-assistant .bubble")).to_have_text("It left this morning by van")
 
 
 async def test_a_hostile_answer_is_only_text(tab: Tab, server: MockServer) -> None:

@@ -353,11 +353,13 @@ class Assistant(Worker):
         return Asked(conversation, turn, conversation.language, before, about, reader)
 
     async def _described(self, tenant: TenantId, user: UserId, about: dict[str, str]) -> Described | None:
-        if about.get("item"):
-            return await self._describe_item(tenant, ItemId(about["item"]))
+        message = None
         if about.get("delivery"):
-            return await self._describe_delivery(tenant, user, DeliveryId(about["delivery"]))
-        return None
+            message = await self._describe_delivery(tenant, user, DeliveryId(about["delivery"]))
+        if not about.get("item"):
+            return message
+        item = await self._describe_item(tenant, ItemId(about["item"]))
+        return item.shown_in(message) if item is not None else None
 
     def _greeting(self, described: Described | None, language: str) -> str:
         if described is None:

@@ -6,6 +6,7 @@ has an answer, if only the one that a person will come.
 """
 
 import re
+from datetime import datetime
 from typing import Any
 
 from chatpush.domain import Source
@@ -181,7 +182,7 @@ class EmbeddedAssistant:
         """Return a tool's answer with the offer to tell the user of what comes next."""
         text = text or pick(result.text, asked.language)
         follow = result.follow
-        if follow is None:
+        if follow is None or self._promises.is_over(follow):
             return Answer(text, "tool", sources=sources_in(result, asked.language))
         before = await self._promises.pending_same(asked.conversation, follow)
         if before is not None:
@@ -207,7 +208,7 @@ class EmbeddedAssistant:
             return Answer(words("fine", asked.language), "offer_declined")
         if not is_yes(asked.text):
             return None
-        follow = Follow(**pending["follow"])
+        follow = follow_of(pending["follow"])
         tool = self._toolbox.get(pending["tool"])
         if tool is None:
             return await self.promise(asked, follow)
@@ -217,7 +218,7 @@ class EmbeddedAssistant:
             now = await self._toolbox.call(tool, conversation.tenant, conversation.user, pending["arguments"])
         except (NotFound, PluginFailed):
             return await self.promise(asked, follow)
-        if now.follow is None:
+        if now.follow is None or self._promises.is_over(now.follow):
             return Answer(pick(now.text, asked.language), "tool", sources=sources_in(now, asked.language))
         return await self.promise(asked, now.follow)
 
@@ -335,11 +336,18 @@ def excerpt(text: str) -> str:
 
 
 def follow_json(follow: Follow) -> dict[str, Any]:
-    """Return a follow as JSON that ``Follow(**…)`` reads back."""
+    """Return a follow as JSON that ``follow_of`` reads back."""
     return {
         "event_type": follow.event_type, "match": dict(follow.match),
         "offer": dict(follow.offer), "done": dict(follow.done),
+        "until": follow.until.isoformat() if follow.until else None,
     }  # fmt: skip
+
+
+def follow_of(kept: dict[str, Any]) -> Follow:
+    """Return the follow that was kept as JSON."""
+    until = kept.get("until")
+    return Follow(**{**kept, "until": datetime.fromisoformat(until) if until else None})
 
 
 def _from_about(asked: Asked, match: Match) -> Match:

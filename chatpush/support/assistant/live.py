@@ -4,7 +4,9 @@ Pieces are joined for a moment before they are published, so a fast model does
 not make a publication per token. When many answers are under way, the model is
 also read more seldom, so that each reading and publication carries several
 tokens and one core keeps up with all. Once a person has taken over, nothing
-more is shown, and what was shown is taken back. The turn that is stored in the
+more is shown, and what was shown is taken back. Now and then the whole text so
+far goes along: the channel keeps only so many publications, and a page that
+comes to another node reads its way from there. The turn that is stored in the
 end replaces the pieces.
 """
 
@@ -24,6 +26,10 @@ LINGER_SECONDS = 0.05
 BUSY = 100
 REST_SECONDS_EACH = 0.0005
 LONGEST_REST_SECONDS = 0.5
+WHOLE_EVERY = 100
+"""After so many pieces the text so far is published whole."""
+REACH = 2 * WHOLE_EVERY
+"""So many of a channel's last publications hold a whole text and all pieces since."""
 
 
 def rest_seconds(answers: int) -> float:
@@ -43,7 +49,7 @@ def under_way(told: Iterable[Json]) -> Json:
         turn = data.get("turn")
         if data.get("type") == "turn" and isinstance(turn, dict):
             if turn["streaming"]:
-                found = {**turn, "seq": 0}
+                found = {"seq": 0, **turn}
             elif found is not None and turn["id"] == found["id"]:
                 found = None
         elif found is not None and turn == found["id"] and data.get("seq") == found["seq"] + 1:
@@ -118,6 +124,8 @@ class LiveTurn:
         self.text += piece
         self._published_at = self._clock.monotonic()
         await self._publish({"type": "turn.delta", "turn": self.turn.id, "seq": self.sequence, "text": piece})
+        if self.sequence % WHOLE_EVERY == 0:
+            await self._publish({"type": "turn", "turn": self.payload()})
 
     async def withdraw(self) -> None:
         """Take back what was shown of an answer that will not come: an empty turn replaces it."""

@@ -184,7 +184,9 @@ _PERSON = re.compile(
 )
 _SMALL = {
     "hello": re.compile(
-        r"((hi|hello|hey|good (morning|afternoon|evening|day))( there)?|你好|您好|哈喽|嗨|在吗|在么|有人吗|早上好|"
+        r"((hi|hello|hey|good (morning|afternoon|evening|day))( there)?|"
+        r"((hi|hello|hey)[,!]? )?((((are )?you|is (any|some)(one|body)) (still )?|any(one|body) )(there|here))|"
+        r"(你好|您好)?[,，!！]?(还?在吗|还?在么|有人吗|有人在吗)|你好|您好|哈喽|嗨|早上好|"
         r"下午好|晚上好|早)" + _TRAIL, re.IGNORECASE),
     "thanks": re.compile(
         r"((many )?thanks?( you)?( (so|very) much| a lot)?|thx|ty|great,? thanks?( you)?|谢谢(你|您)?(了|啊)?|多谢|"

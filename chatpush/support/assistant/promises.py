@@ -100,7 +100,7 @@ class Promises(Worker):
             event_type=follow.event_type,
             match=dict(follow.match),
             text=as_promise(pick(follow.offer, locale), locale),
-            until=now + timedelta(days=self._days),
+            until=follow.until or now + timedelta(days=self._days),
             made_at=now,
         )
         content = {
@@ -126,6 +126,10 @@ class Promises(Worker):
         draft = await self.draft(conversation, follow, locale)
         await self._database.write(lambda tx: self.store(tx, draft))
         return draft.promise
+
+    def is_over(self, follow: Follow) -> bool:
+        """Return whether waiting for this event has no more sense."""
+        return follow.until is not None and follow.until <= self._clock.now()
 
     async def pending_same(self, conversation: Conversation, follow: Follow) -> Promise | None:
         """Return the pending promise of the same event in this conversation, if there is one."""

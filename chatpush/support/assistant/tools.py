@@ -108,6 +108,8 @@ class Toolbox:
             raise PluginFailed(f"tool {tool.name} failed") from error
         if not isinstance(result, ToolResult):
             raise PluginFailed(f"tool {tool.name} returned {type(result).__name__}")
+        if result.follow is not None and result.follow.until and result.follow.until.tzinfo is None:
+            raise PluginFailed(f"tool {tool.name}: the time in follow.until needs a time zone")
         note("tool", name=tool.name, arguments=dict(arguments), outcome=dict(result.facts))
         return result
 

@@ -6,6 +6,7 @@ is handed in: notifications know consents, the recommender knows mutes.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -68,6 +69,11 @@ class Wish:
     name: str = ""
 
 
+def wish_of(kept: Mapping[str, str]) -> Wish:
+    """Return the wish that a conversation keeps as JSON; its kind is a kind again, no mere text."""
+    return Wish(WishKind(kept["kind"]), kept["value"], kept["name"])
+
+
 def wish_in(text: str, about: Described | None) -> Wish | None:
     """Return the wish a text holds, if there is one; a brand or an item must be at hand."""
     if _BRAND.search(text) and about is not None and about.brand:
@@ -96,11 +102,11 @@ class Wishes:
         if pending.get("kind") == "wish" and (is_yes(asked.text) or is_no(asked.text)):
             if is_no(asked.text):
                 return Answer(words("fine", asked.language), "wish_declined")
-            return await self._do(asked, Wish(**pending["wish"]))
+            return await self._do(asked, wish_of(pending["wish"]))
         if pending.get("kind") == "undo" and _UNDO.fullmatch(asked.text.strip()):
             conversation = asked.conversation
             await self._carry_out(
-                conversation.tenant, conversation.user, Wish(**pending["wish"]), pending["before"]
+                conversation.tenant, conversation.user, wish_of(pending["wish"]), pending["before"]
             )
             return Answer(words("wish_undone", asked.language), "wish_undone")
         wish = wish_in(asked.text, asked.about)

@@ -18,7 +18,7 @@ from chatpush.domain import Speaker, Turn
 from chatpush.errors import WriterUnavailable
 from chatpush.plugins.contracts import Follow
 from chatpush.support.assistant.answers import Answer, Asked
-from chatpush.support.assistant.embedded import EmbeddedAssistant, hand_over, no_such, source_of
+from chatpush.support.assistant.embedded import EmbeddedAssistant, follow_of, hand_over, no_such, source_of
 from chatpush.support.assistant.grounding import Grounding, cite
 from chatpush.support.assistant.live import LiveTurn
 from chatpush.support.assistant.phrases import words
@@ -177,7 +177,7 @@ class ModelledAssistant:
         found = await self._retrieval.search(tenant, asked.text, asked.language, PASSAGES, asked.reader)
         memory = await self._memory.recall(asked.conversation)
         pending = asked.conversation.pending
-        follow = Follow(**pending["follow"]) if pending.get("kind") == "offer" else None
+        follow = follow_of(pending["follow"]) if pending.get("kind") == "offer" else None
         system, version = await self._prompts.render(
             tenant,
             SYSTEM,

@@ -13,7 +13,7 @@ from chatpush.domain import ConversationId, DeliveryId, Json, PromiseId, Receipt
 from chatpush.notify.reading.receipts import Receipts
 from chatpush.realtime.hub import Hub
 from chatpush.support.assistant.assistant import Assistant
-from chatpush.support.assistant.live import under_way
+from chatpush.support.assistant.live import REACH, under_way
 from chatpush.support.assistant.promises import Promises
 from chatpush.support.conversations.attachments import Attachments
 from chatpush.support.conversations.conversations import Conversations
@@ -29,7 +29,6 @@ from chatpush.web.http.operations import Body, Call, Operations
 routes = Operations("my conversations")
 MINE = Door(user=True)
 LISTED = 20
-STREAM_PIECES = 500
 
 
 class About(Body):
@@ -336,5 +335,5 @@ async def _under_way(call: Call, conversation: Conversation) -> Json:
     if live is not None or not await call.need(Conversations).due(conversation):
         return live
     hub = call.need(Hub)
-    told = await hub.history(conversation.tenant, conversation.channel, STREAM_PIECES, reverse=True)
+    told = await hub.history(conversation.tenant, conversation.channel, REACH, reverse=True)
     return under_way(json.loads(publication.data) for publication in reversed(told.publications))

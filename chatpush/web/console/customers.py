@@ -14,6 +14,7 @@ from chatpush.notify.reading.inbox import Inbox
 from chatpush.plugins.host import Plugins
 from chatpush.recommend.behaviour.behaviour import Behaviour
 from chatpush.recommend.catalogue import Catalogue
+from chatpush.schedule.campaigns import Campaigns
 from chatpush.support.assistant.promises import Promises
 from chatpush.support.assistant.tools import Toolbox, needs_account, sources_in
 from chatpush.support.conversations.conversations import Conversations
@@ -188,20 +189,28 @@ async def _messages(visit: Visit, user: UserId) -> tuple[models.MessageLine, ...
     return tuple(lines)
 
 
-async def _about(visit: Visit, conversation: Conversation) -> models.About | None:
-    """Return the item or message a conversation began with, if it is still there."""
-    about = conversation.about
-    try:
-        if about.get("item") and (catalogue := visit.find(Catalogue)):
+async def _about(visit: Visit, conversation: Conversation) -> tuple[models.About, ...]:
+    """Return the item a conversation began with, and the message it was seen in, as far as they are there."""
+    about, found = conversation.about, []
+    if about.get("item") and (catalogue := visit.find(Catalogue)):
+        with contextlib.suppress(NotFound):
             item = await catalogue.get(visit.tenant, ItemId(about["item"]))
             price = f"{item.price} {item.currency}".strip() if item.price is not None else ""
-            return models.About("item", item.title, price, image=link(item.image), url=link(item.url))
-        if about.get("delivery") and (messages := visit.find(Messages)):
+            found.append(models.About("item", item.title, price, image=link(item.image), url=link(item.url)))
+    if about.get("delivery") and (messages := visit.find(Messages)):
+        with contextlib.suppress(NotFound):
             report = await messages.delivery(visit.tenant, DeliveryId(about["delivery"]))
             message = await messages.get(visit.tenant, report.message)
-            return models.About(
-                "message", message.template or message.category, href=f"/console/deliveries/{message.id}"
-            )  # fmt: skip
-    except NotFound:
-        return None
-    return None
+            title, page = message.template or message.category, f"/console/deliveries/{message.id}"
+            found.append(models.About("message", title, await _campaign(visit, report.campaign), href=page))
+    return tuple(found)
+
+
+async def _campaign(visit: Visit, campaign: str) -> str:
+    """Return what a campaign is called; empty if it was none, or is gone."""
+    campaigns = visit.find(Campaigns)
+    if campaigns is None or not campaign:
+        return ""
+    with contextlib.suppress(NotFound):
+        return (await campaigns.get(visit.tenant, campaign)).definition.name
+    return ""

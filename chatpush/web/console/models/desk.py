@@ -157,7 +157,7 @@ class Customer:
     created_at: datetime | None
     attributes: tuple[tuple[str, str], ...] = ()
     consents: tuple[tuple[str, bool], ...] = ()
-    about: About | None = None
+    about: tuple[About, ...] = ()
     events: tuple[EventLine, ...] = ()
     messages: tuple[MessageLine, ...] = ()
     promises: tuple[PromiseLine, ...] = ()

@@ -106,7 +106,7 @@ function startService() {
     if (!chosen) return;
     span = chosen.dataset.span;
     panel.setAttribute("hx-vals", JSON.stringify({ range: span }));
-    window.htmx.trigger(panel, "load");
+    window.htmx.trigger(panel, "span");
     refresh();
   });
   refresh();
