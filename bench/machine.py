@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from pathlib import Path
 
 SERVER_CORE, CLIENT_CORE = 0, 1
@@ -17,6 +18,17 @@ def prefer(core: int) -> None:
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
         Path("/proc/self/autogroup").write_text(str(NICENESS), encoding="ascii")
+
+
+def on_one_core(module: str) -> None:
+    """Begin this module anew on one core, with one thread for linear algebra: it is counted when numpy is loaded."""
+    if os.environ.get("OPENBLAS_NUM_THREADS") != "1":
+        prefer(SERVER_CORE)
+        os.execve(
+            sys.executable,
+            [sys.executable, "-m", module, *sys.argv[1:]],
+            os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+        )
 
 
 def load() -> float:

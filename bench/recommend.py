@@ -23,6 +23,7 @@ import numpy as np
 from rich.console import Console
 from scipy import sparse
 
+from bench.machine import on_one_core
 from bench.picking import measure
 from chatpush.recommend.analysis import labelling
 from chatpush.recommend.analysis.analysis import accuracy
@@ -217,6 +218,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.recommend", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="print only, and leave the page alone")
     quick = parser.parse_args().quick
+    on_one_core("bench.recommend")
     console = Console()
     when = datetime.datetime.now(datetime.UTC).date()
     lines = [
