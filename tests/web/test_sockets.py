@@ -139,7 +139,10 @@ async def test_publications_of_one_turn_stay_in_order_for_fast_and_slow(tmp_path
         fast = asyncio.create_task(take(readers[0][0], 80))
         for start in range(0, 80, 10):
             await asyncio.gather(
-                *(node.hub.publish(DEFAULT_TENANT, "news:a", {"n": n, "p": padding}) for n in range(start, start + 10))
+                *(
+                    node.hub.publish(DEFAULT_TENANT, "news:a", {"n": n, "p": padding})
+                    for n in range(start, start + 10)
+                )
             )
         assert await fast == list(range(80))
         assert await take(readers[1][0], 80) == list(range(80))
