@@ -166,9 +166,6 @@ async def console_pages(album: Album, browser: Browser, premises: Premises, staf
         await staff.go("?language=en")
         await expect(staff.page.locator("[data-chart] canvas")).to_be_visible()
         await album.take(staff.page, "console-overview")
-        await expect(staff.page.locator("[data-service] canvas")).to_have_count(2)
-        await staff.page.locator("#service").evaluate("one => one.closest('section').scrollIntoView()")
-        await album.take(staff.page, "console-service")
         for path, name in (
             ("/deliveries", "console-deliveries"),
             ("/campaigns", "console-campaigns"),
