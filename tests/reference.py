@@ -21,7 +21,7 @@ from chatpush.configuration import PREFIX, table
 from chatpush.plugins import hooks
 from chatpush.plugins.acceptance import SPECIFIED, hooks_of
 from chatpush.plugins.loader import FIRST_PARTY, files, load_file
-from chatpush.realtime.polls.grants import GrantExpired
+from chatpush.realtime.polls.grants import Dismissed, GrantExpired
 from chatpush.realtime.protocol import codes
 from chatpush.settings import ChannelOptions
 from chatpush.web import routes
@@ -282,7 +282,7 @@ def _annotation(hint: Any) -> str:
 
 def errors_page() -> str:
     """Return docs/reference/errors.md."""
-    kinds: list[type[errors.ChatpushError]] = [*_tree(errors.ChatpushError), GrantExpired]
+    kinds: list[type[errors.ChatpushError]] = [*_tree(errors.ChatpushError), GrantExpired, Dismissed]
     rows = [(f"`{kind.code}`", str(_status(kind)), _meaning(kind)) for kind in kinds]
     wire = [
         (str(one.code), one.message, "yes" if one.temporary else "") for one in _constants(codes.ErrorCode)

@@ -95,7 +95,7 @@ class Hub:
             self._heartbeat, tokens, plugins, self.rpc, self.traffic, self._rates,
         )  # fmt: skip
         self.polling = Polling(self._node, derived_key(secret, "poll grants"))
-        self.moves = Moves(self._node)
+        self.moves = Moves(self._node, self.polling)
         # Many at once need no task each: see there.
         self.submit = self._channels.submit
         self.written = self._channels.written

@@ -1,7 +1,8 @@
 """What the server does to connections unasked: subscribe, unsubscribe, refresh, disconnect.
 
 Whose they are is ``Chosen``: a user's, one client's, one session's, or all of
-the tenant, perhaps only those with certain labels. A great many are moved a part at a time, so that the loop goes on.
+the tenant, perhaps only those with certain labels. Long-polls are sent away as
+connections are. A great many are moved a part at a time, so that the loop goes on.
 """
 
 import asyncio
@@ -14,6 +15,8 @@ from chatpush.realtime import subscribing
 from chatpush.realtime.connection import Connection
 from chatpush.realtime.filters import Filter
 from chatpush.realtime.node import Node
+from chatpush.realtime.polls.grants import Grant
+from chatpush.realtime.polls.polling import Polling
 from chatpush.realtime.protocol import codec, frames
 from chatpush.realtime.protocol.codes import CONNECTION_EXPIRED, Disconnect
 from chatpush.realtime.terms import NO_TERMS, Terms
@@ -32,18 +35,27 @@ class Chosen:
     everyone: bool = False
     labelled: Filter | None = None
 
+    def polls(self, tenant: TenantId, grant: Grant, whitelist: tuple[str, ...] = ()) -> bool:
+        """Return whether the client of a long-poll is meant: it has neither a session nor labels."""
+        if grant.tenant != tenant or self.session or self.labelled is not None or grant.client in whitelist:
+            return False
+        if self.client or self.user:
+            return self.client in ("", grant.client) and self.user in ("", grant.user)
+        return self.everyone
+
 
 class Moves:
-    """Acts on this node's connections."""
+    """Acts on this node's connections and long-polls."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, polling: Polling) -> None:
         self._node = node
+        self._polling = polling
 
     async def disconnect(
         self, tenant: TenantId, chosen: Chosen, disconnect: Disconnect, whitelist: tuple[str, ...] = ()
     ) -> int:
-        """Close connections, sparing the clients of the whitelist; return how many."""
-        closed = 0
+        """Close connections and end long-polls, sparing the clients of the whitelist; return how many."""
+        closed = await self._polling.dismiss(lambda grant: chosen.polls(tenant, grant, whitelist), disconnect)
         async for connection in self._each(tenant, chosen):
             if connection.client not in whitelist:
                 connection.close(disconnect)
@@ -91,6 +103,10 @@ class Moves:
     ) -> int:
         """Give connections a new lifetime (and info), or end it; return how many."""
         refreshed = 0
+        if expired:
+            refreshed = await self._polling.dismiss(
+                lambda grant: chosen.polls(tenant, grant), CONNECTION_EXPIRED
+            )
         async for connection in self._each(tenant, chosen):
             refreshed += 1
             if expired:

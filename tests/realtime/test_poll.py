@@ -13,8 +13,10 @@ from aiohttp import ClientSession
 
 from chatpush.clock import SystemClock
 from chatpush.domain import TenantId, UserId
+from chatpush.realtime.moves import Chosen
 from chatpush.realtime.polls.grants import decode_cursor
 from chatpush.realtime.polls.looking import Looking
+from chatpush.realtime.protocol.codes import FORCE_DISCONNECT, Disconnect
 from chatpush.web.transports.poll import PollIn, asking
 from tests.clocks import StillClock
 from tests.realtime.node import RealtimeNode, realtime_node, serving
@@ -187,6 +189,51 @@ async def test_draining_answers_held_polls(poll: Poller) -> None:
     assert data(await held) == []
     assert (await poll(**ask, cursor=place["cursor"]))["code"] == "unavailable"
     assert (poll.status, 1 <= int(poll.headers["Retry-After"]) <= 10) == (503, True)
+
+
+@pytest.mark.parametrize(
+    ("code", "answer"), [(3503, "dismissed"), (4500, "dismissed"), (3004, ""), (4100, "")]
+)
+async def test_a_disconnected_user_is_sent_away_from_held_polls(poll: Poller, code: int, answer: str) -> None:
+    token = await poll.node.token("emma")
+    place = await poll(token=token)
+    other = await poll(token=await poll.node.token("lin"))
+    again = {"grant": place["grant"], "cursor": place["cursor"]}
+    held = asyncio.create_task(poll(**again))
+    theirs = asyncio.create_task(poll(grant=other["grant"], cursor=other["cursor"]))
+    await poll.waiting(2)
+    disconnect, moves = Disconnect(code, "goodbye"), poll.node.hub.moves
+    emma = Chosen(user=UserId("emma"))
+    assert await moves.disconnect(TENANT, Chosen(user=UserId("emma"), session="s"), disconnect) == 0
+    assert await moves.disconnect(TENANT, emma, disconnect, (place["client"],)) == 0
+    assert await moves.disconnect(TenantId("other"), emma, disconnect) == 0
+    assert await moves.disconnect(TENANT, emma, disconnect) == 1
+    assert data(await held) == []
+    await poll.waiting(1)
+    reply = await poll(**again, timeout=0)
+    assert (poll.status, reply["code"]) == (401, answer or "grant_expired")
+    reply = await poll(**again, token=token, timeout=0)
+    assert reply.get("code", "") == answer
+    assert "cursor" in await poll(token=token, cursor=place["cursor"], timeout=0), "who begins anew may"
+    await poll.node.hub.publish(TENANT, "user:lin", "still here")
+    assert data(await theirs) == ["still here"]
+
+
+async def test_one_polling_client_is_sent_away_by_its_id_or_told_to_bring_its_token(poll: Poller) -> None:
+    token = await poll.node.token("emma")
+    for expired in (False, True):
+        place = await poll(token=token)
+        again = {"grant": place["grant"], "cursor": place["cursor"]}
+        held = asyncio.create_task(poll(**again))
+        await poll.waiting(1)
+        one, moves = Chosen(client=place["client"]), poll.node.hub.moves
+        if expired:
+            assert await moves.refresh(TENANT, one, expired=True) == 1
+        else:
+            assert await moves.disconnect(TENANT, one, FORCE_DISCONNECT) == 1
+        assert data(await held) == []
+        assert (await poll(**again))["code"] == ("grant_expired" if expired else "dismissed")
+    assert await poll.node.hub.moves.disconnect(TENANT, Chosen(everyone=True), FORCE_DISCONNECT) == 0
 
 
 async def test_grants_spare_the_token_for_a_while(tmp_path: Path, still_clock: StillClock) -> None:

@@ -10,8 +10,8 @@ from chatpush.realtime.connecting import server_side_channels
 from chatpush.realtime.identity.claims import ConnectionClaims, Proof
 from chatpush.realtime.node import Node
 from chatpush.realtime.permissions import check_reserved, check_subscribe
-from chatpush.realtime.polls.grants import Grant, Grants
-from chatpush.realtime.protocol.codes import Refused
+from chatpush.realtime.polls.grants import Dismissed, Grant, GrantExpired, Grants
+from chatpush.realtime.protocol.codes import Disconnect, Refused
 
 GRANT_SECONDS = 300.0
 
@@ -30,6 +30,8 @@ class Admission:
     def __init__(self, node: Node, grants: Grants) -> None:
         self._node = node
         self._grants = grants
+        # Clients that were sent away, until none of their grants is good any more.
+        self._dismissed: dict[str, tuple[float, Disconnect]] = {}
 
     async def authorise(
         self, tenant: TenantId, token: str, grant: str, asked: Sequence[Asked], *, key: str = ""
@@ -40,6 +42,7 @@ class Admission:
 
         Raises:
             GrantExpired: the grant's time is over and there is no token.
+            Dismissed: the client of this grant was sent away for good.
             Unauthenticated: the token is not valid, or there is none.
             Forbidden: a channel is not for this user.
         """
@@ -48,6 +51,8 @@ class Admission:
             try:
                 known = self._grants.read(grant, tenant, self._node.now())
                 self.check(known)
+            except Dismissed:
+                raise
             except Unauthenticated:
                 if not token:
                     raise
@@ -73,12 +78,24 @@ class Admission:
             return None
         return grant if grant.covers(set(channels)) else None
 
+    def dismiss(self, grant: Grant, why: Disconnect) -> None:
+        """Take a client's grants back: it comes with its token again, or not at all."""
+        now = self._node.now()
+        for client in [client for client, (until, _) in self._dismissed.items() if until <= now]:
+            del self._dismissed[client]
+        self._dismissed[grant.client] = (now + GRANT_SECONDS, why)
+
     def check(self, grant: Grant) -> None:
-        """Refuse a grant whose user is blocked, or of whose tokens one or whose key was revoked.
+        """Refuse a grant whose client was sent away, whose user is blocked, or whose token or key was revoked.
 
         Raises:
             Unauthenticated: one of these.
         """
+        _, why = self._dismissed.get(grant.client, (0.0, None))
+        if why is not None and why.terminal:
+            raise Dismissed(f"sent away: {why.reason}")
+        if why is not None:
+            raise GrantExpired(f"sent away: {why.reason}; poll with the token again")
         blocks = self._node.tokens.blocks
         blocks.check_user(grant.tenant, grant.user)
         if grant.key:

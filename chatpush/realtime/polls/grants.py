@@ -26,6 +26,12 @@ class GrantExpired(TokenExpired):
     code = "grant_expired"
 
 
+class Dismissed(Unauthenticated):
+    """The server has sent this client away for good; it asks no more by itself."""
+
+    code = "dismissed"
+
+
 class Grant(msgspec.Struct, array_like=True, frozen=True):
     """A client's permission to poll."""
 

@@ -27,6 +27,7 @@ from chatpush.realtime.polls.grants import Grant, Grants, decode_cursor
 from chatpush.realtime.polls.looking import Looking, made, nothing
 from chatpush.realtime.polls.stands import Poll, Spoken, Stand, Waiter, Wheel
 from chatpush.realtime.polls.wanting import Asking, Wanted, wanted_of
+from chatpush.realtime.protocol.codes import Disconnect
 from chatpush.realtime.protocol.frames import FilterNode
 
 LINGER_SECONDS = 0.005
@@ -135,6 +136,19 @@ class Polling:
         self._end(poll)
 
     # -- leaving -------------------------------------------------------------
+
+    async def dismiss(self, meant: Callable[[Grant], bool], why: Disconnect) -> int:
+        """Answer the polls of some clients now and take their grants back; return how many."""
+        dismissed = 0
+        for number, poll in enumerate(list(self._polls.values()), start=1):
+            if poll.current and meant(poll.grant):
+                self.admission.dismiss(poll.grant, why)
+                self._release(poll)
+                self._end(poll)
+                dismissed += 1
+            if number % POLLS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return dismissed
 
     def drain(self) -> list[Callable[[], None]]:
         """Answer the polls to come at once; return what answers each that waits now."""

@@ -26,6 +26,11 @@ class Disconnect:
     code: int
     reason: str
 
+    @property
+    def terminal(self) -> bool:
+        """Whether the client is not to come back by itself."""
+        return 3500 <= self.code < 4000 or self.code >= 4500
+
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribe:

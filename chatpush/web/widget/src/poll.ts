@@ -127,12 +127,13 @@ export class PollTransport implements Transport {
   // Says whether to go on asking.
   private async recover(error: unknown): Promise<boolean> {
     const problem = error instanceof ApiError ? error : new ApiError(0, 'unreachable', String(error));
-    if (problem.unauthorized && this.grant) {
+    const dismissed = problem.code === 'dismissed';
+    if (problem.unauthorized && this.grant && !dismissed) {
       this.grant = '';
       return true;
     }
     this.failures += 1;
-    if (problem.unauthorized && this.failures > 1) {
+    if (dismissed || (problem.unauthorized && this.failures > 1)) {
       this.running = false;
       this.events.emit('refused', { message: problem.message });
       return false;
