@@ -183,7 +183,7 @@ class Vault:
         try:
             place = _place(tenant, owner, table, column, row, key.id)
             return key.cipher.decrypt(sealed[9:21], sealed[21:], place)
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # cut off in the middle of what comes before the text, too
             raise VaultError(f"{table}.{column} of {row} does not open here; was the row moved?") from error
 
     def seal_text(self, tenant: TenantId, owner: str, table: str, column: str, row: str, text: str) -> bytes:

@@ -33,7 +33,7 @@ USER = recommending.UserPage(
 QUALITY = recommending.QualityPage(
     models=tuple(
         recommending.ModelLine(
-            one.id, n == 8, one.method, one.events, one.seconds, one.recall, one.ndcg, one.created_at
+            one.id, n == 8, False, one.method, one.events, one.seconds, one.recall, one.ndcg, one.created_at
         )
         for n, one in enumerate(PAST)
     ),

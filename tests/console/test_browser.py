@@ -9,6 +9,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from chatpush.domain import DEFAULT_TENANT, ConversationState, Role, Speaker
 from chatpush.notify.listing import Window
+from tests.console.axe import violations
 from tests.console.whole import PASSWORD, Client, Whole
 from tests.support.house import ADA, BOB
 from tests.waiting import until
@@ -158,6 +159,36 @@ async def test_a_campaign_is_made_in_the_form(whole: Whole, client: Client, brow
         await page.wait_for_selector(".tag >> text=Running")
         listed = await whole.runs.of_campaign(DEFAULT_TENANT, page.url.rpartition("/")[2], Window(5))
         assert len(listed.data) == 1
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+async def test_a_campaigns_page_advises_its_author(
+    whole: Whole, client: Client, browser: Browser, size: dict[str, int]
+) -> None:
+    email = await whole.person(Role.EDITOR)
+    sale = {
+        "name": "Sale", "to": [{"all": True}], "category": "transactional",
+        "content": {
+            "title": "Summer sale, only today and only for you, on everything there is in the shop",
+            "body": "Everything half price, shop now! 全网最低价，立即抢购！",
+        },
+        "trigger": {"kind": "cron", "cron": "0 9 * * fri", "timezone": "UTC"},
+    }  # fmt: skip
+    campaign = await whole.campaigns.create(DEFAULT_TENANT, sale)
+    async with tab(browser, client, size) as author:
+        await author.sign_in(email, f"/console/campaigns/{campaign.id}")
+        card = author.page.locator("#advice section")
+        await card.wait_for()
+        shown = await card.inner_text()
+        for words in (
+            "Most opened at",
+            "This reads like marketing",
+            "a lock screen shows about 50",
+            "全网最",
+        ):
+            assert words in shown
+        assert await author.page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+        assert await violations(author.page) == []
 
 
 async def test_a_refused_button_says_why(whole: Whole, client: Client, browser: Browser) -> None:

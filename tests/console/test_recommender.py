@@ -1,6 +1,7 @@
 """The recommender's pages in front of the whole program: picks, what if, outlook, quality, results, advice."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from chatpush.recommend.words.forms import Filled, Schema
 from chatpush.web.console.recommendations import supposed
 from tests.recommend.world import delivery
 from tests.serving import EMAIL, PASSWORD, Served, serving
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -34,6 +36,13 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 
 @pytest.fixture
 async def person(served: Served) -> AsyncIterator[ClientSession]:
+    async with signed_in(served) as session:
+        yield session
+
+
+@asynccontextmanager
+async def signed_in(served: Served) -> AsyncIterator[ClientSession]:
+    """Sign a person in to the console."""
     async with ClientSession(served.url, cookie_jar=CookieJar(unsafe=True)) as session:
         page = await (await session.get("/console/sign-in")).text()
         token = page.split('name="csrf" value="')[1].split('"')[0]
@@ -100,6 +109,44 @@ async def test_quality_over_time(served: Served, person: ClientSession) -> None:
     ]
     await served.chatpush.database.write(lambda tx: tx.insert_many("delivery", rows))
     assert 'class="quality calibration"' in await page(person, "/console/recommendations/quality")
+
+
+async def test_a_model_of_an_older_form_is_passed_over_said_so_and_trained_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(tmp_path) as before:
+        items = [{"id": f"i{n}", "title": f"Lantern {n}"} for n in range(20)]
+        await before.told("PUT", "/v1/items", {"items": items})
+        events = [
+            {"user": f"u{user}", "type": "purchase", "item": f"i{(user * 3 + n) % 20}"}
+            for user in range(60) for n in range(10)
+        ]  # fmt: skip
+        await before.told("POST", "/v1/events", {"events": events})
+        old = await before.chatpush.learning.train(DEFAULT_TENANT)
+        vault = before.chatpush.vault
+        # As the first versions wrote it: sealed whole.
+        before.chatpush.learning.models._path(DEFAULT_TENANT, old.id).write_bytes(
+            vault.seal(DEFAULT_TENANT, "", "model", "file", old.id, b"PK model")
+        )
+    async with serving(tmp_path) as served, signed_in(served) as person:
+        picks = await served.told("GET", "/v1/recommendations?user=u1&limit=3")
+        assert (picks["source"], len(picks["picks"])) == ("personal", 3)
+        shown = await page(person, "/console/recommendations/quality")
+        assert ">serving<" not in shown
+        assert "can&#39;t be read; another serves" in shown
+    monkeypatch.setattr("chatpush.recommend.training.learning.LOOK_SECONDS", 0.05)
+    async with serving(tmp_path) as served, signed_in(served) as person:
+
+        async def trained() -> bool:
+            return len(await served.chatpush.learning.models.list(DEFAULT_TENANT)) == 2
+
+        await until(trained, seconds=30)
+
+        async def told() -> str:
+            shown = await page(person, "/console/recommendations/quality")
+            return shown if ">serving<" in shown else ""
+
+        assert "can&#39;t be read" not in await until(told)
 
 
 async def test_results_by_campaign_within_a_window(served: Served, person: ClientSession) -> None:

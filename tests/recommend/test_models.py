@@ -1,6 +1,7 @@
 """Versions on disk: sealed, swapped whole, rolled back, and passed over when damaged."""
 
 import functools
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -84,10 +85,46 @@ async def test_a_damaged_file_is_passed_over_for_the_one_before(
     file.write_bytes(file.read_bytes()[:100] + b"\x00" * 50)
     found = await models.load(shop.tenant)
     assert found is not None
-    assert found[0] == first.id
+    assert found[0].id == first.id
     next((tmp_path / "models").rglob(f"{first.id}.model")).unlink()
     assert await models.load(shop.tenant) is None
     assert len(await shop.picked("bowl1", 3)) == 3
+
+
+async def test_what_serves_in_place_of_a_file_that_can_not_be_read_is_told(
+    shop: World, learning: Learning, models: Models, still_clock: StillClock, tmp_path: Path
+) -> None:
+    first = await learning.train(shop.tenant)
+    second = await learning.train(shop.tenant)
+    file = next((tmp_path / "models").rglob(f"{second.id}.model"))
+    whole = file.read_bytes()
+    for length in (0, 3, 4, 5, 12, 13, 20, 25, 40, len(whole) - 1):
+        file.write_bytes(whole[:length])
+        again = learning_of(shop, models, still_clock)
+        assert await again.take_up(shop.tenant) == first.id, length
+        assert await again.take_up(shop.tenant) == first.id, "asked twice, it says the same"
+    file.write_bytes(whole)
+    assert await learning_of(shop, models, still_clock).take_up(shop.tenant) == second.id
+
+
+async def test_a_model_is_trained_anew_when_there_is_more_or_when_it_is_old(
+    shop: World, learning: Learning, models: Models, still_clock: StillClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatpush.recommend.training.learning.LEAST_EVENTS", 300)
+    await learning.train(shop.tenant)
+    restarted = learning_of(shop, models, still_clock)
+    await restarted.take_up(shop.tenant)
+    assert not restarted._is_due(shop.tenant), "a start is no reason to train"
+    still_clock.forward(timedelta(days=2))
+    assert not restarted._is_due(shop.tenant), "nothing is new"
+    still_clock.forward(timedelta(days=5))
+    assert restarted._is_due(shop.tenant), "as many events, but after a week they are others"
+    await restarted.train(shop.tenant)
+    await shop.happened(*(shop.event(f"new{n}", "purchase", "bowl-1") for n in range(40)))
+    await shop.recommender.training.refit(shop.tenant)
+    assert not restarted._is_due(shop.tenant), "not before a day is over"
+    still_clock.forward(timedelta(days=1))
+    assert restarted._is_due(shop.tenant)
 
 
 async def test_a_large_model_is_sealed_in_pieces_none_of_which_may_be_missing_or_moved(
@@ -97,7 +134,7 @@ async def test_a_large_model_is_sealed_in_pieces_none_of_which_may_be_missing_or
     version = await learning.train(shop.tenant)
     found = await models.load(shop.tenant)
     assert found is not None
-    assert found[0] == version.id
+    assert found[0].id == version.id
     file = next((tmp_path / "models").rglob("*.model"))
     whole = file.read_bytes()
     length = 4 + int.from_bytes(whole[:4], "big")

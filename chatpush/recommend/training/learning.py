@@ -3,6 +3,7 @@
 Training works on a frozen view of events in a thread; the old model serves until
 the new one is on disk and laid over the walk in one step. Another process may
 train or roll back: the version named in the store is taken up within a minute.
+A version that can't be read is passed over; who starts with such a one trains anew at once.
 """
 
 import asyncio
@@ -24,14 +25,20 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS = 60.0
 GROWN = 1.05
 """So much more events are worth a new model."""
+OLD_AFTER = 7
+"""After so many times as long, others in place of those are: retention keeps the number the same."""
 LEAST_EVENTS = 500
 Tell = Callable[[str], None]
 
 
 @dataclass(slots=True)
 class Served:
-    """What a tenant's ranker serves, and when that was last looked at."""
+    """What a tenant's ranker serves, and the last training.
 
+    ``wanted``: the version the store names; ``version``: the one that serves, another if that can't be read.
+    """
+
+    wanted: str = ""
     version: str = ""
     events: int = 0
     trained_at: float = float("-inf")
@@ -80,24 +87,31 @@ class Learning:
         seconds = self._clock.monotonic() - began
         version = await self.models.keep(tenant, learned, int(prints.user.size), round(seconds, 3))
         await self._training.swap(tenant, lambda: self._ranker.adopt(tenant, learned))
-        self._served[tenant] = Served(version.id, version.events, self._clock.monotonic())
+        self._served[tenant] = Served(version.id, version.id, version.events, self._clock.monotonic())
         tell("serving")
         return version
 
     async def take_up(self, tenant: TenantId) -> str:
-        """Serve the version the store names, if it is not served already; return its name."""
+        """Serve the version the store names, if that is not done already; return which serves, "" for the walk."""
         served = self._served.setdefault(tenant, Served())
         wanted = await self.models.serving(tenant)
-        if wanted == served.version:
-            return wanted
+        if wanted == served.wanted:
+            return served.version
         found = await self.models.load(tenant)
-        learned = found[1] if found else None
+        version, learned = (found[0].id, found[1]) if found else ("", None)
         await self._training.swap(tenant, lambda: self._ranker.adopt(tenant, learned))
         # The wanted name even if an older one had to do: a damaged file is not tried every minute.
-        served.version = wanted
-        if found:
-            log.info("model taken up", tenant=tenant, model=found[0])
-        return found[0] if found else ""
+        served.wanted, served.version = wanted, version
+        if found and version == wanted:
+            newest = (await self.models.list(tenant))[0]
+            age = (self._clock.now() - newest.created_at).total_seconds()
+            served.events, served.trained_at = newest.events, self._clock.monotonic() - age
+            log.info("model taken up", tenant=tenant, model=version)
+        elif wanted:
+            log.warning(
+                "another model serves until one is trained", tenant=tenant, model=version, wanted=wanted
+            )
+        return version
 
     async def start(self) -> None:
         """Take up the default tenant's model, then look after all."""
@@ -129,6 +143,7 @@ class Learning:
         prints, served = self._ranker.prints(tenant), self._served.setdefault(tenant, Served())
         if self._every_seconds <= 0 or prints is None or prints.user.size < LEAST_EVENTS:
             return False
-        if self._clock.monotonic() - served.trained_at < self._every_seconds:
+        since = self._clock.monotonic() - served.trained_at
+        if since < self._every_seconds:
             return False
-        return prints.user.size > served.events * GROWN
+        return prints.user.size > served.events * GROWN or since >= OLD_AFTER * self._every_seconds

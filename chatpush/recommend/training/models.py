@@ -148,17 +148,17 @@ class Models:
         )
         return str(rows[0]["id"]) if rows else ""
 
-    async def load(self, tenant: TenantId) -> tuple[str, Learned] | None:
-        """Return the serving model; if its file is damaged, the newest other one that opens."""
+    async def load(self, tenant: TenantId) -> tuple[Version, Learned] | None:
+        """Return the serving model; if its file is damaged or of an older form, the newest other one that opens."""
         versions = await self.list(tenant)
         if not versions:
             return None
         await self._vault.ready(tenant)
         for version in sorted(versions, key=lambda one: not one.serving):
             try:
-                return version.id, await asyncio.to_thread(self._read, tenant, version.id)
+                return version, await asyncio.to_thread(self._read, tenant, version.id)
             except (DamagedModel, VaultError, OSError) as error:
-                log.error("model can't be used", tenant=tenant, model=version.id, error=str(error))
+                log.error("model passed over", tenant=tenant, model=version.id, error=str(error))
         return None
 
     def _path(self, tenant: TenantId, name: str) -> Path:

@@ -33,13 +33,14 @@ SIDE = 160.0
 @pages.get("/console/recommendations/quality", door=LOOK)
 async def quality_page(visit: Visit) -> web.StreamResponse:
     """Show each training's metrics, what writing is worth, and the words tried."""
-    learned = visit.need(Learning).models
-    past = await learned.history(visit.tenant)
-    serving = await learned.serving(visit.tenant)
+    learning = visit.need(Learning)
+    past = await learning.models.history(visit.tenant)
+    serving, named = await learning.take_up(visit.tenant), await learning.models.serving(visit.tenant)
     page = recommending.QualityPage(
         models=tuple(
             recommending.ModelLine(
-                one.id, one.id == serving, one.method, one.events, one.seconds, one.recall, one.ndcg, one.created_at
+                one.id, one.id == serving, one.id == named != serving, one.method, one.events, one.seconds,
+                one.recall, one.ndcg, one.created_at,
             )
             for one in reversed(past[-LINES:])
         ),

@@ -56,10 +56,11 @@ class UserPage:
 
 @dataclass(frozen=True, slots=True)
 class ModelLine:
-    """One training."""
+    """One training; ``passed_over``: it is to serve, but its file can't be read."""
 
     id: str
     serving: bool
+    passed_over: bool
     method: str
     events: int
     seconds: float
