@@ -243,8 +243,9 @@ class OutgoingMessage:
 class Item:
     """Something that can be recommended.
 
-    Shown from ``valid_from`` until before ``valid_to``, and only to readers of its
-    ``language`` if it has one.
+    Shown from ``valid_from`` until before ``valid_to``, only to readers of its
+    ``language`` if it has one, and only to those for whom the condition
+    ``audience`` holds, written as a segment's: ``country = "GB" and age >= 18``.
     """
 
     tenant: TenantId
@@ -261,6 +262,7 @@ class Item:
     valid_from: datetime | None = None
     valid_to: datetime | None = None
     language: str = ""
+    audience: str = ""
 
 
 @dataclass(frozen=True, slots=True)

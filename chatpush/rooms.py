@@ -262,6 +262,7 @@ class Rooms:
             database, self.catalogue, self.behaviour, self.plugins, clock, self.users.find,
             find_users=self.users.get_many, on_shown=self.exposures.note,
             exploration=settings.exploration, refit_seconds=settings.refit_seconds,
+            cohort_attributes=settings.cohort_attributes,
         )  # fmt: skip
         models = Models(database, self.vault, clock, self.settings.path(settings.models_directory))
         self.learning = Learning(
@@ -276,6 +277,7 @@ class Rooms:
             self.recommender.training,
             clock,
             self.plugins.filter_occasion if self.plugins.has("filter_occasion") else None,
+            self.users.get_many,
         )
         self.timing = Timing(
             database, self.users.get_many, clock, exploration=settings.exploration,

@@ -236,6 +236,11 @@ class Recommend(Section):
     max_items: int = Field(200_000, ge=1, description="Items considered.")
     refit_seconds: float = Field(900.0, gt=0, description="Seconds between refits when there are new events.")
     exploration: float = Field(0.1, ge=0, le=1, description="Share of picks given to new or untried items.")
+    cohort_attributes: list[str] = Field(
+        ["country", "region", "city", "plan"],
+        max_length=20,
+        description="Attributes that say, beside the language, what somebody of whom nothing else is known may want.",
+    )
     retention_days: int = Field(730, ge=1, description="How long events are kept.")
     learn_seconds: float = Field(
         86_400.0, ge=0, description="Seconds between trainings when enough is new; 0: by command only."

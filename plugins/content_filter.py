@@ -1,4 +1,4 @@
-"""Mask or drop what must not be said: word lists and patterns, in messages and channels.
+"""Mask or drop what must not be said: word lists and patterns, in messages, channels and recommendations.
 
 Words match whole, in any case; Chinese words match anywhere. What is found is
 covered with ``•``, or drops the whole thing; a language model's answers are
@@ -23,7 +23,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from chatpush.domain import OutgoingMessage
+from chatpush.domain import Item, OutgoingMessage
 from chatpush.plugins.contracts import Drop
 from chatpush.plugins.hooks import hook
 
@@ -95,6 +95,14 @@ def filter_answer(text: str, settings: dict[str, Any]) -> str | Drop:
     if word := lists.forbidden(text):
         return Drop(f"contains {word!r}")
     return lists.masked(text)
+
+
+@hook
+def filter_picks(items: tuple[Item, ...], settings: dict[str, Any]) -> list[Item] | None:
+    """Recommend nothing whose words would drop the message it came in."""
+    lists = _lists(settings)
+    left = [item for item in items if not lists.forbidden(f"{item.title}\n{item.text}")]
+    return left if len(left) < len(items) else None
 
 
 @hook

@@ -36,7 +36,7 @@ def import_items(file: Path, url: str, key: str) -> None:
     """Import items from FILE (.csv or .jsonl, also .gz).
 
     CSV columns: id, title, text, price, currency, stock, url, image, tags (separated by ;),
-    valid_from, valid_to, language; any other column becomes an attribute.
+    valid_from, valid_to, language, audience; any other column becomes an attribute.
     """
     changes: dict[str, int] = {}
 

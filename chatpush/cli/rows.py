@@ -17,7 +17,7 @@ Row = dict[str, Any]
 ITEM_COLUMNS = frozenset(
     {
         "id", "title", "text", "price", "currency", "stock", "url", "image", "tags", "valid_from", "valid_to",
-        "language",
+        "language", "audience",
     }
 )  # fmt: skip
 EVENT_COLUMNS = frozenset({"id", "user", "type", "item", "at"})

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from chatpush.domain import Content, Event, OutgoingMessage
+from chatpush.domain import Content, Event, Item, OutgoingMessage
 from chatpush.plugins.contracts import Defer, Drop, Question
 
 LARGEST_ANSWER = 262_144
@@ -70,6 +70,15 @@ def is_occasion(sent: Event) -> Callable[[Any], str]:
         return "" if isinstance(answer.properties, dict) else "returned an occasion without properties"
 
     return check
+
+
+def is_items(answer: Any) -> str:
+    """Check what a filter left of items."""
+    if answer is None:
+        return ""
+    if not isinstance(answer, list | tuple):
+        return is_drop(answer)
+    return "" if all(isinstance(one, Item) for one in answer) else "returned something else than items"
 
 
 def is_question(sent: Question) -> Callable[[Any], str]:

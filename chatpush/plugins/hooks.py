@@ -8,11 +8,12 @@ run in the plugin's own threads so that they can't stop the loop (``inline =
 True`` beside them says that they are quick enough not to need one).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import pluggy
 
-from chatpush.domain import Event, OutgoingMessage, Receipt
+from chatpush.domain import Event, Item, OutgoingMessage, Receipt, User
 from chatpush.plugins.contracts import (
     Audience,
     Channel,
@@ -85,6 +86,13 @@ def filter_occasion(
     occasion: Event, history: tuple[Event, ...], settings: dict[str, Any]
 ) -> Event | Drop | None:
     """Change, drop or keep an occasion to write to a user, before it becomes an event of theirs."""
+
+
+@spec
+def filter_picks(
+    items: tuple[Item, ...], user: User | None, settings: dict[str, Any]
+) -> Sequence[Item] | Drop | None:
+    """Leave out (return a part), drop or keep items that are about to be recommended to a user, or to nobody."""
 
 
 @spec

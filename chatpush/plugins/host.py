@@ -9,8 +9,16 @@ from typing import Any, cast
 
 from chatpush import settings as configuration
 from chatpush.clock import Clock, SystemClock
-from chatpush.domain import Event, OutgoingMessage, Receipt
-from chatpush.plugins.answers import is_anything, is_data, is_message, is_occasion, is_question, is_text
+from chatpush.domain import Event, Item, OutgoingMessage, Receipt, User
+from chatpush.plugins.answers import (
+    is_anything,
+    is_data,
+    is_items,
+    is_message,
+    is_occasion,
+    is_question,
+    is_text,
+)
 from chatpush.plugins.contracts import (
     Audience,
     Channel,
@@ -85,6 +93,19 @@ class Plugins(Roster):
         arguments = {"occasion": occasion, "history": history}
         passed = await self._filtered("filter_occasion", arguments, "occasion", is_occasion(occasion))
         return cast(Event | Drop, passed)
+
+    async def filter_picks(self, items: tuple[Item, ...], user: User | None) -> tuple[Item, ...]:
+        """Return what every filter lets be recommended to a user, as it was given: nothing is added or changed."""
+        if not items:
+            return items
+        arguments: dict[str, Any] = {"items": items, "user": user}
+        async for verdict in self.verdicts("filter_picks", arguments, is_items):
+            if isinstance(verdict, Drop):
+                return ()
+            if verdict is not None:
+                left = {item.id for item in cast(tuple[Item, ...], verdict)}
+                arguments["items"] = tuple(item for item in arguments["items"] if item.id in left)
+        return cast(tuple[Item, ...], arguments["items"])
 
     async def filter_question(self, question: Question) -> Question | Drop:
         """Pass what a user writes in a chat through every filter; the first Drop ends it."""

@@ -25,6 +25,7 @@ UPSERT = """(tenant, id) DO UPDATE SET title = excluded.title, text = excluded.t
  price = excluded.price, currency = excluded.currency, stock = excluded.stock, url = excluded.url,
  image = excluded.image, tags = excluded.tags, attributes = excluded.attributes,
  valid_from = excluded.valid_from, valid_to = excluded.valid_to, language = excluded.language,
+ audience = excluded.audience,
  updated_at = CASE WHEN excluded.updated_at > item.updated_at
                    THEN excluded.updated_at ELSE item.updated_at + 1 END"""
 """``updated_at`` grows with every change of an item, so it tells whether a shelf has the latest."""
@@ -205,6 +206,7 @@ def _row(tenant: TenantId, item: Item, now: int) -> Row:
         "attributes": json.dumps(item.attributes, ensure_ascii=False),
         "valid_from": None if item.valid_from is None else to_ms(item.valid_from),
         "valid_to": None if item.valid_to is None else to_ms(item.valid_to), "language": item.language,
+        "audience": item.audience,
         "created_at": now, "updated_at": now,
     }  # fmt: skip
 
@@ -217,6 +219,7 @@ def _item(row: Row) -> Item:
         tags=tuple(json.loads(row["tags"])), attributes=json.loads(row["attributes"]),
         valid_from=None if row["valid_from"] is None else from_ms(row["valid_from"]),
         valid_to=None if row["valid_to"] is None else from_ms(row["valid_to"]), language=row["language"],
+        audience=row["audience"],
     )  # fmt: skip
 
 

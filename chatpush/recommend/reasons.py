@@ -27,6 +27,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "popular_week": {"en": "Popular this week", "zh-CN": "本周热门"},
     "popular": {"en": "Popular with other customers", "zh-CN": "其他顾客也喜欢"},
     "rising": {"en": "More and more people want this", "zh-CN": "最近越来越受欢迎"},
+    "kindred": {"en": "Popular with customers like you", "zh-CN": "和你相似的顾客也喜欢"},
     "again": {"en": "Time for {title} again?", "zh-CN": "是时候再买「{title}」了"},
     "seen": {"en": "You looked at this lately", "zh-CN": "你最近看过"},
     "in_cart": {"en": "Still in your cart", "zh-CN": "还在你的购物车里"},

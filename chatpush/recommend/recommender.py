@@ -3,21 +3,33 @@
 Every ranker, built in or from a plugin, proposes by the same protocol; the
 blend decides. The user's own events are read from the store at each request, so
 what they did a moment ago counts, and what they bought or waved away is left
-out. If the rankers run dry, the charts and then the rest of the shelf fill the
-list: it is short only when nothing else is allowed. Many users are read, scored
-and answered together.
+out, as is what its audience or a plugin denies them. If the rankers run dry, the
+charts and then the rest of the shelf fill the list: it is short only when nothing
+else is allowed. Many users are read, scored and answered together.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 import structlog
 
 from chatpush.clock import Clock
-from chatpush.domain import DEFAULT_LOCALE, DEFAULT_TENANT, Event, Item, ItemId, Pick, TenantId, User, UserId
+from chatpush.domain import (
+    DEFAULT_LOCALE,
+    DEFAULT_TENANT,
+    Event,
+    EventId,
+    Item,
+    ItemId,
+    Pick,
+    TenantId,
+    User,
+    UserId,
+)
 from chatpush.plugins.contracts import Candidate, Ranker, RankingRequest
 from chatpush.plugins.host import Plugins
 from chatpush.recommend.behaviour.behaviour import Behaviour
@@ -25,7 +37,9 @@ from chatpush.recommend.catalogue import Catalogue, Shelf
 from chatpush.recommend.rankers import blend
 from chatpush.recommend.rankers.again import AgainRanker, SeenRanker
 from chatpush.recommend.rankers.assembling import Asked, Assembler, Offered, Picked
+from chatpush.recommend.rankers.audiences import belongs
 from chatpush.recommend.rankers.content import ContentRanker
+from chatpush.recommend.rankers.kindred import KindredRanker
 from chatpush.recommend.rankers.likeminded import LikemindedRanker
 from chatpush.recommend.rankers.popular import PopularRanker, RisingRanker
 from chatpush.recommend.rankers.together import TogetherRanker
@@ -42,6 +56,8 @@ SPARE = 60
 """Candidates asked for beyond the limit, because some will be forbidden."""
 PLUGIN_SECONDS = 0.25
 USERS_AT_ONCE = 100
+LONGER, FILTER_ROUNDS = 4, 9
+"""Lists that plugins look through grow so many times each round: the last one is longer than any shelf."""
 FOR_YOU, TRENDING, NEW = "for_you", "trending", "new"
 KINDS = (FOR_YOU, TRENDING, NEW)
 """Among all items, among what more and more people want, among new arrivals."""
@@ -79,11 +95,13 @@ class Recommender:
         find_user: FindUser,
         *,
         find_users: FindUsers | None = None,
+        cohort_attributes: Sequence[str] = (),
         exploration: float = 0.1,
         refit_seconds: float = 900.0,
         on_shown: Seen = lambda *_: None,
     ) -> None:
         self._behaviour = behaviour
+        self._plugins = plugins
         self._clock = clock
         self._find_user = find_user
         self._find_users = find_users
@@ -96,7 +114,8 @@ class Recommender:
         self._personal: list[Batching] = [
             self.likeminded, together, self._content, self.again, SeenRanker(clock),
         ]  # fmt: skip
-        self._general: list[Batching] = [self._popular, RisingRanker(self._popular)]
+        kindred = KindredRanker(database, clock, find_users, cohort_attributes)
+        self._general: list[Batching] = [self._popular, RisingRanker(self._popular), kindred]
         self._foreign: list[Ranker] = list(plugins.rankers())
         self._assembler = Assembler(
             self._popular,
@@ -105,16 +124,23 @@ class Recommender:
         )
         fitted: list[Fitted] = [self.likeminded, self._popular, together, self.again]
         self.training = Training(
-            database, catalogue, behaviour, clock, fitted, self._content, refit_seconds
+            database, catalogue, behaviour, clock, fitted, self._content, refit_seconds, kindred.look
         )  # fmt: skip
 
     async def pick(self, tenant: TenantId, user: UserId | None, limit: int, locale: str = "") -> list[Pick]:
         """Return at most ``limit`` picks, best first."""
         return list((await self.picked(tenant, user, limit, locale)).picks)
 
-    async def picked(self, tenant: TenantId, user: UserId | None, limit: int, locale: str = "") -> Picked:
-        """Return picks with their source."""
-        return (await self._picked(tenant, [user], limit, locale))[0]
+    async def picked(
+        self,
+        tenant: TenantId,
+        user: UserId | None,
+        limit: int,
+        locale: str = "",
+        context: Sequence[ItemId] = (),
+    ) -> Picked:
+        """Return picks with their source; ``context``: what the reader has before them now, stored nowhere."""
+        return (await self._picked(tenant, [user], limit, locale, context=context))[0]
 
     async def pick_many(
         self,
@@ -156,9 +182,7 @@ class Recommender:
             asked.bars, items=asked.bars.items | what_if.exclude, at=what_if.as_of or asked.bars.at
         )
         asked = replace(asked, bars=bars, weights=what_if.weights)
-        return (
-            (await asyncio.to_thread(self._answer, [asked], shelf))[0] if shelf.items else Picked((), "none")
-        )
+        return (await self._answered([asked], shelf))[0] if shelf.items else Picked((), "none")
 
     async def explained(self, tenant: TenantId, user: UserId, item: str) -> list[str]:
         """Return, line by line, who proposes an item to a user and what forbids it."""
@@ -173,14 +197,18 @@ class Recommender:
         if person is not None and not person.personalized:
             lines.append("the user switched personal picks off")
         if not asked.bars.allows(known):
-            lines.append("forbidden: sold out, bought lately, dismissed or muted")
+            lines.append(
+                "forbidden: sold out, out of its time, for other readers, bought lately, dismissed or muted"
+            )
+        elif not await self._allowed(asked, [known]):
+            lines.append("left out by a plugin")
         rankers = [*(self._personal if asked.request.events else ()), *self._general]
         for ranker in rankers:
             (found,) = await asyncio.to_thread(ranker.rank_many, [asked.request], shelf.items)
             for place, one in enumerate(found, 1):
                 if one.item == item:
                     lines.append(f"{ranker.name}: place {place}, {one.score:.3f} × {ranker.weight}")
-        answer = (await asyncio.to_thread(self._answer, [asked], shelf))[0]
+        answer = (await self._answered([asked], shelf))[0]
         for place, pick in enumerate(answer.picks, 1):
             if pick.item.id == item:
                 lines.append(f"place {place} of the list: {pick.reason.text}")
@@ -204,6 +232,7 @@ class Recommender:
         kind: str = FOR_YOU,
         *,
         noted: bool = True,
+        context: Sequence[ItemId] = (),
     ) -> list[Picked]:
         shelf = await self.training.ready(tenant)
         if not shelf.items:
@@ -218,7 +247,7 @@ class Recommender:
             return [
                 self._asked(
                     tenant, user, people.get(user) if user else None, events.get(user, ()) if user else (),
-                    limit, locale, only,
+                    limit, locale, only, context,
                 )
                 for user in users
             ]  # fmt: skip
@@ -227,7 +256,7 @@ class Recommender:
         asked = await asyncio.to_thread(prepared)
         if self._foreign:
             await asyncio.gather(*(self._ask_foreign(one, shelf) for one in asked))
-        answers = await asyncio.to_thread(self._answer, asked, shelf)
+        answers = await self._answered(asked, shelf)
         for one, answer in zip(asked, answers, strict=True):
             if one.user and noted:
                 self._on_shown(tenant, one.user, answer)
@@ -259,16 +288,20 @@ class Recommender:
         limit: int,
         locale: str,
         only: Collection[ItemId] | None = None,
+        context: Sequence[ItemId] = (),
     ) -> Asked:
-        personal = person is None or person.personalized
+        personal, now = person is None or person.personalized, self._clock.now()
         due = self.again.due(tenant, events) if personal else ()
         known_locale = locale or (person.locale if person else "")
-        bars = replace(blend.forbidden(events, self._clock.now(), due, known_locale), only=only)
+        bars = blend.forbidden(events, now, due, known_locale, partial(belongs, person))
+        bars = replace(bars, only=only, items=bars.items.union(context))
+        looked_at = [Event(tenant, EventId(""), user or UserId(""), "view", now, item) for item in context]
+        events = (*looked_at, *events)
         locale = locale or (person.locale if person and personal else DEFAULT_LOCALE)
         request = RankingRequest(
             tenant, person if personal else None, events if personal else (), limit + SPARE, locale
         )
-        return Asked(request, limit, bars, user)
+        return Asked(request, limit, bars, user, person)
 
     async def _ask_foreign(self, asked: Asked, shelf: Shelf) -> None:
         """Ask plugins' rankers; one that fails, hangs or talks nonsense proposes nothing."""
@@ -280,6 +313,39 @@ class Recommender:
                 asked.foreign.append((float(ranker.weight), found))
             except Exception as error:
                 log.warning("ranker failed", ranker=getattr(ranker, "name", "?"), error=repr(error))
+
+    async def _answered(self, asked: Sequence[Asked], shelf: Shelf) -> list[Picked]:
+        """Rank and assemble, and let plugins leave items out."""
+        answers = await asyncio.to_thread(self._answer, asked, shelf)
+        if not self._plugins.has("filter_picks"):
+            return answers
+        pairs = zip(asked, answers, strict=True)
+        return list(await asyncio.gather(*(self._permitted(one, answer, shelf) for one, answer in pairs)))
+
+    async def _permitted(self, asked: Asked, answer: Picked, shelf: Shelf) -> Picked:
+        """Return an answer without what plugins leave out, with others in the places as long as there are any.
+
+        What might take a place is shown to them in ever longer lists.
+        """
+        for turn in range(1, FILTER_ROUNDS + 1):
+            denied = await self._denied(asked, answer)
+            if not denied:
+                return answer
+            asked = asked.without(denied)
+            longer = replace(asked, limit=min(asked.limit * LONGER**turn, len(shelf.items)))
+            others = await asyncio.to_thread(self._answer, [longer], shelf)
+            asked = asked.without(await self._denied(asked, others[0]))
+            answer = (await asyncio.to_thread(self._answer, [asked], shelf))[0]
+        return answer.without(await self._denied(asked, answer))
+
+    async def _denied(self, asked: Asked, answer: Picked) -> frozenset[ItemId]:
+        items = [pick.item for pick in answer.picks]
+        return frozenset(item.id for item in items) - await self._allowed(asked, items)
+
+    async def _allowed(self, asked: Asked, items: Sequence[Item]) -> frozenset[ItemId]:
+        unknown = User(asked.request.tenant, asked.user) if asked.user else None
+        left = await self._plugins.filter_picks(tuple(items), asked.person or unknown)
+        return frozenset(item.id for item in left)
 
     def _answer(self, asked: Sequence[Asked], shelf: Shelf) -> list[Picked]:
         """Rank and assemble; runs in a thread."""

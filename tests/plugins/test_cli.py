@@ -49,7 +49,7 @@ def test_a_new_plugin_works_and_its_test_passes(config: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 passed" in done.stdout
     assert run(config, "check").output.splitlines() == [
-        "ok content_filter: filter_message, filter_publication, filter_answer",
+        "ok content_filter: filter_message, filter_publication, filter_picks, filter_answer",
         "ok word_watch: filter_message (examples: 1)",
     ]  # fmt: skip
     listed = run(config, "list").output

@@ -78,6 +78,14 @@ async def test_what_can_not_be_looked_at_does_not_pass(data: bytes) -> None:
     assert isinstance(await plugins.filter_publication("chat:1", data, "emma"), Drop)
 
 
+async def test_what_would_drop_its_message_is_not_recommended() -> None:
+    plugins, _ = load("content_filter", drop=["free money"])
+    tea, trap = samples.item("tea"), samples.item("trap", text="How to get FREE money")
+    assert await plugins.filter_picks((tea, trap), None) == (tea,)
+    assert await plugins.filter_picks((trap,), samples.user()) == ()
+    assert not plugins.states()[0].failures
+
+
 def test_a_broken_pattern_stops_the_start() -> None:
     with pytest.raises(PluginFailed, match=r"drop_patterns: .*'\(' is no regular expression"):
         load("content_filter", drop_patterns=["("])

@@ -15,6 +15,7 @@ from chatpush.domain import (
     OutgoingMessage,
     Receipt,
     TenantId,
+    User,
     UserId,
 )
 from chatpush.plugins import samples
@@ -232,6 +233,32 @@ async def test_hook_filter_occasion() -> None:
     for rubbish in ("blank", "other", "odd"):
         assert await passed(rubbish) == samples.event(rubbish)
     assert plugins.states()[0].failures == 3
+
+
+async def test_hook_filter_picks() -> None:
+    lamp, cup, pot = (samples.item(name) for name in ("lamp", "cup", "pot"))
+
+    def first(items: tuple[Item, ...], user: User | None) -> Any:
+        wish = user.id if user else "all"
+        return {"all": None, "none": Drop("not now"), "odd": ["lamp"], "more": [lamp, pot]}.get(
+            wish, [lamp, cup]
+        )
+
+    def second(items: tuple[Item, ...], user: User | None) -> Any:
+        return [pot, replace(cup, title="Changed")] if user and user.id == "emma" else None
+
+    first.__name__ = second.__name__ = "filter_picks"
+    plugins = host(plugin(first), plugin(second))
+
+    async def passed(name: str) -> tuple[Item, ...]:
+        return await plugins.filter_picks((lamp, cup), samples.user(name) if name else None)
+
+    assert await passed("") == (lamp, cup)
+    assert await passed("none") == ()
+    assert await passed("more") == (lamp,), "nothing can be added"
+    assert await passed("emma") == (cup,), "nor be brought back or changed"
+    assert await passed("odd") == (lamp, cup)
+    assert plugins.states()[0].failures == 1
 
 
 async def test_hook_filter_question() -> None:

@@ -16,6 +16,7 @@ MUG = {
     "id": "mug", "title": "红色杯子 Red Mug", "text": "Holds 300 ml", "price": 9.5, "currency": "GBP", "stock": 4,
     "url": "/mug", "image": "/mug.svg", "tags": ["kitchen"], "attributes": {"brand": "Acme"},
     "valid_from": "2026-11-01T00:00:00Z", "valid_to": None, "language": "zh-CN",
+    "audience": "age >= 18",
 }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from chatpush.clock import Clock
 from chatpush.domain import Event, EventId, ItemId, TenantId, UserId, from_ms, new_id, to_ms
 from chatpush.errors import VaultError
+from chatpush.recommend.behaviour.liking import dislikes
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.parameters import among
 from chatpush.store.vault import Vault
@@ -241,6 +242,7 @@ class Behaviour:
         return {
             "tenant": tenant, "id": event.id, "user_id": event.user, "type": event.type, "item": event.item,
             "at": to_ms(event.at), "received_at": now, "properties_sealed": sealed,
+            "disliked": int(dislikes(event)),
         }  # fmt: skip
 
     async def _open(self, tenant: TenantId, rows: list[Row]) -> list[Event]:

@@ -6,8 +6,8 @@ Changes of items are stored with the items in one transaction and taken from
 there, so that none is lost.
 
 ``item.back_in_stock``, ``item.price_drop``: who looked at it, put it into the
-cart or on the wish list or watches its price in the last 60 days, did not buy it since and neither
-dismissed nor muted it. ``cart.abandoned``: 4 hours after the last look at the
+cart or on the wish list or watches its price in the last 60 days, is of its audience, did not buy
+it since and neither dismissed nor muted it. ``cart.abandoned``: 4 hours after the last look at the
 cart, nothing bought since. ``item.due``: its interval has passed (``again.py``).
 ``user.lapsed``: bought before, and nothing at all for twice the usual pause.
 """
@@ -15,19 +15,31 @@ cart, nothing bought since. ``item.due``: its interval has passed (``again.py``)
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
 
 from chatpush.clock import Clock
-from chatpush.domain import DEFAULT_TENANT, Event, EventId, ItemId, TenantId, UserId, from_ms, to_ms
+from chatpush.domain import (
+    DEFAULT_TENANT,
+    Event,
+    EventId,
+    ItemId,
+    TenantId,
+    User,
+    UserId,
+    from_ms,
+    to_ms,
+)
 from chatpush.plugins.contracts import Drop
 from chatpush.recommend.behaviour.behaviour import Behaviour
 from chatpush.recommend.catalogue import Catalogue
 from chatpush.recommend.rankers import blend
 from chatpush.recommend.rankers.again import AgainRanker
+from chatpush.recommend.rankers.audiences import belongs
 from chatpush.recommend.training.training import Training
 from chatpush.store.database import Database, Row
 
@@ -40,6 +52,7 @@ CART_LEFT, CART_FORGOTTEN = timedelta(hours=4), timedelta(hours=28)
 LAPSED_LEAST, LAPSED_WINDOW = timedelta(days=30), timedelta(days=14)
 LAPSED_PAUSES = 2.0
 FilterOccasion = Callable[[Event, tuple[Event, ...]], Awaitable[Event | Drop]]
+FindUsers = Callable[[TenantId, Iterable[UserId]], Awaitable[Mapping[UserId, User]]]
 
 
 class Occasions:
@@ -54,7 +67,9 @@ class Occasions:
         training: Training,
         clock: Clock,
         filter_occasion: FilterOccasion | None = None,
+        find_users: FindUsers | None = None,
     ) -> None:
+        self._find_users = find_users
         self._filter_occasion = filter_occasion
         self._database = database
         self._behaviour = behaviour
@@ -130,8 +145,11 @@ class Occasions:
             users, after = [UserId(row["user_id"]) for row in rows], rows[-1]["user_id"]
             histories = await self._behaviour.recent_many(tenant, users)
             now = self._clock.now()
+            people = await self._find_users(tenant, users) if known.audience and self._find_users else {}
             wanted = [
-                user for user, events in histories.items() if blend.forbidden(events, now).allows(known)
+                user
+                for user, events in histories.items()
+                if blend.forbidden(events, now, belongs=partial(belongs, people.get(user))).allows(known)
             ]
             told += await self._record(
                 tenant, [_event(tenant, user, kind, now, item, change["id"], properties) for user in wanted]

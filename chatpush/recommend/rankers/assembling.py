@@ -6,11 +6,11 @@ had no chance yet, each with the probability it was given.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from chatpush.domain import ItemId, Pick, TenantId, UserId, to_ms
+from chatpush.domain import ItemId, Pick, TenantId, User, UserId, to_ms
 from chatpush.plugins.contracts import Candidate, Ranker, RankingRequest
 from chatpush.recommend.catalogue import Shelf
 from chatpush.recommend.rankers import blend
@@ -21,6 +21,8 @@ from chatpush.recommend.reasons import Chosen, Reasoned, reason
 WEEK_MILLISECONDS = 7 * 86_400_000
 TIMELY = frozenset({"popular_week", "rising"})
 """Reasons that speak of now: said only when the last event is not older than a week."""
+KINDRED = "kindred"
+"""Chosen by what the user is: personal without any event."""
 GENERAL = frozenset({"popular", "popular_week", "rising", "available"})
 
 
@@ -36,6 +38,19 @@ class Picked:
     source: str
     chances: tuple[tuple[float, bool], ...] = ()
 
+    def without(self, items: Collection[ItemId]) -> "Picked":
+        """Return it without some items."""
+        kept = [
+            (pick, chance)
+            for pick, chance in zip(self.picks, self.chances, strict=True)
+            if pick.item.id not in items
+        ]
+        return Picked(
+            tuple(pick for pick, _ in kept),
+            self.source if kept else "none",
+            tuple(chance for _, chance in kept),
+        )
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -45,9 +60,15 @@ class Asked:
     limit: int
     bars: Forbidden
     user: UserId | None = None
+    person: User | None = None
+    """Who that is, even if they want nothing personal."""
     weights: Mapping[str, float] = field(default_factory=dict)
     """Other weights of rankers than their own, by name."""
     foreign: list[tuple[float, list[Candidate]]] = field(default_factory=list)
+
+    def without(self, items: Collection[ItemId]) -> "Asked":
+        """Return it with more items forbidden."""
+        return replace(self, bars=replace(self.bars, items=self.bars.items.union(items)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +119,9 @@ class Assembler:
         answers = []
         for one, (chosen, chances), known in zip(asked, lists, reasons, strict=True):
             events = one.request.events
-            personal = bool(events) and any(pick.reason_code not in GENERAL for pick in chosen)
+            personal = any(
+                pick.reason_code == KINDRED or (events and pick.reason_code not in GENERAL) for pick in chosen
+            )
             picks = tuple(_worded(chosen, known, one.request.locale, shelf, now))
             source = ("personal" if personal else "popular") if picks else "none"
             answers.append(Picked(picks, source, tuple(chances)))

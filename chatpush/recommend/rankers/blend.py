@@ -7,7 +7,7 @@ to like yet. The same user gets the same list all day.
 
 import hashlib
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import islice
@@ -16,6 +16,7 @@ from typing import Any
 
 from chatpush.domain import Event, Item, ItemId, TenantId
 from chatpush.plugins.contracts import Candidate
+from chatpush.recommend.behaviour.liking import dislikes
 
 BOUGHT_AGAIN = timedelta(days=90)
 """What was bought is left alone this long."""
@@ -56,20 +57,27 @@ class Forbidden:
     """The moment of showing; None asks nothing about an item's time."""
     language: str = ""
     """The reader's, if it is known."""
+    belongs: Callable[[str], bool] | None = None
+    """Whether the reader is of an item's audience; None asks nothing about that."""
 
     def allows(self, item: Item) -> bool:
-        """Return whether the item may be shown: in stock, in its time, in the reader's language, not forbidden."""
+        """Return whether the item may be shown: in stock, in its time, for this reader, not forbidden."""
         if self.only is not None and item.id not in self.only:
-            return False
-        if self.at is not None and not _in_time(item, self.at):
-            return False
-        if self.language and item.language and _language(item.language) != self.language:
             return False
         if item.id in self.items or (item.stock is not None and item.stock <= 0):
             return False
+        if self.at is not None and not _in_time(item, self.at):
+            return False
         if self.tags and any(tag.lower() in self.tags for tag in item.tags):
             return False
-        return not (self.brands and str(item.attributes.get("brand", "")).lower() in self.brands)
+        if self.brands and str(item.attributes.get("brand", "")).lower() in self.brands:
+            return False
+        return self._is_for_the_reader(item)
+
+    def _is_for_the_reader(self, item: Item) -> bool:
+        if self.language and item.language and _language(item.language) != self.language:
+            return False
+        return not item.audience or self.belongs is None or self.belongs(item.audience)
 
 
 def _in_time(item: Item, at: datetime) -> bool:
@@ -82,9 +90,13 @@ def _language(locale: str) -> str:
 
 
 def forbidden(
-    events: Sequence[Event], now: datetime, due: Collection[ItemId] = frozenset(), locale: str = ""
+    events: Sequence[Event],
+    now: datetime,
+    due: Collection[ItemId] = frozenset(),
+    locale: str = "",
+    belongs: Callable[[str], bool] | None = None,
 ) -> Forbidden:
-    """Read from a user's events what they bought lately, dismissed, or asked not to see.
+    """Read from a user's events what they bought lately, dismissed, rated badly, or asked not to see.
 
     What is ``due`` to be bought again may be shown though it was bought.
     A ``mute`` event holds until it is undone by an ``unmute`` of the same thing.
@@ -97,6 +109,7 @@ def forbidden(
         if event.item and (
             (event.type == "purchase" and age < BOUGHT_AGAIN and event.item not in due)
             or (event.type == "dismiss" and age < DISMISSED)
+            or (dislikes(event) and age < DISMISSED)
             or event.type == "mute"
         ):
             items.add(event.item)
@@ -107,7 +120,14 @@ def forbidden(
                 value = str(event.properties.get(name, "")).lower()
                 if value:
                     (known.add if event.type == "mute" else known.discard)(value)
-    return Forbidden(frozenset(items), frozenset(tags), frozenset(brands), at=now, language=_language(locale))
+    return Forbidden(
+        frozenset(items),
+        frozenset(tags),
+        frozenset(brands),
+        at=now,
+        language=_language(locale),
+        belongs=belongs,
+    )
 
 
 def merged(proposals: Iterable[tuple[float, Sequence[Candidate]]]) -> Iterator[Proposal]:

@@ -14,6 +14,7 @@ from scipy import sparse
 
 from chatpush.domain import Item, ItemId, TenantId
 from chatpush.plugins.contracts import Candidate, RankingRequest
+from chatpush.recommend.behaviour.liking import disliked
 from chatpush.recommend.rankers.walk import Walk
 from chatpush.recommend.reasons import NOTHING_TO_SAY, Chosen, Reasoned, title
 from chatpush.recommend.training.footprints import PURCHASE, Footprints, History, history, top
@@ -77,7 +78,12 @@ class TogetherRanker:
     def _taste(self, request: RankingRequest) -> History | None:
         """Return what the user chose on this errand, if anything."""
         fitted = self._fitted.get(request.tenant)
-        chosen = [event for event in request.events if event.type in CHOSEN and event.item]
+        unloved = disliked(request.events)
+        chosen = [
+            event
+            for event in request.events
+            if event.type in CHOSEN and event.item and event.item not in unloved
+        ]
         if fitted is None or not chosen:
             return None
         last = [event for event in chosen if chosen[0].at - event.at <= FRESH]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from chatpush.domain import Event, ItemId, TenantId
+from chatpush.recommend.behaviour.liking import disliked
 from chatpush.store.database import Database, Row
 
 Ints = NDArray[np.int64]
@@ -90,13 +91,14 @@ class History:
 
 
 def history(events: Sequence[Event], index: Mapping[ItemId, int]) -> History:
-    """Weigh a user's events (newest first) as the fit weighs everybody's."""
+    """Weigh a user's events (newest first) as the fit weighs everybody's; what they rated badly is no taste."""
+    unloved = disliked(events)
     weight: dict[int, float] = {}
     best: dict[int, tuple[float, str]] = {}
     for event in events:
         number = index.get(event.item) if event.item else None
         worth = WEIGHTS.get(event.type)
-        if number is None or worth is None:
+        if number is None or worth is None or event.item in unloved:
             continue
         age = (events[0].at - event.at).total_seconds()
         faded = worth * 2.0 ** (-age / (TASTE_DAYS * DAY_SECONDS))
@@ -128,7 +130,7 @@ class Ledger:
         total = 0
         while True:
             rows = await self._database.read(
-                """SELECT id, user_id, type, item, at, received_at FROM event
+                """SELECT id, user_id, type, item, at, received_at, disliked FROM event
                    WHERE tenant = :t AND received_at >= :r AND (received_at > :r OR id > :i)
                    ORDER BY received_at, id LIMIT :n""",
                 t=self._tenant, r=self._received, i=self._last, n=PAGE,
@@ -153,7 +155,9 @@ class Ledger:
         return Footprints(tuple(items), len(self._users), user[known], item[known], kind[known], at[known])
 
     def _take(self, rows: list[Row]) -> None:
-        telling = [row for row in rows if row["item"] is not None and row["type"] in WEIGHTS]
+        telling = [
+            row for row in rows if row["item"] is not None and row["type"] in WEIGHTS and not row["disliked"]
+        ]
         users, items = self._users, self._items
         self._pages.append(
             (

@@ -8,7 +8,7 @@ are read anew, so that erased ones stop counting.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -73,7 +73,9 @@ class Training:
         rankers: Sequence[Fitted],
         content: ContentRanker,
         refit_seconds: float = 900.0,
+        look: Callable[[TenantId], Awaitable[None]] | None = None,
     ) -> None:
+        self._look = look
         self._database = database
         self._catalogue = catalogue
         self._behaviour = behaviour
@@ -171,6 +173,8 @@ class Training:
             items: list[Item] = list(shelf.items.values())
             await asyncio.to_thread(self._content.fit_items, tenant, items)
             progress.worded_version = shelf.version
+        if self._look is not None:
+            await self._look(tenant)
         progress.shelf_version, progress.behaviour_version = shelf.version, version
         progress.seconds = self._clock.monotonic() - began
         progress.rest_until = began + max(progress.seconds * REST, SHORTEST_REST_SECONDS)

@@ -7,8 +7,10 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, Field, JsonValue, field_validator, model_validator
 
 from chatpush.domain import Item, ItemId, Role, TenantId
+from chatpush.errors import InvalidInput
 from chatpush.notify.audience.users import checked_locale
 from chatpush.recommend.catalogue import Catalogue
+from chatpush.recommend.rankers.audiences import checked_audience
 from chatpush.web.http.doors import Door
 from chatpush.web.http.operations import Body, Call, Operations, Query
 
@@ -39,6 +41,11 @@ class ItemIn(Body):
         max_length=35,
         description="Of its text; recommended to readers of this language only. Empty: to all.",
     )
+    audience: str = Field(
+        "",
+        max_length=1000,
+        description="Whom it is for, as a segment's condition over attributes; empty: everybody.",
+    )
 
     @model_validator(mode="after")
     def with_some_time(self) -> "ItemIn":
@@ -53,6 +60,15 @@ class ItemIn(Body):
         """Refuse what is no locale."""
         return checked_locale(value, "language") if value else value
 
+    @field_validator("audience")
+    @classmethod
+    def with_a_readable_audience(cls, value: str) -> str:
+        """Refuse a condition that can't be asked."""
+        try:
+            return checked_audience(value.strip())
+        except InvalidInput as error:
+            raise ValueError(error.message) from error
+
     @field_validator("title", "text", "url", "image")
     @classmethod
     def without_nul(cls, value: str) -> str:
@@ -66,7 +82,7 @@ class ItemIn(Body):
         return Item(
             tenant, ItemId(self.id), self.title, self.text, self.price, self.currency, self.stock, self.url,
             self.image, tuple(tag[:100] for tag in self.tags), dict(self.attributes), self.valid_from,
-            self.valid_to, self.language,
+            self.valid_to, self.language, self.audience,
         )  # fmt: skip
 
 
@@ -108,6 +124,7 @@ class ItemOut(BaseModel):
     valid_from: datetime | None
     valid_to: datetime | None
     language: str
+    audience: str
 
 
 class ItemQuery(Query):
@@ -155,5 +172,5 @@ def item_out(item: Item) -> ItemOut:
         id=item.id, title=item.title, text=item.text,
         price=None if item.price is None else float(item.price), currency=item.currency, stock=item.stock,
         url=item.url, image=item.image, tags=list(item.tags), attributes=item.attributes,
-        valid_from=item.valid_from, valid_to=item.valid_to, language=item.language,
+        valid_from=item.valid_from, valid_to=item.valid_to, language=item.language, audience=item.audience,
     )  # fmt: skip

@@ -4,7 +4,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from chatpush.domain import Role, User, UserId
+from chatpush.domain import ItemId, Role, User, UserId
+from chatpush.errors import InvalidInput
 from chatpush.notify.audience.users import Users, checked_locale, checked_user
 from chatpush.recommend.recommender import Picked, Recommender
 from chatpush.recommend.timing.outlook import Outlook, Outlooks
@@ -16,6 +17,7 @@ from chatpush.web.http.operations import Call, Operations, Query
 
 routes = Operations("recommendations")
 READERS = Door(scope="recommend:read", role=Role.VIEWER)
+MOST_CONTEXT = 20
 
 
 class PicksQuery(Query):
@@ -23,6 +25,23 @@ class PicksQuery(Query):
 
     limit: int = Field(10, ge=1, le=100)
     locale: str = Field("", max_length=35, description="Of the reasons; default: the user's own.")
+    context: str = Field(
+        "",
+        max_length=2600,
+        description="Ids of items the reader has before them, such as the product of the page or a visitor's"
+        " last ones: at most 20, with commas between. They count as just looked at and are stored nowhere.",
+    )
+
+    def items(self) -> list[ItemId]:
+        """Return the items of the context.
+
+        Raises:
+            InvalidInput: they are too many.
+        """
+        found = list(dict.fromkeys(ItemId(one.strip()) for one in self.context.split(",") if one.strip()))
+        if len(found) > MOST_CONTEXT:
+            raise InvalidInput(f"a context has at most {MOST_CONTEXT} items", param="context")
+        return found
 
 
 class UserPicksQuery(PicksQuery):
@@ -170,7 +189,10 @@ async def recommend_me(call: Call, query: PicksQuery) -> PicksOut:
 
 async def _picks(call: Call, user: UserId | None, query: PicksQuery) -> PicksOut:
     locale = checked_locale(query.locale) if query.locale else ""
-    return _out(await call.need(Recommender).picked(call.identity.tenant, user, query.limit, locale))
+    picked = await call.need(Recommender).picked(
+        call.identity.tenant, user, query.limit, locale, query.items()
+    )
+    return _out(picked)
 
 
 def _out(picked: Picked) -> PicksOut:
