@@ -95,6 +95,7 @@ class Catalogue:
         self._max_items = max_items
         self._shelves: OrderedDict[TenantId, Shelf] = OrderedDict()
         self._stale: set[TenantId] = set()
+        self._refilling: dict[TenantId, asyncio.Lock] = {}
         self.bell = asyncio.Event()
 
     async def upsert(self, tenant: TenantId, items: Sequence[Item]) -> Imported:
@@ -147,17 +148,27 @@ class Catalogue:
 
     async def shelf(self, tenant: TenantId) -> Shelf:
         """Return everything on the shelf, as new as the last change on this node."""
-        shelf = self._shelves.get(tenant, EMPTY)
-        old = self._clock.monotonic() - shelf.looked > LOOK_AGAIN.total_seconds()
-        if not old and tenant not in self._stale:
-            return shelf
-        self._stale.discard(tenant)
-        shelf = await self._refill(tenant, shelf)
-        self._shelves[tenant] = shelf
-        self._shelves.move_to_end(tenant)
+        refilling = self._refilling.setdefault(tenant, asyncio.Lock())
+        if not refilling.locked() and not self._is_old(tenant):
+            return self._shelves[tenant]
+        async with refilling:  # whoever comes meanwhile waits: the shelf before is not the latest
+            if self._is_old(tenant):
+                self._stale.discard(tenant)
+                try:
+                    self._shelves[tenant] = await self._refill(tenant, self._shelves.get(tenant, EMPTY))
+                except BaseException:
+                    self._stale.add(tenant)
+                    raise
+                self._shelves.move_to_end(tenant)
+            shelf = self._shelves[tenant]
         while len(self._shelves) > SHELVES_KEPT:
             self._shelves.popitem(last=False)
         return shelf
+
+    def _is_old(self, tenant: TenantId) -> bool:
+        shelf = self._shelves.get(tenant, EMPTY)
+        unseen = self._clock.monotonic() - shelf.looked > LOOK_AGAIN.total_seconds()
+        return unseen or tenant in self._stale
 
     async def _refill(self, tenant: TenantId, shelf: Shelf) -> Shelf:
         """Return the shelf with what changed; reading and comparing are done beside the loop."""

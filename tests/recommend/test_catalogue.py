@@ -1,5 +1,6 @@
 """Items come in whole, and what changed about them is told."""
 
+import asyncio
 from datetime import timedelta
 from decimal import Decimal
 
@@ -88,6 +89,16 @@ async def test_two_changes_within_a_millisecond_are_both_seen(world: World, tena
     for title in ("one", "two", "three"):
         await world.stock(world.item("a", title=title))
         assert (await world.catalogue.shelf(tenant)).items[ItemId("a")].title == title
+
+
+async def test_whoever_asks_while_the_shelf_is_filled_gets_the_new_one(
+    world: World, tenant: TenantId
+) -> None:
+    await world.stock(world.item("mug", stock=0))
+    await world.catalogue.shelf(tenant)
+    await world.stock(world.item("mug", stock=5))
+    shelves = await asyncio.gather(*(world.catalogue.shelf(tenant) for _ in range(3)))
+    assert [shelf.items[ItemId("mug")].stock for shelf in shelves] == [5, 5, 5]
 
 
 async def test_an_import_that_changes_nothing_is_no_new_shelf(world: World, tenant: TenantId) -> None:

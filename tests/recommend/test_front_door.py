@@ -11,6 +11,7 @@ from chatpush.domain import DEFAULT_TENANT, Item, ItemId, User, iso
 from chatpush.plugins.contracts import Drop
 from tests.plugins.parts import plugin
 from tests.serving import Served, serving
+from tests.waiting import until
 
 KINDS = ("mug", "cup", "pot", "pan", "jug", "wok")
 
@@ -84,9 +85,12 @@ async def test_back_in_stock_is_told_to_the_items_audience_only(shop: Served) ->
         await shop.told("PUT", f"/v1/users/{name}", {"attributes": {"age": age}})
         await happens(shop, name, "wishlist", "wine")
     await stock(shop, wine | {"stock": 5})
-    await shop.chatpush.occasions.changes()
-    found = await shop.chatpush.database.read("SELECT user_id FROM event WHERE type = 'item.back_in_stock'")
-    assert [row["user_id"] for row in found] == ["old"]
+
+    async def told() -> list[str]:
+        sql = "SELECT user_id FROM event WHERE type = 'item.back_in_stock'"
+        return [row["user_id"] for row in await shop.chatpush.database.read(sql)]
+
+    assert await until(told) == ["old"]  # the users of one change are told in one transaction
 
 
 @pytest.mark.parametrize(
