@@ -4,7 +4,8 @@
     ├── InvalidInput            what was sent can't be used (422)
     │   ├── InvalidSettings     the configuration stops the start
     │   ├── InvalidTemplate     a template can't be parsed or rendered
-    │   └── InvalidKnowledge    a knowledge file can't be read
+    │   ├── InvalidKnowledge    a knowledge file can't be read
+    │   └── KeyTooLong          an idempotency key of over 255 characters (400)
     ├── Unauthenticated         nobody we know (401)
     │   └── TokenExpired        was known; fetch a fresh token
     ├── Forbidden               known, but not allowed here (403)
@@ -62,6 +63,12 @@ class InvalidKnowledge(InvalidInput):
     """A knowledge file can't be read."""
 
     code = "invalid_knowledge"
+
+
+class KeyTooLong(InvalidInput):
+    """An idempotency key has at most 255 characters."""
+
+    code = "idempotency_key_too_long"
 
 
 class Unauthenticated(ChatpushError):

@@ -188,7 +188,8 @@ class Rooms:
 
     def _build_notify(self) -> None:
         database, vault, clock, rules = self.database, self.vault, self.clock, self.settings.notify
-        self.users = Users(database, vault, clock)
+        happenings = Happenings(clock)
+        self.users = Users(database, vault, clock, happenings)
         self.topics = Topics(database, clock)
         self.segments = Segments(database, self.users, clock)
         dynamic = DynamicAudiences(self.plugins.audiences())
@@ -200,7 +201,6 @@ class Rooms:
         )  # fmt: skip
         self.endpoints = Endpoints(database, vault, clock)
         self.inbox = Inbox(database, vault, clock, self.hub)
-        happenings = Happenings(clock)
         self.receipts = Receipts(database, self.inbox, self.plugins, clock, happenings)
         self.disclosing = Disclosing(database, vault, self.users, self.topics, self.endpoints, clock)
         self.explaining = Explaining(database, vault, self.users, Trace(database))
@@ -222,9 +222,9 @@ class Rooms:
         happenings.told_by(self.webhooks.wants, self.webhook_events.ring)
         self.users.also_erase(self.webhooks.erase)
         self._build_sending(accepted, happenings)
+        self.recalls = Recalls(database, self.hub, clock, self.messages.cancel_one, happenings)
         old = [self.broadcasts.prune, self.webhooks.prune, *([] if takers else [steps.clear])]
         self.retention = Retention(database, clock, rules.retention_days, old)
-        self.recalls = Recalls(database, self.hub, clock, self.messages.cancel_one)
 
     def _build_sending(self, accepted: AcceptedMessages, happenings: Happenings) -> None:
         database, vault, clock, rules = self.database, self.vault, self.clock, self.settings.notify
@@ -251,12 +251,13 @@ class Rooms:
             broadcasts=self.broadcasts, handing=self.outbox.handing,
         )  # fmt: skip
         self.experiments = Experiments(database)
-        self.dead_letters = DeadLetters(database, clock, self.outbox.ring)
+        self.dead_letters = DeadLetters(database, clock, self.outbox.ring, happenings)
 
     def _build_recommend(self) -> None:
         database, clock, settings = self.database, self.clock, self.settings.recommend
         self.catalogue = Catalogue(database, clock, settings.max_items)
         self.behaviour = Behaviour(database, self.vault, clock)
+        self.segments.happened = self.behaviour.last_of
         self.exposures = Exposures(database, clock)
         self.recommender = Recommender(
             database, self.catalogue, self.behaviour, self.plugins, clock, self.users.find,

@@ -21,6 +21,8 @@ async def test_what_is_sealed_is_never_readable_and_erasure_is_final(tmp_path: P
         profile = {
             "attributes": {"name": CANARY},
             "locale": "en",
+            "consents": {"marketing": True},
+            "consent_text": CANARY,
             "endpoints": {"email": [f"{CANARY}@example.com"]},
         }
         await served.told("PUT", "/v1/users/emma", profile)
@@ -43,7 +45,7 @@ async def test_what_is_sealed_is_never_readable_and_erasure_is_final(tmp_path: P
         assert (await served.ask("GET", "/v1/users/emma")).status == 404
         assert (await served.ask("GET", f"/v1/conversations/{conversation['id']}")).status == 404
         rows: dict[str, Any] = {}
-        for table in ("event", "turn", "conversation", "promise", "inbox_item", "endpoint"):
+        for table in ("event", "turn", "conversation", "promise", "inbox_item", "endpoint", "consent_entry"):
             rows[table] = await served.chatpush.database.read(f"SELECT * FROM {table}")
         assert not any(rows.values()), rows
         history = {"channel": "user:emma", "limit": 10}

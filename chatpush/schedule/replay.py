@@ -38,10 +38,11 @@ class Played:
 
 @dataclass(slots=True)
 class _Waiting:
-    """A message on its way: when it was made and when it is due next."""
+    """A message on its way: when it was made, when it is due next, and from when its ttl counts."""
 
     made: datetime
     due: datetime
+    lives_from: datetime
     deferred: list[str] = field(default_factory=list)
     gathered: int = 1
 
@@ -90,7 +91,7 @@ class _Play:
                 _join(waiting, accepted.digest, moment)
                 continue
             window = timedelta(seconds=accepted.digest.window) if accepted.digest is not None else timedelta()
-            waiting = _Waiting(moment, moment + window)
+            waiting = _Waiting(moment, moment + window, moment + window)
             if not waits:
                 self._follow(waiting, None)
                 waiting = None
@@ -101,7 +102,7 @@ class _Play:
     def _follow(self, waiting: _Waiting, before: datetime | None) -> bool:
         """Go on with one until its end, or until it would wait beyond a moment; return whether it ended."""
         ttl = self._accepted.ttl_seconds
-        expires = waiting.made + timedelta(seconds=ttl) if ttl is not None else None
+        expires = waiting.lives_from + timedelta(seconds=ttl) if ttl is not None else None
         while waiting.due <= self._until and len(waiting.deferred) < MOST_DEFERRALS:
             at = waiting.due
             if before is not None and at > before:
@@ -143,6 +144,7 @@ def _join(waiting: _Waiting, digest: Digest, moment: datetime) -> None:
     elif digest.sliding:
         window = timedelta(seconds=digest.window)
         waiting.due = min(moment + window, waiting.made + LONGEST_SLIDE * window)
+    waiting.lives_from = max(waiting.lives_from, waiting.due)
 
 
 @dataclass(slots=True)

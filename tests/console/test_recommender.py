@@ -183,6 +183,34 @@ async def test_a_templates_preview_advises_its_author(served: Served, person: Cl
     assert "Most opened at" in text
 
 
+async def test_an_administrator_lets_a_label_stand_and_takes_that_back(
+    served: Served, person: ClientSession
+) -> None:
+    sale = {"title": "Summer sale", "body": "Everything half price, shop now!"}
+    await served.told("PUT", "/v1/templates/sale", {"locales": {"en": sale}, "category": "transactional"})
+    await served.told("PUT", "/v1/templates/paid", {"locales": {"en": {"title": "Paid", "body": "Thanks."}}})
+    place = "/console/settings/templates/sale"
+
+    async def press(reviewed: str, version: str = "1") -> int:
+        token = (await page(person, place)).split('name="csrf" value="')[1].split('"')[0]
+        form = {"version": version, "reviewed": reviewed, "csrf": token}
+        async with person.post(f"{place}/review", data=form, allow_redirects=False) as answer:
+            return answer.status
+
+    assert "This is news" not in await page(person, "/console/settings/templates/paid")
+    assert "treated as marketing whatever its label" in await page(person, place)
+    assert await press("yes") == 303
+    (version,) = (await served.told("GET", "/v1/templates/sale/versions"))["data"]
+    assert version["reviewed_by"].startswith("person:")
+    (owner,) = await served.chatpush.people.list(DEFAULT_TENANT)
+    assert f"Reviewed by {owner.name}." in await page(person, place)
+    assert await press("") == 303
+    assert "This is news: let the label stand" in await page(person, place)
+    assert (await press("yes", "9"), await press("yes", "x")) == (404, 422)
+    noted = [one.action for one in await served.chatpush.audit.list(DEFAULT_TENANT, 2)]
+    assert noted == ["template.review_withdrawn", "template.review"]
+
+
 async def test_a_campaigns_page_advises_on_hour_length_and_subject(
     served: Served, person: ClientSession
 ) -> None:

@@ -137,14 +137,15 @@ def build_room(
     plugins = plugins or Plugins()
     publisher = publisher or RecordingPublisher()
     online: set[str] = set()
-    users, topics = Users(database, vault, clock), Topics(database, clock)
+    happenings = Happenings(clock)
+    users, topics = Users(database, vault, clock, happenings), Topics(database, clock)
     segments = Segments(database, users, clock)
     audience = Audience(database, topics, segments, DynamicAudiences(plugins.audiences()))
     endpoints = Endpoints(database, vault, clock)
     renderers = Renderers(seconds=1.0)
     templates = Templates(database, renderers, clock, formats=MessageFormats(plugins.formats()))
     accepted = AcceptedMessages(vault)
-    away, happenings = Away(plugins.channels()), Happenings(clock)
+    away = Away(plugins.channels())
     outbox = build_outbox(
         database, vault, publisher, lambda tenant, user: UserId(user) in online, endpoints, away, users, accepted,
         templates, plugins, Meter(database, clock), clock, rules or Rules(), happenings=happenings, worker="test",
@@ -170,8 +171,8 @@ def build_room(
         silent_channels=away.silent_names, happenings=happenings,
         broadcasts=broadcasts, handing=outbox.handing,
     )  # fmt: skip
-    recalls = Recalls(database, publisher, clock, messages.cancel_one)
-    dead_letters = DeadLetters(database, clock, outbox.ring)
+    recalls = Recalls(database, publisher, clock, messages.cancel_one, happenings)
+    dead_letters = DeadLetters(database, clock, outbox.ring, happenings)
     inbox = Inbox(database, vault, clock, publisher)
     receipts = Receipts(database, inbox, plugins, clock, happenings)
     shelving = Shelving(database, inbox, receipts, publisher, clock)

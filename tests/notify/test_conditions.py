@@ -1,5 +1,6 @@
 """The segment language: what it means, and how it complains."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -7,11 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatpush.errors import InvalidInput
-from chatpush.notify.audience.conditions import matches, parse, topics_in
+from chatpush.notify.audience.conditions import asks_when, events_in, matches, parse, topics_in
 
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 EMMA: dict[str, Any] = {
     "id": "emma", "locale": "en-GB", "country": "GB", "age": 34, "score": 1.5, "vip": True, "tags": ["gold", "new"],
     "address": {"city": "Leeds"}, "姓": "王", "dotted.name": "flat",
+    "since": "2026-11-20", "renews": "2026-11-25T12:00:00+08:00", "last_purchase": NOW - timedelta(days=29),
+    "last_order.paid": NOW - timedelta(hours=2),
 }  # fmt: skip
 
 
@@ -47,10 +51,20 @@ EMMA: dict[str, Any] = {
         ('COUNTRY = "GB"', False),
         ('country = "GB" AND NOT topic "none"', True),
         (r'country != "a\"b"', True),
+        ("last_purchase < 30 days", True),
+        ("last_purchase < 4 weeks", False),
+        ("last_purchase >= 696 hours and last_purchase <= 29 days", True),
+        ("last_order.paid > 1.5 HOURS and not last_order.paid > 1 day", True),
+        ("last_view < 1 week or last_view > 1 week", False),
+        ("last_purchase exists and not last_view exists", True),
+        ("since < 5 days and since > 4 days", True),
+        ("renews < 0 minutes and renews > -1 day", True),
+        ("country < 3 days or age > 3 days or tags < 3 days", False),
+        ("age > 30 and last_purchase < 30", False),
     ],
 )
 def test_meaning(text: str, expected: bool) -> None:
-    assert matches(parse(text), EMMA, {"vip"}) is expected
+    assert matches(parse(text), EMMA, {"vip"}, NOW) is expected
 
 
 @pytest.mark.parametrize(
@@ -68,6 +82,10 @@ def test_meaning(text: str, expected: bool) -> None:
         ("age > 3; DROP TABLE app_user", "position 8: this can't be read, found ';'"),
         ("__import__('os').system('ls')", "position 17: this can't be read"),
         ("and", "position 1: expected an attribute"),
+        ("last_purchase = 3 days", "position 19: expected 'and' or 'or', found 'days'"),
+        ("last_purchase < 3 fortnights", "position 19: expected 'and' or 'or', found 'fortnights'"),
+        ("last_purchase < 99999999 weeks", "position 17: expected at most 36500 days"),
+        ("age in (3 days)", "position 11: expected ')', found 'days'"),
         ("age > 3x", "position 7: this can't be read"),
         ("(" * 100 + "a = 1" + ")" * 100, "at most 40 deep"),
         ("not " * 100 + "a = 1", "at most 40 deep"),
@@ -79,6 +97,18 @@ def test_complaints_name_the_position(text: str, complaint: str) -> None:
         parse(text)
     assert complaint in caught.value.message
     assert caught.value.param == "where"
+
+
+def test_events_are_found_anywhere() -> None:
+    found = events_in(
+        parse('a = 1 or not (last_view exists and (last_x.y > 1 day or last = 2)) or topic "last_z"')
+    )
+    assert found == {"view", "x.y"}
+
+
+def test_who_asks_how_long_ago_is_told_anywhere() -> None:
+    assert asks_when(parse("a = 1 or not (b exists and since > 1 day)"))
+    assert not asks_when(parse("a = 1 or not (b exists and since > 1)"))
 
 
 def test_topics_are_found_anywhere() -> None:
@@ -95,6 +125,7 @@ PIECES = [
     " contains ",
     'topic "x"',
     "a = 1",
+    "last_a < 3 days",
 ]
 
 
@@ -104,4 +135,4 @@ def test_anything_is_either_read_or_refused(text: str) -> None:
         condition = parse(text)
     except InvalidInput:
         return
-    assert matches(condition, {"a": 1, "b": ["1"]}, ()) in {True, False}
+    assert matches(condition, {"a": 1, "b": ["1"], "last_a": NOW}, (), NOW) in {True, False}

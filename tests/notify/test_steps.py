@@ -1,62 +1,23 @@
 """Exporters follow every delivery: all steps, in order, whatever fails in between."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
-from chatpush.account.audit import Audit
-from chatpush.account.exports import PAGE, PAGES_AT_ONCE, Exports
-from chatpush.account.metering import Meter
+from chatpush.account.exports import PAGES_AT_ONCE
 from chatpush.domain import Category, Content, DeliveryId, ReceiptKind, TenantId, UserId
-from chatpush.errors import Unavailable
 from chatpush.notify.messages.drafts import MessageDraft, Recipient
-from chatpush.notify.reporting.steps import KEPT, Steps
-from chatpush.plugins.contracts import Record
+from chatpush.notify.reporting.steps import KEPT
 from chatpush.store.database import Database
 from tests.clocks import StillClock
 from tests.notify.building import Room
+from tests.notify.following import Follower, followed
 
 
 @pytest.fixture
 def database(any_database: Database) -> Database:
     """Steps are kept in each kind of database."""
     return any_database
-
-
-class Follower:
-    """An exporter of deliveries that can refuse."""
-
-    deliveries = True
-
-    def __init__(self, name: str = "follower") -> None:
-        self.name = name
-        self.refuses = False
-        self.records: list[Record] = []
-
-    async def export(self, records: Sequence[Record]) -> None:
-        if self.refuses:
-            raise Unavailable("not now")
-        assert len(records) <= PAGE
-        self.records += [one for one in records if not one.type.startswith(("usage.", "audit."))]
-
-    def of(self, user: str) -> list[str]:
-        """Return the steps of a user's deliveries."""
-        return [one.type.removeprefix("delivery.") for one in self.records if one.data.get("user") == user]
-
-
-def followed(room: Room, clock: StillClock, *followers: Follower) -> Exports:
-    """Return the exports as the app wires them."""
-    room.happenings.export()
-
-    async def tenants() -> list[TenantId]:
-        return [TenantId("default")]
-
-    exports = Exports(
-        room.database, followers, Meter(room.database, clock), Audit(room.database, clock), tenants, clock
-    )
-    exports.also(Steps(room.database, clock), [one.name for one in followers])
-    return exports
 
 
 def hello(*users: str, **more: object) -> MessageDraft:
@@ -177,6 +138,38 @@ async def test_who_erased_themselves_is_not_named(
         "delivery.sent",
     ]
     assert "emma" not in str(follower.records)
+
+
+async def test_what_an_erasure_stops_is_told(room: Room, still_clock: StillClock, tenant: TenantId) -> None:
+    follower = Follower()
+    exports = followed(room, still_clock, follower)
+    await room.messages.accept(tenant, hello("emma", send_at=still_clock.now() + timedelta(hours=1)))
+    await room.users.delete(tenant, UserId("emma"))
+    still_clock.forward(timedelta(seconds=20))
+    await exports.turn()
+    last = follower.records[-1]
+    assert (last.type, last.data["reason"], last.data["user"]) == ("delivery.cancelled", "user_erased", None)
+
+
+async def test_what_is_taken_back_or_stopped_before_its_page_is_told(
+    room: Room, still_clock: StillClock, tenant: TenantId
+) -> None:
+    follower = Follower()
+    exports = followed(room, still_clock, follower)
+    sent = await room.messages.accept(tenant, hello("emma"))
+    await room.topics.add(tenant, "vip", [UserId("lin"), UserId("mia")])
+    coming = await room.messages.accept(
+        tenant, MessageDraft(to=(Recipient(topic="vip"),), content=Content("Hello", ""))
+    )
+    assert await room.messages.cancel(tenant, message=coming, users=[UserId("lin")]) == 1
+    await room.settle()
+    await room.recalls.delete(tenant, sent)
+    for _ in range(2):
+        await room.recalls.delete(tenant, sent, [UserId("emma")])
+    still_clock.forward(timedelta(seconds=20))
+    await exports.turn()
+    assert follower.of("emma") == ["accepted", "sent", "recalled"]
+    assert (follower.of("lin"), follower.of("mia")) == (["cancelled"], ["accepted", "sent"])
 
 
 async def test_a_user_who_has_it_already_is_not_told_of_twice(

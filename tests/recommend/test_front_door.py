@@ -94,7 +94,13 @@ async def test_back_in_stock_is_told_to_the_items_audience_only(shop: Served) ->
 
 
 @pytest.mark.parametrize(
-    ("audience", "words"), [("age >", "position"), ('topic "vip"', "topics"), ("a = 1 " * 200, "1000")]
+    ("audience", "words"),
+    [
+        ("age >", "position"),
+        ("joined > 3 days", "how long ago"),
+        ('topic "vip"', "topics"),
+        ("a = 1 " * 200, "1000"),
+    ],
 )
 async def test_an_audience_that_cannot_be_asked_is_refused(shop: Served, audience: str, words: str) -> None:
     body = {"items": [{"id": "x", "title": "X", "audience": audience}]}

@@ -79,9 +79,10 @@ def test_one_on_the_screen_is_replaced_and_counts_as_sent() -> None:
     assert [one.replaces for one in ends] == [False, True, True]
 
 
-def test_an_expired_holder_is_not_sent() -> None:
-    ends = played(message(digest=Digest("news", 3600), ttl_seconds=600), minutes(0, 10))
-    assert outcomes(ends) == {"expired": 1, "digested": 1}
+def test_a_digests_ttl_begins_when_it_is_due() -> None:
+    hourly = message(digest=Digest("news", 3600), ttl_seconds=600)
+    assert outcomes(played(hourly, minutes(0, 10))) == {"sent": 1, "digested": 1}
+    assert outcomes(played(hourly, minutes(0, 10), UNTIL_NINE)) == {"quiet_hours": 1, "digested": 1}
 
 
 @pytest.mark.parametrize("moments", [[], minutes(0)])

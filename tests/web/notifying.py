@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from chatpush.clock import Clock
+from chatpush.settings import Settings
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from chatpush.web.api import (
@@ -35,7 +36,7 @@ async def notifying(
     """Yield a client with a secret key, and the room behind it."""
     room = build_room(database, vault, clock, **options)
     try:
-        async with serve(NOUNS, room.services()) as client:
+        async with serve(NOUNS, {**room.services(), Settings: Settings()}) as client:
             yield client, room
     finally:
         await room.renderers.stop()

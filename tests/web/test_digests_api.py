@@ -1,5 +1,7 @@
 """Many messages gathered into one."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +12,7 @@ from chatpush.notify.templates.template_source import LocaleSource
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from tests.clocks import StillClock
+from tests.notify.building import Room
 from tests.web.harness import Client
 from tests.web.notifying import notifying, problem
 
@@ -20,16 +23,37 @@ def database(any_database: Database) -> Database:
     return any_database
 
 
-async def send(client: Client, who: str, number: int, **digest: Any) -> None:
+async def send(client: Client, who: str, number: int, **digest: Any) -> str:
     """Send one of many."""
+    return await post(client, number, to=[{"user": who}], digest={"key": "news", "window": 600, **digest})
+
+
+async def post(client: Client, number: int, **more: Any) -> str:
+    """Send one with more than a digest; return the message's id."""
     body = {
-        "template": "news",
-        "data": {"n": number},
-        "to": [{"user": who}],
-        "digest": {"key": "news", "window": 600, **digest},
-    }
+        "template": "news", "data": {"n": number}, "to": [{"user": "emma"}],
+        "digest": {"key": "news", "window": 600}, **more,
+    }  # fmt: skip
     answer = await client.post("/v1/messages", json=body)
     assert answer.status == 202, await answer.text()
+    return str((await answer.json())["id"])
+
+
+@asynccontextmanager
+async def gathering(
+    database: Database, vault: Vault, clock: StillClock, tenant: TenantId
+) -> AsyncIterator[tuple[Client, Room]]:
+    """Yield a client whose digests read "2 new: 0 1"."""
+    async with notifying(database, vault, clock) as (client, room):
+        words = "{{ digest.count }} new:{% for one in digest.items %} {{ one.n }}{% endfor %}"
+        await room.templates.put(tenant, "news", {"en": LocaleSource(words, "")}, trusted=True)
+        yield client, room
+
+
+async def states(client: Client) -> list[tuple[str, str | None]]:
+    """Return state and reason of emma's deliveries, oldest first."""
+    listed = await (await client.get("/v1/deliveries?user=emma&limit=20")).json()
+    return [(row["state"], row["reason"]) for row in reversed(listed["data"])]
 
 
 async def test_a_fixed_window_gathers_and_sends_one(
@@ -78,6 +102,105 @@ async def test_a_sliding_window_waits_for_quiet_and_a_full_one_goes_at_once(
             await send(client, "lin", number, max_items=4)
         await room.settle()
         assert [one["title"] for one in room.publisher.to("lin")] == ["4"]
+
+
+async def test_who_leaves_a_digest_takes_nobody_along(
+    database: Database, vault: Vault, still_clock: StillClock, tenant: TenantId
+) -> None:
+    async with gathering(database, vault, still_clock, tenant) as (client, room):
+        first, second, *_ = [await send(client, "emma", number) for number in range(5)]
+        for message in (first, second):
+            gone = await client.post("/v1/messages/cancel", json={"id": message})
+            assert await gone.json() == {"cancelled": 1}
+        third = (await (await client.get("/v1/messages?limit=3")).json())["data"][-1]["id"]
+        await client.post("/v1/messages/cancel", json={"id": third, "to": [{"user": "emma"}]})
+        assert await states(client) == [
+            ("cancelled", "cancelled"), ("cancelled", "cancelled"), ("cancelled", "cancelled"),
+            ("scheduled", "digest"), ("suppressed", "digested"),
+        ]  # fmt: skip
+        still_clock.forward(timedelta(minutes=10))
+        await room.settle()
+        assert [one["title"] for one in room.publisher.to("emma")] == ["2 new: 3 4"]
+
+
+async def test_all_that_is_cancelled_at_once_leaves_its_digest(
+    database: Database, vault: Vault, still_clock: StillClock, tenant: TenantId
+) -> None:
+    async with gathering(database, vault, still_clock, tenant) as (client, room):
+        for number in range(3):
+            await post(client, number, cancel_key="cart")
+        await post(client, 3)
+        gone = await client.post("/v1/messages/cancel", json={"cancel_key": "cart"})
+        assert await gone.json() == {"cancelled": 3}
+        still_clock.forward(timedelta(minutes=10))
+        await room.settle()
+        assert [one["title"] for one in room.publisher.to("emma")] == ["1 new: 3"]
+
+
+async def test_a_newer_message_of_a_collapse_key_takes_its_place_in_the_digest(
+    database: Database, vault: Vault, still_clock: StillClock, tenant: TenantId
+) -> None:
+    async with gathering(database, vault, still_clock, tenant) as (client, room):
+        for number, key in enumerate(("a", "b", "a", "b", "c")):
+            await post(client, number, collapse_key=key)
+        still_clock.forward(timedelta(minutes=10))
+        await room.settle()
+        assert [one["title"] for one in room.publisher.to("emma")] == ["3 new: 2 3 4"]
+        assert (await states(client)).count(("cancelled", "collapsed")) == 2
+
+
+async def test_the_ttl_of_a_digest_begins_when_it_is_due(
+    database: Database, vault: Vault, still_clock: StillClock, tenant: TenantId
+) -> None:
+    """Else a ttl shorter than the window would be sure to expire: marketing's three days within a week."""
+    async with gathering(database, vault, still_clock, tenant) as (client, room):
+        await post(client, 0, ttl=60)
+        await post(client, 1, ttl=120)
+        await post(client, 2, to=[{"user": "lin"}], ttl=60)
+        still_clock.forward(timedelta(minutes=11, seconds=30))
+        await room.settle()
+        assert [one["title"] for one in room.publisher.to("emma")] == ["2 new: 0 1"]
+        assert room.publisher.to("lin") == []
+
+
+async def test_a_digest_gathers_one_category_and_never_who_is_held_out(
+    database: Database, vault: Vault, still_clock: StillClock, tenant: TenantId
+) -> None:
+    """What an advertisement may not, an order's news may: it does not depend on a consent to the other."""
+    async with gathering(database, vault, still_clock, tenant) as (client, room):
+        await post(client, 0, category="marketing")
+        await post(client, 1, category="transactional")
+        people = [{"user": f"u{number}"} for number in range(40)]
+        sent = {await post(client, number, to=people, holdout=0.5): number for number in (2, 3)}
+        still_clock.forward(timedelta(minutes=10))
+        await room.settle()
+        assert [one["title"] for one in room.publisher.to("emma")] == ["1 new: 1"]
+        assert await states(client) == [("suppressed", "no_consent"), ("sent", None)]
+        held = 0
+        for person in people:
+            listed = (await (await client.get(f"/v1/deliveries?user={person['user']}")).json())["data"]
+            going = sorted(sent[row["message"]] for row in listed if row["reason"] != "holdout")
+            held += 2 - len(going)
+            numbers = "".join(f" {number}" for number in going)
+            titles = [one["title"] for one in room.publisher.to(person["user"])]
+            assert titles == ([f"{len(going)} new:{numbers}"] if going else [])
+        assert 10 < held < 70
+
+
+async def test_a_digest_cannot_feed_itself(
+    database: Database, vault: Vault, still_clock: StillClock, tenant: TenantId
+) -> None:
+    """A circle would need a digest that is gathered: what is sent joins none, whatever its key."""
+    async with gathering(database, vault, still_clock, tenant) as (client, room):
+        await post(client, 0, digest={"key": "a", "window": 60})
+        await post(client, 1, digest={"key": "b", "window": 60})
+        for _ in range(5):
+            still_clock.forward(timedelta(minutes=1))
+            await room.settle()
+        assert [one["title"] for one in room.publisher.to("emma")] == ["1 new: 0", "1 new: 1"]
+        assert await states(client) == [("sent", None), ("sent", None)]
+        body = {"content": {"title": "x"}, "to": [{"user": "emma"}], "digest": [{"key": "a", "window": 60}]}
+        assert (await problem(await client.post("/v1/messages", json=body), 422))[1] == "digest"
 
 
 async def test_literal_words_are_listed(database: Database, vault: Vault, still_clock: StillClock) -> None:

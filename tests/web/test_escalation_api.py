@@ -18,6 +18,7 @@ from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from tests.clocks import StillClock
 from tests.notify.building import Room
+from tests.notify.following import Follower, followed
 from tests.web.harness import Client
 from tests.web.notifying import notifying, problem
 
@@ -170,6 +171,37 @@ async def test_cancelling_and_the_ttl_end_a_chain(
         await room.settle()
         assert posts.mail.sent == []
         assert (await delivery(client, late))["reason"] == "expired"
+
+
+async def test_exporters_are_told_where_a_chain_goes_on_and_what_is_sent_again(
+    database: Database, vault: Vault, still_clock: StillClock
+) -> None:
+    async with chained(database, vault, still_clock) as (client, room, posts):
+        follower = Follower()
+        exports = followed(room, still_clock, follower)
+        posts.push.failing = ValueError("no such device")
+        sent = await send(client, ["ws", "push", "mail"])
+        await room.settle()
+        due = still_clock.now() + timedelta(seconds=60)
+        still_clock.forward(timedelta(seconds=61))
+        await room.settle()
+        (dead,) = (await (await client.get("/v1/dead-letters")).json())["data"]
+        posts.push.failing = None
+        await client.post(f"/v1/dead-letters/{dead['id']}/redrive")
+        await room.settle()
+        still_clock.forward(timedelta(seconds=20))
+        await exports.turn()
+        told = [one for one in follower.records if one.subject == dead["delivery"]]
+        assert [(one.type.removeprefix("delivery."), one.data.get("next")) for one in told] == [
+            ("accepted", None), ("sent", None), ("escalating", "push"), ("escalating", "mail"), ("sent", None),
+            ("redriven", None), ("sent", None), ("escalating", "mail"),
+        ]  # fmt: skip
+        first, second = told[2:4]
+        assert (first.data["reason"], first.data["until"]) == ("awaiting_receipt", due.isoformat())
+        assert (second.data["reason"], told[5].data["channel"]) == ("channel_failed", "push")
+        assert {one.data["message"] for one in told} == {sent}
+        shown = await (await client.get(f"/v1/deliveries/{dead['delivery']}")).json()
+        assert [one["verdict"] for one in shown["trace"] if one["step"] == "redrive"] == ["queued"]
 
 
 async def test_dead_letters_are_sent_again(database: Database, vault: Vault, still_clock: StillClock) -> None:

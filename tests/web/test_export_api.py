@@ -13,6 +13,7 @@ async def test_a_user_takes_everything_along(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
         profile = {
             "attributes": {"name": "Emma", "city": "York"}, "consents": {"marketing": True}, "topics": ["garden"],
+            "consent_text": "Offers, please.",
             "endpoints": {"email": ["emma@example.com"]},
         }  # fmt: skip
         await served.told("PUT", "/v1/users/emma", profile)
@@ -27,7 +28,9 @@ async def test_a_user_takes_everything_along(tmp_path: Path) -> None:
         await served.told("POST", f"/v1/me/conversations/{conversation['id']}/turns", turn, user="emma")
 
         async def arrived() -> Any:
-            return (await served.told("GET", "/v1/me/inbox", user="emma"))["data"]
+            inbox = await served.told("GET", "/v1/me/inbox", user="emma")
+            path = f"/v1/me/conversations/{conversation['id']}"
+            return inbox["data"] and len((await served.told("GET", path, user="emma"))["turns"]) > 2
 
         await until(arrived)
         answer = await served.ask("GET", "/v1/me/export", user="emma")
@@ -37,7 +40,9 @@ async def test_a_user_takes_everything_along(tmp_path: Path) -> None:
         assert found["user"]["attributes"] == {"name": "Emma", "city": "York"}
         assert found["endpoints"] == {"email": ["emma@example.com"]}
         assert (found["topics"], found["truncated"]) == (["garden"], [])
-        assert [(one["category"], one["granted"]) for one in found["consents"]] == [("marketing", True)]
+        (consent,) = found["consents"]
+        assert (consent["category"], consent["granted"]) == ("marketing", True)
+        assert consent["evidence"] == {"text": "Offers, please.", "address": ""}
         assert found["inbox"][0]["title"] == "For Emma"
         assert found["deliveries"][0]["data"] == {"order": "For Emma"}
         assert found["events"][0]["properties"] == {"note": "For Emma"}

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from chatpush.domain import Content, TenantId, UserId
+from chatpush.notify.audience.users import Evidence
 from chatpush.notify.messages.drafts import MessageDraft, Recipient
+from chatpush.notify.reading.receipts import Reception
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from tests.clocks import StillClock
@@ -49,6 +51,30 @@ async def test_inbox_receipts_and_reasons(
         assert empty == {"data": [], "has_more": False, "unread": 0}
 
 
+async def test_marking_all_as_seen_is_a_receipt_for_each(
+    database: Database, vault: Vault, still_clock: StillClock
+) -> None:
+    heard: list[tuple[str, str]] = []
+
+    async def listener(reception: Reception) -> None:
+        heard.append((reception.receipt.kind, reception.receipt.delivery))
+
+    async with notifying(database, vault, still_clock) as (client, room):
+        room.receipts.listen(listener)
+        for title in ("one", "two"):
+            body = {"content": {"title": title}, "to": [{"user": "emma"}]}
+            assert (await client.post("/v1/messages", json=body)).status == 202
+            await room.settle()
+        for _ in range(2):
+            await client.post("/v1/me/inbox/read-all", headers=EMMA)
+        listed = (await (await client.get("/v1/deliveries?user=emma")).json())["data"]
+        assert sorted(heard) == sorted(("seen", one["id"]) for one in listed)
+        for one in listed:
+            found = await (await client.get(f"/v1/deliveries/{one['id']}")).json()
+            assert (found["state"], found["seen_at"] is not None) == ("delivered", True)
+            assert [step["verdict"] for step in found["trace"]] == ["sent", "seen"]
+
+
 @pytest.mark.parametrize(
     ("body", "param"),
     [
@@ -75,7 +101,10 @@ async def test_preferences_start_with_defaults_and_change_in_part(
             "categories": {"marketing": False, "alert": True}, "quiet_hours": None, "timezone": "UTC",
             "locale": "en", "personalized": True,
         }  # fmt: skip
-        change = {"categories": {"marketing": True}, "quiet_hours": {"start": "22:00", "end": "07:00"}}
+        change = {
+            "categories": {"marketing": True}, "quiet_hours": {"start": "22:00", "end": "07:00"},
+            "consent_text": "Yes, write to me about offers.",
+        }  # fmt: skip
         changed = await (await client.put("/v1/me/preferences", json=change, headers=EMMA)).json()
         assert changed["categories"] == {"marketing": True, "alert": True}
         kept = await client.put("/v1/me/preferences", json={"personalized": False}, headers=EMMA)
@@ -84,6 +113,7 @@ async def test_preferences_start_with_defaults_and_change_in_part(
         assert (await cleared.json())["quiet_hours"] is None
         (entry,) = await room.users.ledger(tenant, UserId("emma"))
         assert (entry.category, entry.granted, entry.via) == ("marketing", True, "preferences")
+        assert entry.evidence == Evidence("Yes, write to me about offers.", "127.0.0.1")
         bad = await client.put(
             "/v1/me/preferences", json={"categories": {"transactional": False}}, headers=EMMA
         )

@@ -1,5 +1,9 @@
 """Declared operations: doors, bodies, problems, idempotency, CORS, OpenAPI."""
 
+import asyncio
+from datetime import timedelta
+
+from aiohttp import ClientResponse
 from pydantic import Field
 
 from chatpush.clock import SystemClock
@@ -10,6 +14,8 @@ from chatpush.store.database import Database
 from chatpush.web.http.doors import Door
 from chatpush.web.http.idempotency import Replies
 from chatpush.web.http.operations import Body, Call, Operations, Page, PageQuery
+from tests.clocks import StillClock
+from tests.waiting import until
 from tests.web.harness import NOBODY, person, serve, user
 
 routes = Operations("things")
@@ -20,6 +26,7 @@ class Counter:
 
     def __init__(self) -> None:
         self.count = 0
+        self.gate = asyncio.Event()
 
 
 class ThingIn(Body):
@@ -33,6 +40,10 @@ async def make_thing(call: Call, body: ThingIn) -> dict[str, object]:
     counter.count += 1
     if body.name == "late":
         raise TooMany("slow down", retry_after_seconds=7)
+    if body.name == "bug":
+        raise RuntimeError("secret inside")
+    if body.name == "slow":
+        await counter.gate.wait()
     return {"name": body.name, "count": counter.count}
 
 
@@ -117,9 +128,50 @@ async def test_a_keyed_post_happens_once(database: Database) -> None:
         invalid = await client.post("/v1/things", json={"name": ""}, headers={"Idempotency-Key": "k2"})
         mended = await client.post("/v1/things", json={"name": "c"}, headers={"Idempotency-Key": "k2"})
         assert (invalid.status, mended.status) == (422, 202)
-        assert (
-            await client.post("/v1/things", json={"name": "a"}, headers={"Idempotency-Key": "k" * 256})
-        ).status == 422
+        long = await client.post("/v1/things", json={"name": "a"}, headers={"Idempotency-Key": "k" * 256})
+        assert (long.status, (await long.json())["code"]) == (400, "idempotency_key_too_long")
+
+
+async def test_a_failure_of_ours_is_not_tried_again_under_the_same_key(database: Database) -> None:
+    counter = Counter()
+    async with serve(routes, {Counter: counter, Replies: Replies(database, SystemClock())}) as client:
+        keyed = {"Idempotency-Key": "k1"}
+        first, again = [
+            await client.post("/v1/things", json={"name": "bug"}, headers=keyed) for _ in range(2)
+        ]
+        assert (first.status, again.status, counter.count) == (500, 500, 1)
+        assert await first.text() == await again.text()
+        assert again.headers["Idempotent-Replayed"] == "true"
+        assert again.content_type == "application/problem+json"
+        for _ in range(2):
+            late = await client.post("/v1/things", json={"name": "late"}, headers={"Idempotency-Key": "k2"})
+            assert (late.status, "Idempotent-Replayed" in late.headers) == (429, False)
+
+
+async def test_who_asks_again_too_soon_is_told_to_wait_and_a_lost_request_frees_its_key(
+    database: Database, still_clock: StillClock
+) -> None:
+    counter = Counter()
+    async with serve(routes, {Counter: counter, Replies: Replies(database, still_clock)}) as client:
+
+        async def ask() -> ClientResponse:
+            return await client.post("/v1/things", json={"name": "slow"}, headers={"Idempotency-Key": "k1"})
+
+        first = asyncio.create_task(ask())
+        await until(lambda: counter.count == 1)
+        early = await ask()
+        assert (early.status, early.headers["Retry-After"]) == (409, "1")
+        assert (await early.json())["code"] == "in_progress"
+        still_clock.forward(timedelta(minutes=5, seconds=1))
+        second = asyncio.create_task(ask())
+        await until(lambda: counter.count == 2)
+        counter.gate.set()
+        assert [(await one).status for one in (first, second)] == [202, 202]
+        still_clock.forward(timedelta(hours=23))
+        assert (await ask()).headers["Idempotent-Replayed"] == "true"
+        still_clock.forward(timedelta(hours=2))
+        assert "Idempotent-Replayed" not in (await ask()).headers
+        assert counter.count == 3
 
 
 async def test_only_allowed_origins_may_read() -> None:

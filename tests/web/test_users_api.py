@@ -1,12 +1,17 @@
 """Users, topics and segments over HTTP."""
 
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chatpush.domain import iso
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from tests.clocks import StillClock
+from tests.serving import serving
+from tests.waiting import until
 from tests.web.notifying import notifying, problem
 
 
@@ -27,6 +32,8 @@ async def test_users_are_made_changed_listed_and_erased(
             json={
                 "attributes": {"age": None, "city": "成都"},
                 "consents": {"marketing": False},
+                "consent_text": "不再接收",
+                "consent_address": "203.0.113.7",
                 "quiet_hours": None,
             },
         )
@@ -34,7 +41,11 @@ async def test_users_are_made_changed_listed_and_erased(
         assert found["attributes"] == {"name": "小林", "city": "成都"}
         assert (found["timezone"], found["quiet_hours"]) == ("Asia/Shanghai", None)
         ledger = await (await client.get("/v1/users/lin/consents")).json()
-        assert [(one["granted"], one["via"]) for one in ledger["data"]] == [(True, "api"), (False, "api")]
+        assert [(one["granted"], one["via"], one["text"], one["address"]) for one in ledger["data"]] == [
+            (True, "api", None, None), (False, "api", "不再接收", "203.0.113.7"),
+        ]  # fmt: skip
+        (sealed,) = await database.read("SELECT * FROM consent_entry WHERE evidence_sealed IS NOT NULL")
+        assert b"203.0.113.7" not in bytes(sealed["evidence_sealed"])
         listed = await (await client.get("/v1/users")).json()
         assert [one["id"] for one in listed["data"]] == ["lin"]
         assert (await client.delete("/v1/users/lin")).status == 204
@@ -109,3 +120,34 @@ async def test_segments_are_checked_and_counted(
         assert [one["name"] for one in (await (await client.get("/v1/segments")).json())["data"]] == ["gb"]
         assert (await client.delete("/v1/segments/gb")).status == 204
         assert (await problem(await client.get("/v1/segments/gb"), 404))[0] == "not_found"
+
+
+async def test_a_segment_asks_what_users_did_and_how_long_ago(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        now = served.chatpush.clock.now()
+        people = {"emma": ("GB", 10), "lin": ("GB", 40), "noah": ("US", 5), "mia": ("GB", None)}
+        for user, (country, days) in people.items():
+            await served.told("PUT", f"/v1/users/{user}", {"attributes": {"country": country}})
+            if days is not None:
+                bought = {
+                    "user": user, "type": "purchase", "item": "i1", "at": iso(now - timedelta(days=days))
+                }  # fmt: skip
+                await served.told("POST", "/v1/events", {"events": [bought]})
+
+        async def members(where: str) -> int:
+            await served.told("PUT", "/v1/segments/s", {"where": where})
+            return int((await served.told("GET", "/v1/segments/s"))["users"])
+
+        assert await members('country = "GB" and last_purchase > 30 days') == 1
+        assert await members("not last_purchase exists") == 1
+        assert await members("last_purchase < 30 days") == 2
+        assert await members('country = "GB" and last_purchase < 30 days') == 1
+        body = {"content": {"title": "Thanks"}, "to": [{"segment": "s"}]}
+        sent = (await served.told("POST", "/v1/messages", body))["id"]
+
+        async def done() -> bool:
+            return bool((await served.told("GET", f"/v1/messages/{sent}"))["status"] == "completed")
+
+        await until(done)
+        listed = (await served.told("GET", f"/v1/messages/{sent}/deliveries"))["data"]
+        assert [one["user"] for one in listed] == ["emma"]

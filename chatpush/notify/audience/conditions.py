@@ -2,13 +2,19 @@
 
     country = "GB" and age >= 30 and topic "vip"
     locale in ("zh", "zh-CN") or not (city exists)
-    tags contains "gold"
+    tags contains "gold" and last_purchase < 30 days
 
 It knows ``and``, ``or``, ``not``, brackets, ``=  !=  <  <=  >  >=  in``,
 ``contains``, ``exists`` and ``topic "name"``. A name is one of the user's
 attributes (``address.city`` goes inside), or ``id``, ``locale``,
 ``timezone``, ``personalized``. A comparison with a missing attribute, or
 between different kinds, is false; ``!=`` is its opposite, so true.
+
+A length of time (``2 hours``, ``30 days``) is compared with how long ago
+something was: an attribute that holds a date, or ``last_`` and the type of an
+event, which is the user's latest of it (``last_order.paid``) unless there is an
+attribute of that name. What never was is no time ago: such a comparison is false,
+``exists`` asks for it.
 
 Parsing gives a tree of frozen nodes; ``matches`` walks it. Nothing is ever
 evaluated as Python.
@@ -18,6 +24,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chatpush.errors import InvalidInput
@@ -39,6 +46,13 @@ TOKEN = re.compile(
     re.VERBOSE,
 )
 
+UNITS = {
+    "minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1),
+}  # fmt: skip
+ORDERS = ("<", "<=", ">", ">=")
+LAST = "last_"
+LONGEST_AGO = timedelta(days=36_500)
+
 Value = str | int | float | bool
 
 
@@ -49,6 +63,15 @@ class Compare:
     name: str
     sign: str
     value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """A comparison of how long ago something was with a length of time."""
+
+    name: str
+    sign: str
+    length: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +125,7 @@ class AnyOf:
     parts: tuple["Condition", ...]
 
 
-Condition = Compare | OneOf | Contains | Exists | InTopic | Not | AllOf | AnyOf
+Condition = Compare | Since | OneOf | Contains | Exists | InTopic | Not | AllOf | AnyOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +159,61 @@ def topics_in(condition: Condition) -> set[str]:
             return set()
 
 
-def matches(condition: Condition, profile: Mapping[str, Any], topics: Iterable[str]) -> bool:
-    """Return whether a user's attributes and topics fulfil a condition."""
+def events_in(condition: Condition) -> set[str]:
+    """Return the types of events a condition asks about."""
+    match condition:
+        case Since(name) | Exists(name) if name.startswith(LAST):
+            return {name.removeprefix(LAST)}
+        case Not(inner):
+            return events_in(inner)
+        case AllOf(parts) | AnyOf(parts):
+            return set[str]().union(*(events_in(part) for part in parts))
+        case _:
+            return set()
+
+
+def asks_when(condition: Condition) -> bool:
+    """Return whether a condition asks how long ago something was."""
+    match condition:
+        case Not(inner):
+            return asks_when(inner)
+        case AllOf(parts) | AnyOf(parts):
+            return any(asks_when(part) for part in parts)
+        case _:
+            return isinstance(condition, Since)
+
+
+def matches(condition: Condition, profile: Mapping[str, Any], topics: Iterable[str], now: datetime) -> bool:
+    """Return whether a user's attributes and topics fulfil a condition at an instant.
+
+    The profile has the user's events too: ``last_`` and the type → when.
+    """
     match condition:
         case AllOf(parts):
-            return all(matches(part, profile, topics) for part in parts)
+            return all(matches(part, profile, topics, now) for part in parts)
         case AnyOf(parts):
-            return any(matches(part, profile, topics) for part in parts)
+            return any(matches(part, profile, topics, now) for part in parts)
         case Not(inner):
-            return not matches(inner, profile, topics)
+            return not matches(inner, profile, topics, now)
         case InTopic(topic):
             return topic in topics
+        case Since(name, sign, length):
+            ago = _ago(_find(profile, name), now)
+            return ago is not None and bool(COMPARE[sign](ago, length))
         case _:
             return _holds(condition, profile)
+
+
+def _ago(found: Any, now: datetime) -> timedelta | None:
+    """Return how long ago a moment was; a date without an offset is UTC's."""
+    if isinstance(found, str):
+        try:
+            found = datetime.fromisoformat(found)
+        except ValueError:
+            return None
+    if not isinstance(found, datetime):
+        return None
+    return now - (found if found.tzinfo is not None else found.replace(tzinfo=UTC))
 
 
 def _holds(leaf: Compare | OneOf | Contains | Exists, profile: Mapping[str, Any]) -> bool:
@@ -260,7 +325,24 @@ class _Parser:
             raise self._complaint(
                 sign, f"expected a comparison after {token.text!r} (= != < <= > >= in contains exists)"
             )
+        value = self._take_length() if sign.text in ORDERS else None
+        if value is not None:
+            return Since(token.text, sign.text, value)
         return Compare(token.text, sign.text, self._value())
+
+    def _take_length(self) -> timedelta | None:
+        """Take a number and a unit of time, if that comes next."""
+        token = self._peek()
+        if token.kind != "number":
+            return None
+        unit = self._tokens[self._next + 1]
+        one = UNITS.get(unit.text.lower().removesuffix("s")) if unit.kind == "name" else None
+        if one is None:
+            return None
+        if abs(float(token.text)) > LONGEST_AGO / one:
+            raise self._complaint(token, f"expected at most {LONGEST_AGO.days} days")
+        self._next += 2
+        return float(token.text) * one
 
     def _values(self) -> tuple[Value, ...]:
         self._expect("(")

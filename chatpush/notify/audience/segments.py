@@ -1,10 +1,10 @@
-"""Keep segments: named conditions over attributes, locale and topics.
+"""Keep segments: named conditions over attributes, locale, topics and events.
 
-Attributes are sealed, so a condition is evaluated here, page by page, and
-never by the database.
+What stands in the clear is asked of the database (``narrowing``). Attributes are
+sealed, so whether the condition holds is decided here, page by page.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,13 +12,19 @@ from typing import Any
 from chatpush.clock import Clock
 from chatpush.domain import TenantId, User, UserId, from_ms, to_ms
 from chatpush.errors import NotFound
-from chatpush.notify.audience.conditions import Condition, matches, parse, topics_in
+from chatpush.notify.audience.conditions import LAST, Condition, events_in, matches, parse, topics_in
+from chatpush.notify.audience.narrowing import narrowed
 from chatpush.notify.audience.users import Users
 from chatpush.notify.listing import Listed, Window, checked_name
 from chatpush.store.database import Database, Row
 from chatpush.store.parameters import among
 
 PAGE = 1000
+
+Happened = Callable[
+    [TenantId, Sequence[UserId], Collection[str]], Awaitable[Mapping[UserId, Mapping[str, datetime]]]
+]
+"""Says when users' latest events of some types were: user → type → when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,7 @@ class Segments:
         self._database = database
         self._users = users
         self._clock = clock
+        self.happened: Happened | None = None
 
     async def put(self, tenant: TenantId, name: str, condition: str) -> Segment:
         """Make or change a segment.
@@ -101,21 +108,25 @@ class Segments:
             after = scan.through
 
     async def scan(self, tenant: TenantId, name: str, after: UserId) -> Scan:
-        """Look at the next ``PAGE`` users beyond an id and return those in the segment.
+        """Look at the next ``PAGE`` users beyond an id that may be in the segment; return those that are.
 
         Raises:
             NotFound: there is none of this name.
         """
         condition = parse((await self.get(tenant, name)).condition)
+        likely, params = narrowed(condition)
         rows = await self._database.read(
-            "SELECT * FROM app_user WHERE tenant = :t AND id > :after ORDER BY id LIMIT :n",
-            t=tenant, after=after, n=PAGE,
+            f"SELECT u.* FROM app_user AS u WHERE u.tenant = :t AND u.id > :after AND {likely}"
+            " ORDER BY u.id LIMIT :n",
+            t=tenant, after=after, n=PAGE, **params,
         )  # fmt: skip
         topics = await self._topics(tenant, condition, rows)
+        events = await self._events(tenant, condition, [UserId(row["id"]) for row in rows])
+        now = self._clock.now()
         found = [
             user.id
             for user in await self._users.of_rows(tenant, rows)
-            if matches(condition, profile(user), topics.get(user.id, ()))
+            if matches(condition, profile(user, events.get(user.id, {})), topics.get(user.id, ()), now)
         ]
         return Scan(found, UserId(rows[-1]["id"]) if len(rows) == PAGE else None)
 
@@ -135,6 +146,15 @@ class Segments:
             found.setdefault(row["user_id"], set()).add(row["topic"])
         return found
 
+    async def _events(
+        self, tenant: TenantId, condition: Condition, users: list[UserId]
+    ) -> Mapping[UserId, Mapping[str, datetime]]:
+        """Return user → type → when, only of the events asked about."""
+        types = events_in(condition)
+        if not types or not users or self.happened is None:
+            return {}
+        return await self.happened(tenant, users, types)
+
     async def list(self, tenant: TenantId, window: Window) -> Listed[Segment]:
         """Return a page of segments, by name, last first."""
         clause, params = window.clause("name")
@@ -144,9 +164,10 @@ class Segments:
         return window.page(rows, _segment)
 
 
-def profile(user: User) -> Mapping[str, Any]:
-    """Return what conditions can ask about a user; the fixed names win over attributes."""
+def profile(user: User, events: Mapping[str, datetime]) -> Mapping[str, Any]:
+    """Return what conditions can ask about a user; the fixed names win over attributes, those over events."""
     return {
+        **{f"{LAST}{kind}": at for kind, at in events.items()},
         **user.attributes,
         "id": user.id,
         "locale": user.locale,

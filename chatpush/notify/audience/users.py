@@ -2,14 +2,15 @@
 
 Attributes are sealed with the user's own key. Consents stand twice: their
 present value with the user, and every change in a ledger that is only added
-to (who agreed to what, when, and through what). A user nobody introduced is
-made with defaults by the first message or event.
+to (who agreed to what, when, through what, in which words, from which address:
+who asks for a consent has to prove it, GDPR Art. 7). A user nobody introduced
+is made with defaults by the first message or event.
 """
 
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +29,7 @@ from chatpush.domain import (
 from chatpush.errors import InvalidInput, NotFound, TooLarge
 from chatpush.notify.deciding.hours import quiet_hours, zone
 from chatpush.notify.listing import Listed, Window
+from chatpush.notify.messages.happenings import Happenings
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.parameters import among
 from chatpush.store.vault import Vault
@@ -43,11 +45,19 @@ Eraser = Callable[[TenantId, UserId], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What proves a consent: the words that were agreed to, and the address it came from; "" unknown."""
+
+    text: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class UserChange:
     """What to change; what is None stays as it is.
 
     ``attributes`` are merged key by key (None removes one). ``quiet_hours`` is
-    a window, or None with ``clear_quiet_hours``.
+    a window, or None with ``clear_quiet_hours``. ``evidence`` is of the consents.
     """
 
     locale: str | None = None
@@ -57,6 +67,7 @@ class UserChange:
     quiet_hours: QuietHours | None = None
     clear_quiet_hours: bool = False
     personalized: bool | None = None
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +78,7 @@ class ConsentEntry:
     granted: bool
     via: str
     at: datetime
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +132,10 @@ def create_missing(tx: Transaction, tenant: TenantId, users: Iterable[UserId], n
 class Users:
     """The users of every tenant."""
 
-    def __init__(self, database: Database, vault: Vault, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, clock: Clock, happenings: Happenings | None = None
+    ) -> None:
+        self._happenings = happenings or Happenings(clock)
         self._database = database
         self._vault = vault
         self._clock = clock
@@ -148,7 +163,9 @@ class Users:
             create_missing(tx, tenant, [user], now)
             before = tx.query("SELECT * FROM app_user WHERE tenant = :t AND id = :u", t=tenant, u=user)[0]
             columns = dict(checked.columns)
-            columns["consents"] = self._consent_in(tx, tenant, user, before, checked.consents, via, now)
+            columns["consents"] = self._consent_in(
+                tx, tenant, user, before, checked.consents, via, change, now
+            )
             columns["attributes_sealed"] = self._attributes_after(tenant, user, before, change.attributes)
             columns["updated_at"] = now
             assignments = ", ".join(f"{name} = :{name}" for name in columns)
@@ -201,14 +218,25 @@ class Users:
     async def ledger(self, tenant: TenantId, user: UserId) -> list[ConsentEntry]:
         """Return every consent given or withdrawn, oldest first."""
         rows = await self._database.read(
-            "SELECT category, granted, via, at FROM consent_entry"
-            " WHERE tenant = :t AND user_id = :u ORDER BY id",
-            t=tenant, u=user,
-        )  # fmt: skip
+            "SELECT * FROM consent_entry WHERE tenant = :t AND user_id = :u ORDER BY id", t=tenant, u=user
+        )
+        if any(row["evidence_sealed"] is not None for row in rows):
+            await self._vault.ready(tenant, user)
         return [
-            ConsentEntry(row["category"], bool(row["granted"]), row["via"], from_ms(row["at"]))
+            ConsentEntry(
+                row["category"], bool(row["granted"]), row["via"], from_ms(row["at"]), self._evidence(row)
+            )
             for row in rows
         ]
+
+    def _evidence(self, row: Row) -> Evidence | None:
+        sealed = row["evidence_sealed"]
+        if sealed is None:
+            return None
+        opened = self._vault.open_json(
+            row["tenant"], row["user_id"], "consent_entry", "evidence", row["id"], sealed
+        )
+        return Evidence(**opened)
 
     async def delete(self, tenant: TenantId, user: UserId) -> None:
         """Erase a user: rows go, what waits is cancelled, and the key is thrown away.
@@ -223,11 +251,12 @@ class Users:
             who = {"t": tenant, "u": user}
             for table in ("consent_entry", "endpoint", "topic_member", "inbox_item", "broadcast_reader"):
                 tx.execute(f"DELETE FROM {table} WHERE tenant = :t AND user_id = :u", **who)
-            tx.execute(
+            stopped = tx.query(
                 "UPDATE delivery SET state = 'cancelled', reason = 'user_erased', pending = 0"
-                " WHERE tenant = :t AND user_id = :u AND pending = 1",
+                " WHERE tenant = :t AND user_id = :u AND pending = 1 RETURNING id, message",
                 **who,
             )
+            self._happenings.cancelled_in(tx, tenant, stopped, "user_erased")
             tx.execute(
                 "UPDATE delivery SET user_id = 'erased ' || id, data_sealed = NULL"
                 " WHERE tenant = :t AND user_id = :u",
@@ -283,21 +312,24 @@ class Users:
 
     def _consent_in(
         self, tx: Transaction, tenant: TenantId, user: UserId, before: Row, given: dict[str, bool], via: str,
-        now: int,
+        change: UserChange, now: int,
     ) -> str:  # fmt: skip
         """Write changed consents into the ledger and return the new present state."""
         present = json.loads(before["consents"])
-        tx.insert_many(
-            "consent_entry",
-            [
-                {
-                    "tenant": tenant, "id": new_id("cns"), "user_id": user, "category": category,
-                    "granted": int(granted), "via": via, "at": now,
-                }
-                for category, granted in given.items()
-                if present.get(category) is not granted
-            ],
-        )  # fmt: skip
+        for category, granted in given.items():
+            if present.get(category) is not granted:
+                entry, sealed = new_id("cns"), None
+                if change.evidence is not None:
+                    sealed = self._vault.seal_json(
+                        tenant, user, "consent_entry", "evidence", entry, asdict(change.evidence)
+                    )
+                tx.insert(
+                    "consent_entry",
+                    {
+                        "tenant": tenant, "id": entry, "user_id": user, "category": category,
+                        "granted": int(granted), "via": via, "at": now, "evidence_sealed": sealed,
+                    },
+                )  # fmt: skip
         return json.dumps(present | given)
 
     async def list(self, tenant: TenantId, window: Window) -> Listed[User]:

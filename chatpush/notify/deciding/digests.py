@@ -3,11 +3,13 @@
 The first message of a key waits for the window; those that follow within it
 join the first instead of being sent. A fixed window ends where it was set, a
 sliding one moves with each that joins, up to ten windows; when the digest is
-full it goes at once. The template sees ``digest.count`` and ``digest.items``,
-the data of each message, oldest first.
+full it goes at once, and its ttl begins when it is due. Whoever leaves it (a
+cancel, a newer message of the same collapse key) takes nobody along: the next
+waits in its place. The template sees ``digest.count`` and ``digest.items``, the
+data of each message, oldest first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -52,45 +54,118 @@ def gather_in(
     tx: Transaction, tenant: TenantId, digest: Digest, rows: Sequence[Row], items: Sequence[Row], now: int
 ) -> list[Row]:
     """Return the deliveries as they are to be inserted: one waits for each user, the others join it."""
-    window = digest.window * 1000
     changed: list[Row] = []
     for row, item in zip(rows, items, strict=True):
-        waiting = tx.query(
-            "SELECT id, created_at FROM delivery WHERE tenant = :t AND user_id = :u AND digest_key = :k"
-            " AND pending = 1 AND settled_at IS NULL AND claimed_by = '' AND message <> :m"
-            " ORDER BY created_at LIMIT 1",
-            t=tenant, u=row["user_id"], k=digest.key, m=row["message"],
-        )  # fmt: skip
         known = tx.query(
             "SELECT 1 FROM delivery WHERE tenant = :t AND message = :m AND user_id = :u",
             t=tenant, m=row["message"], u=row["user_id"],
         )  # fmt: skip
         if known:
             continue
-        if not waiting:
-            due = max(row["due_at"], now + window)
-            changed.append(
-                row | {"digest_key": digest.key, "due_at": due, "state": "scheduled", "reason": "digest"}
-            )
-            tx.insert("digest_item", item)
+        waiting = tx.query(
+            "SELECT id, created_at, due_at, expires_at FROM delivery WHERE tenant = :t AND user_id = :u"
+            " AND digest_key = :k AND category = :c AND pending = 1 AND settled_at IS NULL AND claimed_by = ''"
+            " ORDER BY created_at LIMIT 1",
+            t=tenant, u=row["user_id"], k=digest.key, c=row["category"],
+        )  # fmt: skip
+        if waiting:
+            tx.insert("digest_item", item | {"holder": waiting[0]["id"]})
+            _join_in(tx, tenant, digest, waiting[0], row, now)
+            changed.append(row | {"state": "suppressed", "reason": "digested", "pending": 0})
             continue
-        holder = waiting[0]
-        tx.insert("digest_item", item | {"holder": holder["id"]})
-        changed.append(row | {"state": "suppressed", "reason": "digested", "pending": 0})
-        count = tx.query(
-            "SELECT COUNT(*) AS n FROM digest_item WHERE tenant = :t AND holder = :h",
-            t=tenant,
-            h=holder["id"],
-        )[0]["n"]
-        due = now if count >= digest.max_items else None
-        if due is None and digest.sliding:
-            due = min(now + window, holder["created_at"] + LONGEST_SLIDE * window)
-        if due is not None:
-            tx.execute(
-                "UPDATE delivery SET due_at = :due WHERE tenant = :t AND id = :h",
-                due=due, t=tenant, h=holder["id"],
-            )  # fmt: skip
+        tx.insert("digest_item", item)
+        due = max(row["due_at"], now + digest.window * 1000)
+        expires = None if row["expires_at"] is None else due + row["expires_at"] - row["due_at"]
+        changed.append(
+            row
+            | {"digest_key": digest.key, "due_at": due, "expires_at": expires, "state": "scheduled"}
+            | {"reason": "digest"}
+        )
     return changed
+
+
+def _join_in(tx: Transaction, tenant: TenantId, digest: Digest, holder: Row, row: Row, now: int) -> None:
+    """Move the digest's time, if that follows from one more in it; it lives as long as any of its messages would."""
+    window = digest.window * 1000
+    count = tx.query(
+        "SELECT COUNT(*) AS n FROM digest_item WHERE tenant = :t AND holder = :h", t=tenant, h=holder["id"]
+    )[0]["n"]
+    due = holder["due_at"]
+    if count >= digest.max_items:
+        due = now
+    elif digest.sliding:
+        due = min(now + window, holder["created_at"] + LONGEST_SLIDE * window)
+    expires = None
+    if holder["expires_at"] is not None and row["expires_at"] is not None:
+        moved = holder["expires_at"] + max(0, due - holder["due_at"])
+        expires = max(moved, due + row["expires_at"] - row["due_at"])
+    tx.execute(
+        "UPDATE delivery SET due_at = :due, expires_at = :expires WHERE tenant = :t AND id = :h",
+        due=due, expires=expires, t=tenant, h=holder["id"],
+    )  # fmt: skip
+
+
+def leave_in(
+    tx: Transaction, tenant: TenantId, only: str, params: Mapping[str, Any], reason: str, limit: int = 5000
+) -> list[Row]:
+    """Cancel deliveries that wait in another one's digest; return them (``id``, ``message``).
+
+    ``only`` says which, as a condition on ``d``.
+    """
+    rows = tx.query(
+        "SELECT d.id, d.message FROM delivery AS d JOIN digest_item AS i ON i.tenant = d.tenant"
+        " AND i.delivery = d.id JOIN delivery AS h ON h.tenant = i.tenant AND h.id = i.holder"
+        f" WHERE d.tenant = :t AND d.state = 'suppressed' AND d.reason = 'digested' AND {only}"
+        " AND h.pending = 1 AND h.settled_at IS NULL AND h.claimed_by = '' LIMIT :n",
+        t=tenant, n=limit, **params,
+    )  # fmt: skip
+    ids, which = among(row["id"] for row in rows)
+    tx.execute(f"DELETE FROM digest_item WHERE tenant = :t AND delivery IN {ids}", t=tenant, **which)
+    tx.execute(
+        f"UPDATE delivery SET state = 'cancelled', reason = :reason WHERE tenant = :t AND id IN {ids}",
+        reason=reason, t=tenant, **which,
+    )  # fmt: skip
+    return rows
+
+
+def hand_down_in(tx: Transaction, tenant: TenantId, cancelled: Iterable[str]) -> list[Row]:
+    """Let the next message of each digest wait in the place of the cancelled one; return those (``id``, ``message``).
+
+    Deliveries that held no digest, or one with nothing else in it, change nothing.
+    """
+    ids, params = among(cancelled)
+    tx.execute(f"DELETE FROM digest_item WHERE tenant = :t AND delivery IN {ids}", t=tenant, **params)
+    heirs = tx.query(
+        f"SELECT holder, MIN(delivery) AS heir FROM digest_item WHERE tenant = :t AND holder IN {ids}"
+        " GROUP BY holder",
+        t=tenant, **params,
+    )  # fmt: skip
+    waiting: list[Row] = []
+    for row in heirs:
+        place = {"t": tenant, "holder": row["holder"], "heir": row["heir"]}
+        tx.execute("UPDATE digest_item SET holder = :heir WHERE tenant = :t AND holder = :holder", **place)
+        (before,) = tx.query(
+            "SELECT digest_key, due_at, expires_at FROM delivery WHERE tenant = :t AND id = :holder",
+            t=tenant, holder=row["holder"],
+        )  # fmt: skip
+        waiting += tx.query(
+            "UPDATE delivery SET state = 'scheduled', reason = 'digest', pending = 1, digest_key = :digest_key,"
+            " due_at = :due_at, expires_at = :expires_at WHERE tenant = :t AND id = :heir"
+            " RETURNING id, message",
+            t=tenant, heir=row["heir"], **before,
+        )  # fmt: skip
+    return waiting
+
+
+async def gathered_any(database: Database, tenant: TenantId, messages: Sequence[str]) -> bool:
+    """Return whether a delivery of these messages went into another one's digest."""
+    ids, params = among(messages)
+    return bool(
+        await database.read(
+            f"SELECT 1 FROM delivery WHERE tenant = :t AND message IN {ids} AND reason = 'digested' LIMIT 1",
+            t=tenant, **params,
+        )
+    )  # fmt: skip
 
 
 class Digests:

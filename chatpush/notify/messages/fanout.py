@@ -23,7 +23,7 @@ from chatpush.domain import DeliveryState, MessageId, TenantId, UserId, new_id, 
 from chatpush.errors import NotFound, VaultError
 from chatpush.notify.audience.audience import Audience
 from chatpush.notify.audience.users import create_missing
-from chatpush.notify.deciding.digests import gather_in, item_row
+from chatpush.notify.deciding.digests import Digest, gather_in, hand_down_in, item_row, leave_in
 from chatpush.notify.deciding.experiments import HOLDOUT, assign
 from chatpush.notify.deciding.hours import instant, zone
 from chatpush.notify.messages.accepted import AcceptedMessages, seal
@@ -126,20 +126,29 @@ class FanOut(Worker):
         create_missing(tx, tenant, new, to_ms(self._clock.now()))
         if accepted.collapse_key:
             users, params = among(row["user_id"] for row in rows)
-            replaced = tx.query(
+            which = {"k": accepted.collapse_key, "m": rows[0]["message"], **params}
+            same = f"d.user_id IN {users} AND d.collapse_key = :k AND d.message <> :m"
+            replaced = leave_in(tx, tenant, same, which, "collapsed") if accepted.digest is not None else []
+            replaced += tx.query(
                 "UPDATE delivery SET state = 'cancelled', reason = 'collapsed', pending = 0"
                 f" WHERE tenant = :t AND user_id IN {users} AND collapse_key = :k AND pending = 1"
-                " AND settled_at IS NULL AND message <> :m RETURNING id, message",
-                t=tenant, k=accepted.collapse_key, m=rows[0]["message"], **params,
+                " AND settled_at IS NULL AND message <> :m RETURNING id, message, digest_key",
+                t=tenant, **which,
             )  # fmt: skip
-            self._happenings.cancelled_in(tx, tenant, replaced, "collapsed")
+            cancelled_in(tx, tenant, self._happenings, replaced, "collapsed")
         if accepted.digest is not None:
-            now = to_ms(self._clock.now())
-            items = [row[ITEM] for row in rows]
-            rows = gather_in(tx, tenant, accepted.digest, [without_item(row) for row in rows], items, now)
+            rows = self._gathered_in(tx, tenant, accepted.digest, rows)
         made = tx.insert_many("delivery", rows, "(tenant, message, user_id) DO NOTHING")
         if self._happenings.exported:
-            self._accepted_in(tx, tenant, rows if made == len(rows) else _existing(tx, tenant, rows))
+            self._accepted_in(tx, tenant, rows if made == len(rows) else existing_in(tx, tenant, rows))
+
+    def _gathered_in(self, tx: Transaction, tenant: TenantId, digest: Digest, rows: list[Row]) -> list[Row]:
+        """Return the deliveries as a digest takes them in; who is held out is not in it."""
+        going = [row for row in rows if row["pending"]]
+        items = [row[ITEM] for row in going]
+        now = to_ms(self._clock.now())
+        gathered = gather_in(tx, tenant, digest, [without_item(row) for row in going], items, now)
+        return gathered + [without_item(row) for row in rows if not row["pending"]]
 
     def _accepted_in(self, tx: Transaction, tenant: TenantId, rows: list[Row]) -> None:
         """Tell exporters of new deliveries, and of those that end where they begin."""
@@ -255,7 +264,7 @@ class FanOut(Worker):
         return row
 
 
-def _existing(tx: Transaction, tenant: TenantId, rows: list[Row]) -> list[Row]:
+def existing_in(tx: Transaction, tenant: TenantId, rows: list[Row]) -> list[Row]:
     """Return those that were inserted; the others' users had this message already."""
     ids, params = among(row["id"] for row in rows)
     found = tx.query(f"SELECT id FROM delivery WHERE tenant = :t AND id IN {ids}", t=tenant, **params)
@@ -272,6 +281,17 @@ def _when(accepted: Accepted, due: datetime, now: datetime) -> Row:
         "due_at": to_ms(due),
         "expires_at": to_ms(expires) if expires else None,
     }
+
+
+def cancelled_in(
+    tx: Transaction, tenant: TenantId, happenings: Happenings, rows: Sequence[Row], reason: str
+) -> None:
+    """Go on after deliveries were cancelled: exporters hear of it, and whom their digests gathered wait on."""
+    happenings.cancelled_in(tx, tenant, rows, reason)
+    if holders := [row["id"] for row in rows if row.get("digest_key") and row.get("settled_at") is None]:
+        waiting = hand_down_in(tx, tenant, holders)
+        noted = [(row["message"], row["id"], {"reason": "digest"}) for row in waiting]
+        happenings.step_in(tx, tenant, "delivery.deferred", noted)
 
 
 def own_data(accepted: Accepted) -> dict[UserId, Mapping[str, Any]]:

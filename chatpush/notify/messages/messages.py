@@ -16,13 +16,14 @@ from chatpush.clock import Clock
 from chatpush.domain import DeliveryId, MessageId, TenantId, User, UserId, new_id, to_ms
 from chatpush.errors import NotFound
 from chatpush.notify.audience.audience import Audience
+from chatpush.notify.deciding.digests import gathered_any, leave_in
 from chatpush.notify.listing import Listed, Window
 from chatpush.notify.messages import drafts
 from chatpush.notify.messages.accepted import AcceptedMessages, seal
 from chatpush.notify.messages.broadcasts import Broadcasts
 from chatpush.notify.messages.checking import Checking
 from chatpush.notify.messages.drafts import Accepted, MessageDraft
-from chatpush.notify.messages.fanout import FanOut, own_data, without_item
+from chatpush.notify.messages.fanout import FanOut, cancelled_in, existing_in, own_data, without_item
 from chatpush.notify.messages.happenings import Happenings
 from chatpush.notify.messages.repeating import fingerprint, first_in
 from chatpush.notify.reporting.reporting import (
@@ -248,14 +249,18 @@ class Messages:
             never = [without_item(one) | cancelled for one in waiting]
 
             def cancel(tx: Transaction, message: str = row["id"], never: list[Row] = never) -> int:
-                stopped = tx.query(
+                own = f"d.message = :m AND d.user_id IN {names}"
+                stopped = leave_in(tx, tenant, own, {"m": message, **params}, "cancelled")
+                stopped += tx.query(
                     "UPDATE delivery SET state = 'cancelled', reason = 'cancelled', pending = 0 WHERE tenant = :t"
                     f" AND message = :m AND user_id IN {names} AND pending = 1 AND settled_at IS NULL"
-                    " RETURNING id, message",
+                    " RETURNING id, message, digest_key",
                     t=tenant, m=message, **params,
                 )  # fmt: skip
-                self._happenings.cancelled_in(tx, tenant, stopped, "cancelled")
+                cancelled_in(tx, tenant, self._happenings, stopped, "cancelled")
                 made = tx.insert_many("delivery", never, "(tenant, message, user_id) DO NOTHING")
+                if made and self._happenings.exported:
+                    self._happenings.cancelled_in(tx, tenant, existing_in(tx, tenant, never), "cancelled")
                 return len(stopped) + made
 
             total += await self._database.write(cancel)
@@ -331,18 +336,27 @@ class Messages:
                 "UPDATE delivery SET state = CASE WHEN settled_at IS NULL THEN 'cancelled' ELSE state END,"
                 " reason = 'cancelled', pending = 0"
                 f" WHERE tenant = :t AND id IN (SELECT id FROM delivery WHERE tenant = :t AND message IN {ids}"
-                " AND pending = 1 AND (settled_at IS NULL OR stage > 0) LIMIT :n) RETURNING id, message",
+                " AND pending = 1 AND (settled_at IS NULL OR stage > 0) LIMIT :n)"
+                " RETURNING id, message, digest_key, settled_at",
                 t=tenant, n=CANCEL_PAGE, **params,
             )  # fmt: skip
-            self._happenings.cancelled_in(tx, tenant, stopped, "cancelled")
+            cancelled_in(tx, tenant, self._happenings, stopped, "cancelled")
             return len(stopped)
 
+        def leave(tx: Transaction) -> int:
+            left = leave_in(tx, tenant, f"d.message IN {ids}", params, "cancelled", CANCEL_PAGE)
+            cancelled_in(tx, tenant, self._happenings, left, "cancelled")
+            return len(left)
+
         total = 0
-        while True:
-            cancelled = await self._database.write(cancel)
-            total += cancelled
-            if cancelled < CANCEL_PAGE:
-                return total
+        # Those in others' digests first, or they would inherit the place of one that is cancelled with them.
+        for step in (leave, cancel) if await gathered_any(self._database, tenant, messages) else (cancel,):
+            while True:
+                cancelled = await self._database.write(step)
+                total += cancelled
+                if cancelled < CANCEL_PAGE:
+                    break
+        return total
 
     async def _with_counts(self, tenant: TenantId, rows: list[Row]) -> dict[str, Message]:
         ids, params = among(row["id"] for row in rows)

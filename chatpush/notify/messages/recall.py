@@ -14,6 +14,7 @@ from typing import Protocol
 from chatpush.clock import Clock
 from chatpush.domain import Json, MessageId, TenantId, UserId, to_ms
 from chatpush.errors import NotFound
+from chatpush.notify.messages.happenings import Happenings
 from chatpush.notify.reading.inbox import unread_in
 from chatpush.rounds import Worker
 from chatpush.store.database import Database, Row, Transaction
@@ -37,7 +38,11 @@ class Publisher(Protocol):
 class Recalls(Worker):
     """Takes messages back."""
 
-    def __init__(self, database: Database, publisher: Publisher, clock: Clock, cancel: Cancel) -> None:
+    def __init__(
+        self, database: Database, publisher: Publisher, clock: Clock, cancel: Cancel,
+        happenings: Happenings | None = None,
+    ) -> None:  # fmt: skip
+        self._happenings = happenings or Happenings(clock)
         self._database = database
         self._publisher = publisher
         self._clock = clock
@@ -83,7 +88,16 @@ class Recalls(Worker):
     ) -> str | None:
         """Take it back from the next users; return the last of them, None if there are no more."""
         now = to_ms(self._clock.now())
-        taken, unread = await self._database.write(lambda tx: _bury(tx, tenant, message, after, users, now))
+
+        def write(tx: Transaction) -> tuple[list[Row], dict[str, int]]:
+            taken, recalled = _bury(tx, tenant, message, after, users, now)
+            self._happenings.step_in(
+                tx, tenant, "delivery.recalled", [(message, row["id"], {}) for row in recalled]
+            )
+            counts = unread_in(tx, tenant, {row["user_id"] for row in taken}, now)
+            return taken, {user: count.unread for user, count in counts.items()}
+
+        taken, unread = await self._database.write(write)
         await asyncio.gather(*(self._tell(tenant, row, unread[row["user_id"]]) for row in taken))
         return taken[-1]["user_id"] if len(taken) >= PAGE else None
 
@@ -98,8 +112,8 @@ class Recalls(Worker):
 
 def _bury(
     tx: Transaction, tenant: TenantId, message: MessageId, after: str, users: Sequence[UserId], now: int
-) -> tuple[list[Row], dict[str, int]]:
-    """Make tombstones; return them with the users' unread counts. Doing it again is harmless."""
+) -> tuple[list[Row], list[Row]]:
+    """Make tombstones; return them, and the deliveries that were not taken back before."""
     names, params = among(users)
     only = f" AND user_id IN {names}" if users else ""
     rows = tx.query(
@@ -114,12 +128,12 @@ def _bury(
         f" WHERE tenant = :t AND message = :m AND delivery IN {ids}",
         now=now, nothing=b"", t=tenant, m=message, **which,
     )  # fmt: skip
-    tx.execute(
-        f"UPDATE delivery SET reason = 'recalled', pending = 0 WHERE tenant = :t AND id IN {latest}",
+    recalled = tx.query(
+        "UPDATE delivery SET reason = 'recalled', pending = 0"
+        f" WHERE tenant = :t AND id IN {latest} AND reason <> 'recalled' RETURNING id",
         t=tenant, **those,
     )  # fmt: skip
-    counts = unread_in(tx, tenant, {row["user_id"] for row in rows}, now)
-    return rows, {user: count.unread for user, count in counts.items()}
+    return rows, recalled
 
 
 def _move(tx: Transaction, row: Row, last: str | None) -> None:

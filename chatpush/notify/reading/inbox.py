@@ -122,29 +122,6 @@ class Inbox:
         )  # fmt: skip
         return int(rows[0]["n"])
 
-    async def read_all(self, tenant: TenantId, user: UserId) -> int:
-        """Mark everything as seen and tell the user's other tabs; return how many that was."""
-        now = to_ms(self._clock.now())
-
-        def mark(tx: Transaction) -> int:
-            rows = tx.query(
-                f"UPDATE inbox_item SET seen_at = :now WHERE tenant = :t AND user_id = :u AND {UNREAD}"
-                " RETURNING latest",
-                now=now, t=tenant, u=user,
-            )  # fmt: skip
-            ids, params = among(row["latest"] for row in rows)
-            tx.execute(
-                "UPDATE delivery SET seen_at = COALESCE(seen_at, :now), delivered_at = COALESCE(delivered_at, :now),"
-                f" state = 'delivered' WHERE tenant = :t AND id IN {ids}",
-                now=now, t=tenant, **params,
-            )  # fmt: skip
-            return len(rows)
-
-        marked = await self._database.write(mark)
-        if marked:
-            await self.announce_unread(tenant, user, 0)
-        return marked
-
     async def announce_unread(self, tenant: TenantId, user: UserId, unread: int) -> None:
         """Tell the user's open pages the new count."""
         await self._announcer.publish(tenant, f"user:{user}", {"type": "unread", "unread": unread})

@@ -25,7 +25,7 @@ from chatpush.domain import (
     to_ms,
 )
 from chatpush.notify.messages.happenings import Happenings
-from chatpush.notify.reading.inbox import Inbox, unread_in
+from chatpush.notify.reading.inbox import UNREAD, Inbox, unread_in
 from chatpush.notify.reading.trace import entry
 from chatpush.plugins.host import Plugins
 from chatpush.store.database import Database, Row, Transaction
@@ -112,6 +112,17 @@ class Receipts:
         for reception in fresh:
             await self._tell(reception)
         return unread
+
+    async def see_all(self, tenant: TenantId, user: UserId) -> int:
+        """Store ``seen`` for everything unread and return the unread count."""
+        now = to_ms(self._clock.now())
+        rows = await self._database.read(
+            f"SELECT latest FROM inbox_item WHERE tenant = :t AND user_id = :u AND {UNREAD}",
+            t=tenant, u=user, now=now,
+        )  # fmt: skip
+        return await self.record(
+            tenant, user, [(DeliveryId(row["latest"]), ReceiptKind.SEEN) for row in rows]
+        )
 
     async def _tell(self, reception: Reception) -> None:
         await self._plugins.on_receipt(reception.receipt)

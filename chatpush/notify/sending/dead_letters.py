@@ -14,6 +14,8 @@ from chatpush.clock import Clock
 from chatpush.domain import DeliveryId, MessageId, TenantId, UserId, from_ms, new_id, to_ms
 from chatpush.errors import InvalidInput, NotFound
 from chatpush.notify.listing import Listed, Window
+from chatpush.notify.messages.happenings import Happenings
+from chatpush.notify.reading.trace import entry
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.parameters import among
 
@@ -48,7 +50,11 @@ def letter(tenant: TenantId, delivery: Row, channel: str, reason: str, attempts:
 class DeadLetters:
     """The dead letters of every tenant."""
 
-    def __init__(self, database: Database, clock: Clock, ring_outbox: Callable[[], None]) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, ring_outbox: Callable[[], None],
+        happenings: Happenings | None = None,
+    ) -> None:  # fmt: skip
+        self._happenings = happenings or Happenings(clock)
         self._database = database
         self._clock = clock
         self._ring_outbox = ring_outbox
@@ -96,11 +102,12 @@ class DeadLetters:
         return total
 
     async def _redrive(self, tenant: TenantId, only: str, params: dict[str, Any]) -> int:
-        now = to_ms(self._clock.now())
+        moment = self._clock.now()
+        now = to_ms(moment)
 
         def write(tx: Transaction) -> int:
             rows = tx.query(
-                "SELECT l.id, l.delivery, l.channel, l.stage FROM dead_letter AS l WHERE l.tenant = :t"
+                "SELECT l.id, l.delivery, l.message, l.channel, l.stage FROM dead_letter AS l WHERE l.tenant = :t"
                 f" AND l.redriven_at IS NULL{only} ORDER BY l.id LIMIT :n",
                 t=tenant, n=REDRIVEN_AT_ONCE, **params,
             )  # fmt: skip
@@ -111,6 +118,13 @@ class DeadLetters:
             )  # fmt: skip
             for row in rows:
                 _again(tx, tenant, row, now)
+            noted = [(row["message"], row["delivery"], {"channel": row["channel"]}) for row in rows]
+            self._happenings.step_in(tx, tenant, "delivery.redriven", noted)
+            traces = [
+                entry(tenant, row["delivery"], "redrive", "queued", moment, channel=row["channel"])
+                for row in rows
+            ]
+            tx.insert_many("trace_entry", traces)
             return len(rows)
 
         count = await self._database.write(write)

@@ -40,8 +40,11 @@ class Step:
     """Where a chain goes on, and when, unless a receipt comes first."""
 
     delivery: str
+    message: str
     stage: int
+    channel: str
     due_at: datetime
+    reason: str = "awaiting_receipt"
 
 
 class Marks:
@@ -68,24 +71,37 @@ class Marks:
 
         def write(tx: Transaction) -> None:
             used = _mark_in(tx, tenant, resting, 0, now) + _mark_in(tx, tenant, waiting, 1, now)
-            for step in steps:
-                step_in(tx, tenant, step)
             tx.insert_many("trace_entry", traces)
             self._happenings.note_in(tx, tenant, "delivery.sent", noted)
+            for step in steps:
+                self._step_in(tx, tenant, step)
             if used:
                 self._meter.record_in(tx, tenant, Kind.MESSAGES, used, page)
 
         await self._database.write(write)
         self._happenings.ring(tenant, "delivery.sent")
 
+    async def go_on(self, tenant: TenantId, step: Step, failed: str) -> None:
+        """Let a chain go on at once, because a channel of it did not take the message."""
+        now = self._clock.now()
+        trace = entry(tenant, step.delivery, "escalation", "next", now, channel=failed, reason=step.reason)
 
-def step_in(tx: Transaction, tenant: TenantId, step: Step) -> None:
-    """Let a chain go on later; a receipt or a cancel that was faster has ended it."""
-    tx.execute(
-        "UPDATE delivery SET stage = :stage, attempts = 0, due_at = :due, claimed_by = '',"
-        " reason = 'awaiting_receipt' WHERE tenant = :t AND id = :d AND pending = 1",
-        stage=step.stage, due=to_ms(step.due_at), t=tenant, d=step.delivery,
-    )  # fmt: skip
+        def write(tx: Transaction) -> None:
+            self._step_in(tx, tenant, step)
+            tx.insert("trace_entry", trace)
+
+        await self._database.write(write)
+
+    def _step_in(self, tx: Transaction, tenant: TenantId, step: Step) -> None:
+        """Let a chain go on later; a receipt or a cancel that was faster has ended it."""
+        moved = tx.execute(
+            "UPDATE delivery SET stage = :stage, attempts = 0, due_at = :due, claimed_by = '',"
+            " reason = 'awaiting_receipt' WHERE tenant = :t AND id = :d AND pending = 1",
+            stage=step.stage, due=to_ms(step.due_at), t=tenant, d=step.delivery,
+        )  # fmt: skip
+        if moved:
+            said = {"next": step.channel, "reason": step.reason, "until": step.due_at.isoformat()}
+            self._happenings.step_in(tx, tenant, "delivery.escalating", [(step.message, step.delivery, said)])
 
 
 def _mark_in(tx: Transaction, tenant: TenantId, ids: list[str], pending: int, now: datetime) -> int:

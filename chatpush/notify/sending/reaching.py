@@ -17,13 +17,12 @@ from chatpush.clock import Clock
 from chatpush.domain import DeliveryState, TenantId, UserId, to_ms
 from chatpush.notify.messages.drafts import INBOX_NAMES, LIVE, Accepted
 from chatpush.notify.reading.inbox import UNREAD
-from chatpush.notify.reading.trace import entry
 from chatpush.notify.sending.away import Away, AwayResult
 from chatpush.notify.sending.claims import Claims, Outcome
 from chatpush.notify.sending.dead_letters import letter
 from chatpush.notify.sending.endpoints import Endpoints
-from chatpush.notify.sending.marking import Marks, Ready, Step, step_in
-from chatpush.store.database import Database, Row, Transaction
+from chatpush.notify.sending.marking import Marks, Ready, Step
+from chatpush.store.database import Database
 from chatpush.store.parameters import among
 
 FIRST_RETRY_SECONDS = 5.0
@@ -52,11 +51,11 @@ class Reaching:
 
     def step_after(self, one: Ready) -> Step | None:
         """Return how a chain goes on after its present channel took the message; None: it does not."""
-        following = one.row["stage"] + 1
-        if one.accepted.escalate_after is None or following >= len(chain(one.accepted)):
+        following, stages = one.row["stage"] + 1, chain(one.accepted)
+        if one.accepted.escalate_after is None or following >= len(stages):
             return None
         wait = timedelta(seconds=one.accepted.escalate_after)
-        return Step(one.id, following, self._clock.now() + wait)
+        return Step(one.id, one.row["message"], following, stages[following], self._clock.now() + wait)
 
     async def send(self, tenant: TenantId, ready: list[Ready]) -> None:
         """Hand messages to their channels; results are written when providers answered."""
@@ -146,10 +145,8 @@ class Reaching:
         nowhere = dead == {"": "no_channel"}
         step = self.step_after(one)
         if step is not None:
-            following = Step(step.delivery, step.stage, now)
             why = "no_channel" if nowhere else "channel_failed"
-            trace = entry(tenant, one.id, "escalation", "next", now, channel=_channels(one)[0], reason=why)
-            await self._database.write(lambda tx: _go_on(tx, tenant, following, trace))
+            await self._marks.go_on(tenant, replace(step, due_at=now, reason=why), failed=_channels(one)[0])
             return
         went = one.accepted.shows or one.row["sent_at"] is not None
         state = DeliveryState.SUPPRESSED if nowhere else DeliveryState.FAILED
@@ -203,8 +200,3 @@ def _channels(one: Ready) -> list[str]:
         return [stages[min(one.row["stage"], len(stages) - 1)]]
     left: str = one.row["left_channels"]
     return left.split(",") if left else one.accepted.away_channels
-
-
-def _go_on(tx: Transaction, tenant: TenantId, step: Step, trace: Row) -> None:
-    step_in(tx, tenant, step)
-    tx.insert("trace_entry", trace)

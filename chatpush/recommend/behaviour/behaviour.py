@@ -10,7 +10,7 @@ under that user's key.
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -152,6 +152,22 @@ class Behaviour:
             t=tenant, since=to_ms(since), until=to_ms(until), k=kind, n=limit, **params,
         )  # fmt: skip
         return await self._open(tenant, rows)
+
+    async def last_of(
+        self, tenant: TenantId, users: Collection[UserId], kinds: Collection[str]
+    ) -> dict[UserId, dict[str, datetime]]:
+        """Return user → type → when the user's latest event of that type was."""
+        names, who = among(users, "u")
+        types, which = among(sorted(kinds), "k")
+        rows = await self._database.read(
+            "SELECT user_id, type, MAX(at) AS at FROM event"
+            f" WHERE tenant = :t AND user_id IN {names} AND type IN {types} GROUP BY user_id, type",
+            t=tenant, **who, **which,
+        )  # fmt: skip
+        found: dict[UserId, dict[str, datetime]] = {}
+        for row in rows:
+            found.setdefault(UserId(row["user_id"]), {})[row["type"]] = from_ms(row["at"])
+        return found
 
     async def recent(self, tenant: TenantId, user: UserId) -> tuple[Event, ...]:
         """Return what matters about a user now, newest first.

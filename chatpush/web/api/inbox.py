@@ -88,8 +88,7 @@ async def record_receipts(call: Call, body: ReceiptsIn) -> Unread:
 async def read_all(call: Call) -> Unread:
     """Mark all my messages as seen."""
     await call.need(Broadcasts).read(call.identity.tenant, call.identity.user)
-    await call.need(Inbox).read_all(call.identity.tenant, call.identity.user)
-    return Unread(unread=await call.need(Inbox).unread(call.identity.tenant, call.identity.user))
+    return Unread(unread=await call.need(Receipts).see_all(call.identity.tenant, call.identity.user))
 
 
 @routes.post("/v1/me/inbox/{delivery}/archive", door=USERS)

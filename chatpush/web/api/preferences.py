@@ -5,8 +5,10 @@ from dataclasses import replace
 from pydantic import BaseModel, Field
 
 from chatpush.domain import Category, User
-from chatpush.notify.audience.users import Users
+from chatpush.notify.audience.users import Evidence, Users
+from chatpush.settings import Settings
 from chatpush.web.api.users import QuietHoursBody, quiet_out, user_change
+from chatpush.web.http.addresses import address_of
 from chatpush.web.http.doors import Door
 from chatpush.web.http.operations import Body, Call, Operations
 
@@ -18,6 +20,7 @@ class PreferencesIn(Body):
     """What to change; what is left out stays."""
 
     categories: dict[str, bool] | None = Field(None, description="marketing and alert.")
+    consent_text: str | None = Field(None, max_length=4000, description="The words I agreed to.")
     quiet_hours: QuietHoursBody | None = Field(None, description="null: none of my own.")
     timezone: str | None = Field(None, max_length=64)
     locale: str | None = Field(None, max_length=35)
@@ -47,7 +50,8 @@ async def put_preferences(call: Call, body: PreferencesIn) -> Preferences:
     """Change my preferences; consents go into the ledger."""
     change = user_change(body, body.quiet_hours)
     if body.categories is not None:
-        change = replace(change, consents=body.categories)
+        told = Evidence(body.consent_text or "", address_of(call.request, call.need(Settings)))
+        change = replace(change, consents=body.categories, evidence=told)
     user = await call.need(Users).put(call.identity.tenant, call.identity.user, change, via="preferences")
     return _preferences(user)
 

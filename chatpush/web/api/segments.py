@@ -16,7 +16,9 @@ WRITERS = Door(scope="users:write", role=Role.EDITOR)
 class SegmentIn(Body):
     """A segment's condition."""
 
-    where: str = Field(min_length=1, max_length=4000, description='Such as: country = "GB" and age >= 30')
+    where: str = Field(
+        min_length=1, max_length=4000, description='Such as: country = "GB" and last_purchase < 30 days'
+    )
 
 
 class SegmentOut(BaseModel):

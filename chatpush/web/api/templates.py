@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, JsonValue
 
-from chatpush.account.audit import Audit, who_of
+from chatpush.account.audit import Audit
 from chatpush.domain import Category, Content, Role, User, UserId, iso
 from chatpush.errors import NotFound
 from chatpush.notify.audience.users import Users, checked_locale
@@ -16,9 +16,9 @@ from chatpush.notify.messages.drafts import LIVE, MessageDraft, Recipient
 from chatpush.notify.messages.messages import Messages
 from chatpush.notify.sending.away import Away
 from chatpush.notify.templates.content_limits import cuts
+from chatpush.notify.templates.reviewing import review
 from chatpush.notify.templates.template_source import LocaleSource, Template
 from chatpush.notify.templates.templates import Templates
-from chatpush.store.database import Transaction
 from chatpush.web.http.doors import Door
 from chatpush.web.http.operations import Body, Call, Operations, PageQuery
 
@@ -245,14 +245,14 @@ async def _rendered(call: Call, body: PreviewIn) -> tuple[str, Content]:
 @routes.put("/v1/templates/{name}/review", door=REVIEWERS)
 async def review_template(call: Call, body: ReviewIn) -> ReviewOut:
     """Let a version keep its label although its words read like advertising; it goes into the audit log."""
-    audit, tenant, name = call.need(Audit), call.identity.tenant, call.path["name"]
-    action = "template.review" if body.reviewed else "template.review_withdrawn"
-
-    def note(tx: Transaction) -> None:
-        audit.record_in(tx, tenant, call.identity, action, f"{name}@{body.version}")
-
-    who = who_of(call.identity) if body.reviewed else ""
-    found = await call.need(Templates).review(tenant, name, body.version, who, note)
+    found = await review(
+        call.need(Templates),
+        call.need(Audit),
+        call.identity,
+        call.path["name"],
+        body.version,
+        reviewed=body.reviewed,
+    )
     return ReviewOut(name=found.name, version=found.version, reviewed_by=found.reviewed_by or None)
 
 

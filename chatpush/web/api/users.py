@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, JsonValue, StringConstraints
 
 from chatpush.domain import QuietHours, Role, User, UserId, iso
 from chatpush.notify.audience.topics import Topics
-from chatpush.notify.audience.users import UserChange, Users
+from chatpush.notify.audience.users import ConsentEntry, Evidence, UserChange, Users
 from chatpush.notify.listing import NAME, Window
 from chatpush.notify.reading.disclosing import Disclosing
 from chatpush.notify.sending.endpoints import Endpoints
@@ -36,6 +36,8 @@ class UserIn(Body):
     timezone: str | None = Field(None, max_length=64, description="An IANA name.")
     attributes: dict[str, JsonValue] | None = Field(None, description="Anything the app knows.")
     consents: dict[str, bool] | None = Field(None, description="By category: marketing, alert.")
+    consent_text: str | None = Field(None, max_length=4000, description="The words that were agreed to.")
+    consent_address: str | None = Field(None, max_length=64, description="The IP address it came from.")
     quiet_hours: QuietHoursBody | None = Field(None, description="null: none of their own.")
     personalized: bool | None = None
     topics: list[Name] | None = Field(None, max_length=200, description="All topics of the user.")
@@ -76,6 +78,8 @@ class ConsentOut(BaseModel):
     granted: bool
     via: str
     at: str
+    text: str | None = Field(description="The words that were agreed to, if they were told.")
+    address: str | None = Field(description="The IP address it came from, if it is known.")
 
 
 class Ledger(BaseModel):
@@ -112,16 +116,11 @@ async def get_user(call: Call) -> UserDetail:
 
 @routes.get("/v1/users/{id}/consents", door=READERS)
 async def get_consents(call: Call) -> Ledger:
-    """Return the user's consent ledger: what was agreed to or withdrawn, when and through what."""
+    """Return the user's consent ledger: what was agreed to or withdrawn, when, how, in which words."""
     tenant, user = call.identity.tenant, UserId(call.path["id"])
     await call.need(Users).get(tenant, user)
     entries = await call.need(Users).ledger(tenant, user)
-    return Ledger(
-        data=[
-            ConsentOut(category=one.category, granted=one.granted, via=one.via, at=iso(one.at))
-            for one in entries
-        ]
-    )
+    return Ledger(data=[_consent(one) for one in entries])
 
 
 @routes.get("/v1/users/{id}/export", door=EXPORTERS)
@@ -149,11 +148,21 @@ def user_change(body: BaseModel, quiet: QuietHoursBody | None) -> UserChange:
         for name in ("locale", "timezone", "attributes", "consents", "personalized")
         if (value := getattr(body, name, None)) is not None
     }
+    told = Evidence(getattr(body, "consent_text", None) or "", getattr(body, "consent_address", None) or "")
     return UserChange(
         **sent,
+        evidence=told if told != Evidence() else None,
         quiet_hours=QuietHours(quiet.start, quiet.end) if quiet else None,
         clear_quiet_hours="quiet_hours" in body.model_fields_set and quiet is None,
     )
+
+
+def _consent(entry: ConsentEntry) -> ConsentOut:
+    told = entry.evidence or Evidence()
+    return ConsentOut(
+        category=entry.category, granted=entry.granted, via=entry.via, at=iso(entry.at),
+        text=told.text or None, address=told.address or None,
+    )  # fmt: skip
 
 
 def quiet_out(window: QuietHours | None) -> QuietHoursBody | None:

@@ -6,14 +6,18 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from chatpush.account.audit import Audit
+from chatpush.account.people import People
 from chatpush.domain import Content, Role, User, UserId
 from chatpush.errors import ChatpushError, InvalidInput
 from chatpush.notify.listing import Window
 from chatpush.notify.messages.drafts import MessageDraft, Recipient
 from chatpush.notify.messages.messages import Messages
+from chatpush.notify.templates.reviewing import review
 from chatpush.notify.templates.template_source import Template
 from chatpush.notify.templates.templates import Templates
 from chatpush.recommend.analysis.advice import Advice, Adviser
+from chatpush.recommend.analysis.labelling import Labelling
 from chatpush.web.console import models
 from chatpush.web.console.pages import Pages, Visit, visit_text
 from chatpush.web.http import characters
@@ -22,6 +26,7 @@ from chatpush.web.http.doors import Door
 pages = Pages()
 LOOK = Door(role=Role.VIEWER)
 SEND = Door(role=Role.EDITOR)
+REVIEW = Door(role=Role.ADMIN)
 MOST = 500
 PASSAGES = 3
 LONGEST_QUESTION = 500
@@ -55,8 +60,39 @@ async def template_page(visit: Visit) -> web.StreamResponse:
         _template(template),
         tuple((locale, _parts(template, locale)) for locale in template.locales),
         json.dumps(sample(template), ensure_ascii=False, indent=2),
+        relabelled=_reads_like_marketing(visit, template),
+        reviewed_by=await _reviewer(visit, template.reviewed_by),
     )
     return visit.draw("settings_template.html", template=detail)
+
+
+@pages.post("/console/settings/templates/{name}/review", door=REVIEW)
+async def review_template(visit: Visit) -> web.StreamResponse:
+    """Let a version's label stand, or its words be judged again."""
+    name, version = visit.path["name"], visit.form.get("version", "")
+    if not version.isdecimal():
+        raise InvalidInput("a version is a number", param="version")
+    reviewed = visit.form.get("reviewed", "") == "yes"
+    await review(
+        visit.need(Templates), visit.need(Audit), visit.identity, name, int(version), reviewed=reviewed
+    )
+    return visit.go(f"/console/settings/templates/{name}")
+
+
+def _reads_like_marketing(visit: Visit, template: Template) -> bool:
+    """Return whether its words overrule its label, if labels are judged here."""
+    labelling = visit.find(Labelling)
+    words = [f"{text.title}\n{text.body}" for text in template.locales.values()]
+    return labelling is not None and labelling.judge(template.category, words) is not template.category
+
+
+async def _reviewer(visit: Visit, who: str) -> str:
+    """Return a person's name, or a key as the audit log has it."""
+    kind, _, subject = who.partition(":")
+    if kind != "person":
+        return who
+    people = await visit.need(People).list(visit.tenant)
+    return next((person.name for person in people if person.id == subject), who)
 
 
 @pages.post("/console/settings/templates/{name}/preview", door=LOOK)

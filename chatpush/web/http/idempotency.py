@@ -1,8 +1,9 @@
 """Do a POST once, however often it is sent (Stripe's Idempotency-Key).
 
 The first request with a key runs; its status and body are kept for 24 hours and
-repeated. A second one meanwhile is told to wait (409), the same key with
-another body is refused (422). What fails validation does not use up the key.
+repeated, a failure of ours (500) too, because nobody knows how far it came. A
+second one meanwhile is told to wait (409), the same key with another body is
+refused (422). What is refused with a reason does not use up the key.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ from aiohttp import web
 
 from chatpush.clock import Clock
 from chatpush.domain import Identity, to_ms
-from chatpush.errors import InProgress, InvalidInput, KeyReused
+from chatpush.errors import InProgress, KeyReused, KeyTooLong
 from chatpush.store.database import Database, Row, Transaction
 
 HEADER = "Idempotency-Key"
@@ -32,12 +33,12 @@ class Replies:
         """Take the key for this request, or return the answer of the first one.
 
         Raises:
-            InvalidInput: the key is too long.
+            KeyTooLong: the key has more than 255 characters.
             InProgress: the first request is still running.
             KeyReused: the key came with another body.
         """
         if len(key) > LONGEST_KEY:
-            raise InvalidInput(f"at most {LONGEST_KEY} characters", param=HEADER)
+            raise KeyTooLong(f"at most {LONGEST_KEY} characters", param=HEADER)
         fingerprint = hashlib.sha256(
             f"{request.method} {request.path}\n".encode() + await request.read()
         ).hexdigest()
@@ -51,7 +52,7 @@ class Replies:
         return web.Response(
             text=first["body"],
             status=first["status"],
-            content_type="application/json",
+            content_type="application/json" if first["status"] < 400 else "application/problem+json",
             headers={"Idempotent-Replayed": "true"},
         )
 

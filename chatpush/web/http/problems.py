@@ -20,6 +20,7 @@ REQUEST_ID = web.RequestKey("request_id", str)
 DOCS = "https://chatpush.dev/problems/"
 
 STATUS: dict[type[errors.ChatpushError], int] = {
+    errors.KeyTooLong: 400,
     errors.InvalidInput: 422,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,

@@ -158,12 +158,14 @@ def _endpoint(operation: Operation, replies: Replies | None) -> Handler:
 async def _remembered(
     operation: Operation, request: web.Request, replies: Replies, key: str
 ) -> web.StreamResponse:
-    """Run the operation and keep its answer; what failed validation frees the key again."""
+    """Run the operation and keep its answer; what was refused with a reason frees the key again."""
     try:
         answer = await operation(request)
     except (ChatpushError, ValidationError, web.HTTPException):
         await replies.release(request[IDENTITY], key)
         raise
+    except Exception as error:
+        answer = problems.of_surprise(error, request[problems.REQUEST_ID])
     if isinstance(answer, web.Response):
         await replies.keep(request[IDENTITY], key, answer)
     return answer

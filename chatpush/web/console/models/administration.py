@@ -120,11 +120,16 @@ class TemplateLine:
 
 @dataclass(frozen=True, slots=True)
 class TemplateDetail:
-    """One template with its texts by locale."""
+    """One template with its texts by locale.
+
+    ``relabelled``: its words are taken for marketing; ``reviewed_by`` is who lets its label stand.
+    """
 
     line: TemplateLine
     texts: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
     sample: str = "{}"
+    relabelled: bool = False
+    reviewed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
