@@ -265,6 +265,7 @@ class OverKeptPoll(OverPoll):
                 ask = {"channels": [{"channel": self.channel}], "cursor": self.cursor, "limit": 7, **proof}
                 status, reply = await line.ask("/connection/poll", ask)
                 if status != 200:
+                    self.grant = ""  # taken back: it comes with its token again
                     return
                 self.grant = reply["grant"]
                 self.hear_reply(reply)

@@ -30,7 +30,7 @@ class Admission:
     def __init__(self, node: Node, grants: Grants) -> None:
         self._node = node
         self._grants = grants
-        # Clients that were sent away, until none of their grants is good any more.
+        # Clients that were sent away, until none of their grants is good any more; oldest first.
         self._dismissed: dict[str, tuple[float, Disconnect]] = {}
 
     async def authorise(
@@ -80,10 +80,11 @@ class Admission:
 
     def dismiss(self, grant: Grant, why: Disconnect) -> None:
         """Take a client's grants back: it comes with its token again, or not at all."""
-        now = self._node.now()
-        for client in [client for client, (until, _) in self._dismissed.items() if until <= now]:
-            del self._dismissed[client]
-        self._dismissed[grant.client] = (now + GRANT_SECONDS, why)
+        now, dismissed = self._node.now(), self._dismissed
+        dismissed.pop(grant.client, None)
+        dismissed[grant.client] = (now + GRANT_SECONDS, why)
+        while dismissed[oldest := next(iter(dismissed))][0] <= now:
+            del dismissed[oldest]
 
     def check(self, grant: Grant) -> None:
         """Refuse a grant whose client was sent away, whose user is blocked, or whose token or key was revoked.
