@@ -95,6 +95,28 @@ async def test_a_turn_said_during_a_fetch_is_not_lost(tab: Tab, server: MockServ
     await expect(tab.find(".by-assistant .bubble")).to_have_text(["Said meanwhile", "And after"])
 
 
+async def test_a_hand_over_told_during_a_fetch_holds(tab: Tab, server: MockServer) -> None:
+    """The fetched conversation was still the assistant's; it waits for a person meanwhile."""
+    made = server.conversation()
+    await ready(tab)
+    await conversation(server)
+    path = f"/v1/me/conversations/{made['id']}"
+    await until(lambda: len(server.asked("GET", path)) == 2)
+    server.slow = asyncio.Event()
+    tab.expects_failures = True
+    server.forget()
+    await server.drop_sockets()
+    await until(lambda: len(server.asked("GET", path)) == 3)
+    await server.publish(made["channel"], {"type": "state", "state": "waiting", "agent": None})
+    banner = tab.find(".banner")
+    await expect(banner).to_have_attribute("data-state", "waiting")
+    async with tab.page.expect_response(lambda response: response.url.endswith(path)):
+        server.slow.set()
+    await server.say(made["id"], "agent", "Here I am")
+    await expect(tab.find(".by-agent .bubble")).to_have_text("Here I am")
+    await expect(banner).to_have_attribute("data-state", "waiting")
+
+
 async def test_an_answer_under_way_goes_on_after_a_reload(tab: Tab, server: MockServer) -> None:
     """The conversation is fetched with the words so far and their number; the rest follows once."""
     made = server.conversation()

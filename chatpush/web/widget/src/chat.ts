@@ -14,6 +14,8 @@ const THINKING_MS = 30_000;
 // Reading is told once for turns that come close together.
 const READ_LINGER_MS = 500;
 
+type Told = Standing & Pick<Conversation, 'state' | 'agent'>;
+
 export interface Channels {
   subscribe(channel: string, token: string): void;
   unsubscribe(channel: string): void;
@@ -45,6 +47,8 @@ export class Chat {
   private streams = new Streams();
   // Turns that came on the channel while the conversation was being fetched.
   private live = new Map<string, Turn>();
+  // The state that was told since then.
+  private told: Told | null = null;
   private hints = new Map<string, Conversation>();
   private typingTimer = 0;
   private readTimer = 0;
@@ -117,6 +121,7 @@ export class Chat {
     const id = this.current?.id;
     if (!id) return;
     this.live.clear();
+    this.told = null;
     try {
       const fresh = await this.api.conversation(id);
       if (this.current?.id === id) this.adopt(fresh);
@@ -258,9 +263,8 @@ export class Chat {
     else if (event.type === 'read') {
       if (event.by === 'agent') this.readByAgent = String(event.turn);
     } else if (event.type === 'state') {
-      Object.assign(this.standing, standingOf(event as Standing));
-      this.state = event.state as ChatState;
-      this.agent = (event.agent as string | null) ?? '';
+      this.told = event as Told;
+      this.stand(this.told);
       if (this.state !== 'assistant') this.setTyping('', 0);
     }
     this.onChange();
@@ -312,6 +316,12 @@ export class Chat {
     this.list = list.map((one) => ({ ...one, ...newer(one) }));
   }
 
+  private stand(told: Told): void {
+    this.state = told.state ?? 'assistant';
+    this.agent = told.agent ?? '';
+    this.standing = standingOf(told);
+  }
+
   private begin(): void {
     this.leave();
     this.loading = 'loading';
@@ -324,6 +334,7 @@ export class Chat {
     this.turns = [];
     this.streams.clear();
     this.live.clear();
+    this.told = null;
     this.state = 'assistant';
     this.agent = this.readByAgent = '';
     // Whether people are there is true of the next conversation too.
@@ -337,9 +348,8 @@ export class Chat {
     const mine = this.turns.filter((turn) => turn.fate);
     const token = conversation.token ?? '';
     this.current = { ...conversation };
-    this.state = conversation.state ?? 'assistant';
-    this.agent = conversation.agent ?? '';
-    this.standing = standingOf(conversation);
+    // What was told during the fetch is newer than what was fetched.
+    this.stand(this.told ?? conversation);
     this.readByAgent = conversation.read?.agent ?? '';
     this.about = conversation.about ? { ...this.about, ...conversation.about } : this.about;
     const turns = conversation.turns ?? [];
@@ -353,7 +363,7 @@ export class Chat {
       ...mine.filter((turn) => !arrived.has(turn.client_id)),
     ];
     const listed = this.list.find((one) => one.id === conversation.id);
-    if (listed) Object.assign(listed, { channel: conversation.channel, state: conversation.state });
+    if (listed) Object.assign(listed, { channel: conversation.channel, state: this.state });
     else this.list = [{ ...conversation, turns: undefined }, ...this.list];
     void this.checkPromises();
     if (!same && conversation.channel) this.channels.subscribe(conversation.channel, token);
