@@ -271,7 +271,7 @@ async def test_a_newer_poll_elsewhere_ends_a_known_one(node: RealtimeNode, known
 async def test_who_does_not_come_again_is_let_go(
     node: RealtimeNode, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatpush.realtime.polls.polling.REST_SECONDS", 0.01)
+    monkeypatch.setattr("chatpush.realtime.polls.stands.REST_SECONDS", 0.01)
     monkeypatch.setattr("chatpush.realtime.registry.POLL_GRACE_SECONDS", -1.0)
     client = await regular(node, line)
     client.send()

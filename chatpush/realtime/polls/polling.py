@@ -25,14 +25,12 @@ from chatpush.realtime.polls.admission import Admission
 from chatpush.realtime.polls.answers import Answer, Place
 from chatpush.realtime.polls.grants import Grant, Grants, decode_cursor
 from chatpush.realtime.polls.looking import Looking, made, nothing
-from chatpush.realtime.polls.stands import Poll, Spoken, Stand, Waiter, Wheel
+from chatpush.realtime.polls.stands import Poll, Resting, Spoken, Stand, Waiter, Wheel
 from chatpush.realtime.polls.wanting import Asking, Wanted, wanted_of
 from chatpush.realtime.protocol.codes import Disconnect
 from chatpush.realtime.protocol.frames import FilterNode
 
 LINGER_SECONDS = 0.005
-# Between two polls their user is still here; whoever rests longer is about to leave.
-REST_SECONDS = 1.0
 POLLS_AT_ONCE = 256
 # So long other work waits for polls that are being answered.
 TURN_SECONDS = 0.01
@@ -54,8 +52,7 @@ class Polling:
         self._stands: dict[tuple[TenantId, str, int, bytes], Stand] = {}
         # Stands that are about to be answered, or in the middle of it.
         self._queue: deque[Stand] = deque()
-        # Who was answered when, until they come again or are let go.
-        self._resting: deque[tuple[float, list[Poll]]] = deque()
+        self._resting = Resting(self._end)
         self._wheel = Wheel(self._release)
         self._looking: set[asyncio.Task[None]] = set()
         self._taking_back: asyncio.Task[None] | None = None
@@ -174,7 +171,7 @@ class Polling:
         stand = poll.stand
         if stand is not None:
             self._step_out(poll)
-            self._rest([poll])
+            self._resting.add([poll])
             self._speak(poll, nothing(stand.at))
 
     def _taken_back(self) -> None:
@@ -201,24 +198,6 @@ class Polling:
         self._count(stand, -1)
         if not stand.polls:
             self._close(stand)
-
-    def _rest(self, polls: list[Poll]) -> None:
-        """They were answered; let go whoever was answered a while ago and has not come again."""
-        loop = asyncio.get_running_loop()
-        if not self._resting:
-            loop.call_later(REST_SECONDS, self._let_go)
-        self._resting.append((loop.time() + REST_SECONDS, polls))
-
-    def _let_go(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        while self._resting and self._resting[0][0] <= now:
-            for poll in self._resting.popleft()[1]:
-                rested = poll.answer is None or poll.answer.at + REST_SECONDS <= now
-                if poll.stand is None and rested:
-                    self._end(poll)
-        if self._resting:
-            loop.call_later(max(0.001, self._resting[0][0] - now), self._let_go)
 
     def _begin(self, poll: Poll) -> None:
         """Make a poll the one of its client.
@@ -358,7 +337,7 @@ class Polling:
                 self._speak(poll, nothing(stand.at))
         self._note(answer, len(polls))
         self._count(stand, -len(polls))
-        self._rest(polls)
+        self._resting.add(polls)
 
     def _speak(self, poll: Poll, answer: Answer) -> None:
         poll.answer = answer

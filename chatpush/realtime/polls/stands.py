@@ -6,6 +6,7 @@ again, mostly with the cursor it was given.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -15,6 +16,8 @@ from chatpush.realtime.polls.answers import Answer, Place
 from chatpush.realtime.polls.grants import Grant
 
 TICK_SECONDS = 1.0
+# Between two polls their user is still here; whoever rests longer is about to leave.
+REST_SECONDS = 1.0
 
 
 class Spoken(Protocol):
@@ -138,3 +141,29 @@ class Wheel:
         self._ticking = bool(self._filed)
         if self._ticking:
             loop.call_later(TICK_SECONDS, self._tick)
+
+
+class Resting:
+    """Polls that were answered; ``over(poll)`` is called for each that has not come again for a while."""
+
+    def __init__(self, over: Callable[[Poll], None]) -> None:
+        self._over = over
+        self._answered: deque[tuple[float, list[Poll]]] = deque()
+
+    def add(self, polls: list[Poll]) -> None:
+        """They were answered now."""
+        loop = asyncio.get_running_loop()
+        if not self._answered:
+            loop.call_later(REST_SECONDS, self._let_go)
+        self._answered.append((loop.time() + REST_SECONDS, polls))
+
+    def _let_go(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        while self._answered and self._answered[0][0] <= now:
+            for poll in self._answered.popleft()[1]:
+                rested = poll.answer is None or poll.answer.at + REST_SECONDS <= now
+                if poll.stand is None and rested:
+                    self._over(poll)
+        if self._answered:
+            loop.call_later(max(0.001, self._answered[0][0] - now), self._let_go)

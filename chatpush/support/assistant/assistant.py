@@ -301,7 +301,7 @@ class Assistant(Worker):
             if not live.stopped.is_set():
                 task.cancel()
                 raise  # this worker is being stopped, not the answer
-            if await self._conversations.state(asked.conversation) is not ConversationState.ASSISTANT:
+            if place not in await self._conversations.still_with_assistant([place]):
                 raise SpokenOver("a person has taken over this conversation") from None
             return Answer(live.text or words("stopped", asked.language), "stopped")
         finally:

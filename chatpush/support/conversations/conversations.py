@@ -30,12 +30,16 @@ from chatpush.domain import (
 )
 from chatpush.errors import Conflict, InvalidInput, NotFound
 from chatpush.store.database import Database, Row, Transaction
+from chatpush.store.parameters import among
 from chatpush.store.vault import Vault
 from chatpush.support.conversations.announcing import ACTIVITY, Announcing
 from chatpush.support.conversations.turns import Change, Conversation, Saying, TurnRows
 from chatpush.support.ports import IssueSubscription, Publisher
 
 log = structlog.get_logger(__name__)
+
+# Conversations that one question is about.
+PLACES_AT_ONCE = 200
 # Sends files with the turn of this id, in its transaction; returns id, name, type and size of each.
 Attach = Callable[[Transaction, TurnId], tuple[dict[str, Any], ...]]
 
@@ -231,7 +235,7 @@ class Conversations:
         await self._vault.ready(tenant, user)
 
         def take_in(tx: Transaction) -> tuple[Row, bool]:
-            if client_id and (before := self._said_before(tx, conversation, client_id)):
+            if client_id and (before := self.rows.said_before(tx, conversation, client_id)):
                 return before, False
             state = self.rows.locked_state(tx, conversation)
             reopened = state is ConversationState.CLOSED
@@ -270,26 +274,16 @@ class Conversations:
         rows = await self._database.read("SELECT DISTINCT tenant, conversation FROM turn WHERE due = 1")
         return [(TenantId(row["tenant"]), ConversationId(row["conversation"])) for row in rows]
 
-    async def state(self, conversation: Conversation) -> ConversationState:
-        """Return the state as it is this moment."""
-        rows = await self._database.read(
-            "SELECT state FROM conversation WHERE tenant = :t AND id = :c",
-            t=conversation.tenant, c=conversation.id,
-        )  # fmt: skip
-        return ConversationState(rows[0]["state"]) if rows else ConversationState.CLOSED
-
     async def still_with_assistant(
         self, places: Sequence[tuple[TenantId, ConversationId]]
     ) -> set[tuple[TenantId, ConversationId]]:
         """Return which of these conversations the assistant has this moment."""
         found: set[tuple[TenantId, ConversationId]] = set()
-        for start in range(0, len(places), 200):
-            part = set(places[start : start + 200])
-            names = {f"c{number}": place[1] for number, place in enumerate(part)}
+        for start in range(0, len(places), PLACES_AT_ONCE):
+            part = set(places[start : start + PLACES_AT_ONCE])
+            names, params = among(id_ for _, id_ in part)
             rows = await self._database.read(
-                "SELECT tenant, id FROM conversation WHERE state = 'assistant'"
-                f" AND id IN ({', '.join(f':{name}' for name in names)})",
-                **names,
+                f"SELECT tenant, id FROM conversation WHERE state = 'assistant' AND id IN {names}", **params
             )
             found |= part & {(TenantId(row["tenant"]), ConversationId(row["id"])) for row in rows}
         return found
@@ -333,7 +327,7 @@ class Conversations:
 
         def speak(tx: Transaction) -> Row | None:
             state, revision = self.rows.locked(tx, conversation)
-            if client_id and (before := self._said_before(tx, conversation, client_id)):
+            if client_id and (before := self.rows.said_before(tx, conversation, client_id)):
                 return before
             if (only_in and state not in only_in) or (unchanged and revision != conversation.revision):
                 return None
@@ -361,13 +355,6 @@ class Conversations:
         turn = self.rows.turn(tenant, user, row)
         await self.announce(conversation, turn)
         return turn
-
-    def _said_before(self, tx: Transaction, conversation: Conversation, client_id: str) -> Row | None:
-        rows = tx.query(
-            "SELECT * FROM turn WHERE tenant = :t AND conversation = :c AND client_id = :i",
-            t=conversation.tenant, c=conversation.id, i=client_id,
-        )  # fmt: skip
-        return rows[0] if rows else None
 
     async def change(
         self, conversation: Conversation, change: Change, *, only_in: Sequence[ConversationState] = ()

@@ -145,6 +145,14 @@ class TurnRows:
             companion.said(tx, tenant, conversation, saying)
         return row
 
+    def said_before(self, tx: Transaction, conversation: Conversation, client_id: str) -> Row | None:
+        """Return the turn that was said under a client's own id, if it was."""
+        rows = tx.query(
+            "SELECT * FROM turn WHERE tenant = :t AND conversation = :c AND client_id = :i",
+            t=conversation.tenant, c=conversation.id, i=client_id,
+        )  # fmt: skip
+        return rows[0] if rows else None
+
     def locked_state(self, tx: Transaction, conversation: Conversation) -> ConversationState:
         """Return the state, held until the transaction ends.
 
