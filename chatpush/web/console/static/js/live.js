@@ -91,10 +91,11 @@ async function listen() {
   if (!token) return again();
   const query = key ? `?key=${encodeURIComponent(key)}` : "";
   const own = new WebSocket(`${location.origin.replace(/^http/, "ws")}/connection/websocket${query}`);
-  socket?.close();
+  shut(socket);
   socket = own;
-  own.addEventListener("open", () => own.send(JSON.stringify({ id: 1, connect: { token } })));
+  own.addEventListener("open", () => socket === own && own.send(JSON.stringify({ id: 1, connect: { token } })));
   own.addEventListener("message", (event) => {
+    if (socket !== own) return;
     alive();
     event.data.split("\n").forEach((line) => line && receive(line));
   });
@@ -109,11 +110,16 @@ function again() {
 
 function leave() {
   clearTimeout(silence);
-  const left = socket;
+  shut(socket);
   socket = null;
   pingMs = 0;
-  left?.close();
   state(false);
+}
+
+// One that is not open yet is closed once it is: closing it before is an error to the browser.
+function shut(left) {
+  if (left?.readyState === WebSocket.CONNECTING) left.addEventListener("open", () => left.close());
+  else left?.close();
 }
 
 export function startLive() {
