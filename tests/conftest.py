@@ -1,6 +1,7 @@
 """Fixtures every room shares: databases, a vault, a still clock."""
 
 import logging
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from tests.clocks import StillClock
 from tests.servers import Postgres, postgres
 
 MASTER_KEY = bytes(range(32))
+
+# As in production: what a server beside a test logs is no part of what the test's command prints.
+structlog.configure(logger_factory=structlog.WriteLoggerFactory(sys.__stderr__))
 
 
 @pytest.fixture
