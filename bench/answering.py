@@ -23,6 +23,7 @@ from chatpush.settings import Settings, Store
 from chatpush.store.opening import open_database
 from chatpush.store.vault import Vault
 from chatpush.support.assistant.answers import Asked
+from chatpush.support.assistant.at_hand import AtHand
 from chatpush.support.assistant.embedded import EmbeddedAssistant
 from chatpush.support.assistant.live import LiveTurn
 from chatpush.support.assistant.promises import Promises
@@ -39,6 +40,7 @@ from chatpush.support.model.prompts import Prompts
 from chatpush.support.model.redaction import Redaction
 from chatpush.support.model.writer import Writer
 from chatpush.support.model.written import Finished
+from chatpush.support.ports import Described
 from chatpush.support.retrieval.retrieval import Retrieval
 from chatpush.support_settings import Support
 
@@ -87,6 +89,11 @@ async def measure(sections: int) -> list[Row]:
             await database.stop()
 
 
+async def no_items(*_: Any) -> list[Described]:
+    """Find no item: nobody asks for one here."""
+    return []
+
+
 class Bench:
     """The assistant on an empty store."""
 
@@ -99,7 +106,7 @@ class Bench:
         self.conversations = Conversations(database, vault, self.publisher, lambda *_: "token", clock)
         promises = Promises(database, vault, self.conversations, clock, cast(Any, None))
         toolbox, redaction = Toolbox([]), Redaction()
-        self.embedded = EmbeddedAssistant(self.retrieval, toolbox, promises, settings)
+        self.embedded = EmbeddedAssistant(self.retrieval, toolbox, promises, settings, AtHand(no_items))
         self.quick, self.clock = Quick(), clock
         self.modelled = ModelledAssistant(
             cast(Writer, self.quick), self.retrieval, ModelTools(toolbox, redaction), self.embedded,

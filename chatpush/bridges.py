@@ -23,7 +23,6 @@ from chatpush.domain import (
     DeliveryId,
     Event,
     EventId,
-    Item,
     ItemId,
     MessageId,
     OutgoingMessage,
@@ -32,7 +31,7 @@ from chatpush.domain import (
     UserId,
     new_id,
 )
-from chatpush.errors import ChatpushError, InvalidInput, InvalidSettings, NotFound, PluginFailed
+from chatpush.errors import ChatpushError, InvalidInput, InvalidSettings, PluginFailed
 from chatpush.notify.audience.users import UserChange, Users
 from chatpush.notify.deciding.hours import parse_window
 from chatpush.notify.deciding.policy import Cap
@@ -40,26 +39,20 @@ from chatpush.notify.deciding.ruling import FEWER, Rules
 from chatpush.notify.messages.drafts import MessageDraft, Recipient
 from chatpush.notify.messages.messages import Messages
 from chatpush.notify.reading.disclosing import Discloser
-from chatpush.notify.reading.inbox import Inbox
 from chatpush.notify.sending.outbox import HoldBack
 from chatpush.plugins import loader
 from chatpush.plugins.host import Plugins
 from chatpush.realtime.hub import Hub
 from chatpush.realtime.identity.tokens import Tokens
 from chatpush.recommend.behaviour.behaviour import Behaviour
-from chatpush.recommend.catalogue import Catalogue
 from chatpush.schedule.reactor import React
 from chatpush.settings import Notify as NotifySettings
 from chatpush.settings import Settings
-from chatpush.store.database import Database
 from chatpush.support.assistant.promises import Promises
 from chatpush.support.assistant.wishes import Wish, WishKind
 from chatpush.support.conversations.conversations import Conversations
 from chatpush.support.ports import (
     CarryOut,
-    Described,
-    DescribeDelivery,
-    DescribeItem,
     IssueSubscription,
     Letter,
     LocaleOf,
@@ -184,74 +177,6 @@ def reader_of(users: Users) -> ReaderOf:
         return frozenset({SIGNED_IN, *named})
 
     return find
-
-
-def describe_item(catalogue: Catalogue) -> DescribeItem:
-    """Let a conversation know the item it is about."""
-
-    async def describe(tenant: TenantId, item: ItemId) -> Described | None:
-        try:
-            return _described(await catalogue.get(tenant, item))
-        except NotFound:
-            return None
-
-    return describe
-
-
-def describe_delivery(inbox: Inbox, catalogue: Catalogue, database: Database) -> DescribeDelivery:
-    """Let a conversation know the message it answers (template, item, campaign); only the user's own."""
-
-    async def describe(tenant: TenantId, user: UserId, delivery: DeliveryId) -> Described | None:
-        try:
-            shown = await inbox.item(tenant, user, delivery)
-        except NotFound:
-            return None
-        item = await _item_of(catalogue, tenant, shown)
-        rows = await database.read(
-            "SELECT campaign.name FROM delivery JOIN campaign ON campaign.tenant = delivery.tenant "
-            "AND campaign.id = delivery.campaign WHERE delivery.tenant = :t AND delivery.id = :d",
-            t=tenant, d=delivery,
-        )  # fmt: skip
-        return Described(
-            kind="delivery",
-            id=delivery,
-            title=shown["title"],
-            text=shown["body"],
-            url=shown.get("url") or "",
-            image=shown.get("image") or "",
-            item=item.id if item is not None else "",
-            brand=str(item.attributes.get("brand", "")) if item is not None else "",
-            template=str(shown.get("template") or "").partition("@")[0],  # without its version
-            campaign=rows[0]["name"] if rows else "",
-            reasons=_reasons(shown),
-        )
-
-    return describe
-
-
-def _items_in(shown: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the items a message showed, as its author gave them."""
-    data = shown.get("data")
-    items = data.get("items") if isinstance(data, dict) else None
-    return [one for one in items if isinstance(one, dict)] if isinstance(items, list) else []
-
-
-def _reasons(shown: dict[str, Any]) -> dict[str, str]:
-    """Return why a message showed each of its items, where it said so."""
-    given = {str(one.get("id", "")): one.get("reason") for one in _items_in(shown)}
-    texts = {name: why.get("text") if isinstance(why, dict) else why for name, why in given.items()}
-    return {name: text for name, text in texts.items() if isinstance(text, str) and text}
-
-
-async def _item_of(catalogue: Catalogue, tenant: TenantId, shown: dict[str, Any]) -> Item | None:
-    """Return the item a message was about, if it was about one."""
-    items = _items_in(shown)
-    if len(items) != 1:
-        return None
-    try:
-        return await catalogue.get(tenant, ItemId(str(items[0].get("id", ""))))
-    except NotFound:
-        return None
 
 
 def carry_out(users: Users, behaviour: Behaviour, clock: Clock) -> CarryOut:
@@ -381,18 +306,3 @@ def keep_promises(promises: Promises) -> React:
         await promises.on_event(event)
 
     return react
-
-
-def _described(item: Item) -> Described:
-    return Described(
-        kind="item",
-        id=item.id,
-        title=item.title,
-        text=item.text,
-        price=str(item.price) if item.price is not None else "",
-        currency=item.currency,
-        url=item.url,
-        image=item.image,
-        item=item.id,
-        brand=str(item.attributes.get("brand", "")),
-    )

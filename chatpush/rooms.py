@@ -7,7 +7,7 @@ else constructs.
 from collections.abc import Mapping
 from datetime import timedelta
 
-from chatpush import bridges
+from chatpush import bridges, describing
 from chatpush.account.attempts import Attempts
 from chatpush.account.audit import Audit
 from chatpush.account.billing import Billing
@@ -93,6 +93,7 @@ from chatpush.store.database import Database
 from chatpush.store.opening import open_database
 from chatpush.store.vault import Vault, derived_key, read_master_key
 from chatpush.support.assistant.assistant import Assistant
+from chatpush.support.assistant.at_hand import AtHand
 from chatpush.support.assistant.embedded import EmbeddedAssistant
 from chatpush.support.assistant.gate import Gate
 from chatpush.support.assistant.promises import Promises
@@ -322,12 +323,14 @@ class Rooms:
         self.joining = Joining(database, vault, [moving_events(database, vault)], self.users.delete)
         toolbox = Toolbox(self.plugins.tools())
         wishes = Wishes(bridges.carry_out(self.users, self.behaviour, clock))
-        embedded = EmbeddedAssistant(self.retrieval, toolbox, self.promises, settings, wishes)
+        items = AtHand(describing.find_items(self.catalogue, self.users, clock))
+        embedded = EmbeddedAssistant(self.retrieval, toolbox, self.promises, settings, items, wishes)
         self.outbox.hold_back = bridges.hold_back(self.conversations)
         modelled = self._build_modelled(toolbox, embedded)
         self.assistant = Assistant(
             self.conversations, embedded, modelled, self.promises, Gate(self.retrieval, settings), self.hub,
-            bridges.describe_item(self.catalogue), bridges.describe_delivery(self.inbox, self.catalogue, database),
+            describing.describe_item(self.catalogue),
+            describing.describe_delivery(self.inbox, self.catalogue, database),
             bridges.locale_of(self.users), bridges.reader_of(self.users), settings, clock,
             self.plugins.filter_question,
         )  # fmt: skip

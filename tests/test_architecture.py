@@ -34,7 +34,7 @@ FLOORS = [
     {"support"},
     {"schedule"},
     {"web"},
-    {"bridges", "housekeeping"},
+    {"bridges", "describing", "housekeeping"},
     {"rooms"},
     {"app"},
     {"process"},

@@ -7,6 +7,7 @@ the rows that changed since, so other nodes' changes arrive too.
 
 import asyncio
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -136,6 +137,30 @@ class Catalogue:
             raise NotFound(f"there is no item {item!r}; PUT /v1/items adds it")
         return _item(rows[0])
 
+    async def some(self, tenant: TenantId, items: Sequence[ItemId]) -> list[Item]:
+        """Return those of a few items that are there, in the order asked for."""
+        names, params = among(dict.fromkeys(items))
+        rows = await self._database.read(
+            f"SELECT * FROM item WHERE tenant = :t AND id IN {names}", t=tenant, **params
+        )
+        found = {row["id"]: _item(row) for row in rows}
+        return [found[item] for item in dict.fromkeys(items) if item in found]
+
+    async def named(self, tenant: TenantId, words: Sequence[str], limit: int) -> list[Item]:
+        """Return items whose titles have all these words, the shortest titles first; none for no words.
+
+        Every title is read, beside the loop: this answers a person, not a stream.
+        """
+        if not words:
+            return []
+        signs = {f"w{place}": f"%{_literally(word.lower())}%" for place, word in enumerate(words)}
+        has_all = " AND ".join(f"LOWER(title) LIKE :{name} ESCAPE '!'" for name in signs)
+        rows = await self._database.read(
+            f"SELECT * FROM item WHERE tenant = :t AND {has_all} ORDER BY LENGTH(title), id LIMIT :n",
+            t=tenant, n=limit, **signs,
+        )  # fmt: skip
+        return [_item(row) for row in rows]
+
     async def list(self, tenant: TenantId, limit: int, after: str = "") -> list[Item]:
         """Return items in the order of their ids."""
         rows = await self._database.read(
@@ -206,6 +231,11 @@ def _refilled(shelf: Shelf, rows: Sequence[Row], looked: float) -> Shelf:
         return replace(shelf, updated_ms=updated, looked=looked)
     created = {**shelf.created_ms, **{ItemId(row["id"]): int(row["created_at"]) for row in rows}}
     return Shelf({**shelf.items, **fresh}, created, shelf.version + 1, updated, looked)
+
+
+def _literally(word: str) -> str:
+    """Return a word as LIKE looks for it, whatever signs it has."""
+    return re.sub(r"([!%_])", r"!\1", word)
 
 
 def _row(tenant: TenantId, item: Item, now: int) -> Row:

@@ -4,7 +4,7 @@
 the inbox. Tests hand in recorders.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -46,6 +46,7 @@ class Described:
     template: str = ""  # of the message
     campaign: str = ""  # what it is called
     reasons: Mapping[str, str] = field(default_factory=dict)  # why the message showed its items
+    shown: "tuple[Described, ...]" = ()  # the items a message showed, as far as they are known
 
     def shown_in(self, message: "Described | None") -> "Described":
         """Return an item with what the message says that it was seen in: why it was shown, and by what."""
@@ -53,6 +54,11 @@ class Described:
             return self
         reason = message.reasons.get(self.item, self.reason)
         return replace(self, reason=reason, template=message.template, campaign=message.campaign)
+
+    @property
+    def items(self) -> "tuple[Described, ...]":
+        """The items that "it" may mean here: the one at hand, or those the message showed."""
+        return (self,) if self.kind == "item" else self.shown
 
     def card(self) -> dict[str, Any]:
         """Return it as a turn's card."""
@@ -90,6 +96,8 @@ class Letter:
 IssueSubscription = Callable[[TenantId, UserId, str], str | Awaitable[str]]
 DescribeItem = Callable[[TenantId, ItemId], Awaitable[Described | None]]
 DescribeDelivery = Callable[[TenantId, UserId, DeliveryId], Awaitable[Described | None]]
+FindItems = Callable[[TenantId, UserId, Sequence[str], int], Awaitable[Sequence[Described]]]
+"""Find at most so many items, which this user may see, whose titles have all these words."""
 LocaleOf = Callable[[TenantId, UserId], Awaitable[str]]
 ReaderOf = Callable[[TenantId, UserId], Awaitable[frozenset[str]]]
 """The audiences a user belongs to: ``signed_in`` and attributes as ``name=value``."""

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from chatpush.domain import TenantId, User, UserId, to_ms
+from chatpush.domain import Item, ItemId, TenantId, User, UserId, to_ms
 from chatpush.notify.deciding.experiments import HOLDOUT
 from chatpush.recommend.timing.outlook import Outlooks
 from chatpush.recommend.timing.restraint import Restraint
@@ -59,3 +59,15 @@ async def test_words_tokens_outlook_and_gains(world: World, tenant: TenantId) ->
     )
     assert found.buying is not None
     assert found.opens > 0.2
+
+
+async def test_items_are_found_by_id_and_by_the_words_of_a_title(world: World, tenant: TenantId) -> None:
+    titles = {"a": "White lantern, large", "b": "White lantern", "c": "100%_wool hat", "d": "白色灯笼"}
+    await world.catalogue.upsert(tenant, [Item(tenant, ItemId(id_), title) for id_, title in titles.items()])
+    some = await world.catalogue.some(tenant, [ItemId(id_) for id_ in ("d", "gone", "a", "d")])
+    assert [item.id for item in some] == ["d", "a"]
+    for words, found in (
+        (["LANTERN", "white"], ["b", "a"]), (["灯笼"], ["d"]), (["%_w"], ["c"]), (["_"], ["c"]), (["!"], []), ([], []),
+    ):  # fmt: skip
+        assert [item.id for item in await world.catalogue.named(tenant, words, 5)] == found
+    assert await world.catalogue.named(TenantId("other"), ["lantern"], 5) == []

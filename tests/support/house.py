@@ -24,6 +24,7 @@ from chatpush.plugins.host import Plugins
 from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from chatpush.support.assistant.assistant import Assistant
+from chatpush.support.assistant.at_hand import AtHand
 from chatpush.support.assistant.embedded import EmbeddedAssistant
 from chatpush.support.assistant.gate import Gate
 from chatpush.support.assistant.promises import Promises
@@ -231,6 +232,10 @@ async def build(
     async def describe_item(tenant: TenantId, item: ItemId) -> Described | None:
         return (items or ITEMS).get(item)
 
+    async def find_items(tenant: TenantId, user: UserId, words: Sequence[str], limit: int) -> list[Described]:
+        known = (items or ITEMS).values()
+        return [one for one in known if all(word in one.title.casefold() for word in words)][:limit]
+
     async def reader_of(tenant: TenantId, user: UserId) -> frozenset[str]:
         return (readers or {}).get(user, frozenset())
 
@@ -254,7 +259,7 @@ async def build(
     )
     promises = Promises(database, vault, conversations, clock, notify, settings.promise_days)
     toolbox = Toolbox([tool] if tools is None else tools)
-    embedded = EmbeddedAssistant(retrieval, toolbox, promises, settings, wishes)
+    embedded = EmbeddedAssistant(retrieval, toolbox, promises, settings, AtHand(find_items), wishes)
     modelling = None
     if writer_settings is not None:
         modelling = build_modelling(

@@ -66,7 +66,7 @@ class Forbidden:
             return False
         if item.id in self.items or (item.stock is not None and item.stock <= 0):
             return False
-        if self.at is not None and not _in_time(item, self.at):
+        if self.at is not None and not in_time(item, self.at):
             return False
         if self.tags and any(tag.lower() in self.tags for tag in item.tags):
             return False
@@ -80,7 +80,8 @@ class Forbidden:
         return not item.audience or self.belongs is None or self.belongs(item.audience)
 
 
-def _in_time(item: Item, at: datetime) -> bool:
+def in_time(item: Item, at: datetime) -> bool:
+    """Return whether an item is on offer at a moment."""
     begun = item.valid_from is None or item.valid_from <= at
     return begun and (item.valid_to is None or at < item.valid_to)
 

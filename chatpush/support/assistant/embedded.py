@@ -12,7 +12,9 @@ from typing import Any
 from chatpush.domain import Source
 from chatpush.errors import NotFound, PluginFailed
 from chatpush.plugins.contracts import Follow, Tool, ToolResult
+from chatpush.support.assistant import at_hand
 from chatpush.support.assistant.answers import Answer, Asked
+from chatpush.support.assistant.at_hand import AtHand
 from chatpush.support.assistant.permissions import Risk, may_use, question_before, risk_of
 from chatpush.support.assistant.phrases import (
     is_no,
@@ -45,7 +47,6 @@ TOOL_MAYBE = 0.35
 CHOICES = 3
 EXCERPT_CHARS = 900
 QUOTE_CHARS = 160
-_PRICE = re.compile(r"\b(how much|price|cost|costs)\b|多少钱|价格|价钱|贵不贵", re.IGNORECASE)
 _ORDINALS = {
     "1": 0,
     "2": 1,
@@ -68,8 +69,10 @@ class EmbeddedAssistant:
         toolbox: Toolbox,
         promises: Promises,
         settings: Support,
+        items: AtHand,
         wishes: Wishes | None = None,
     ) -> None:
+        self._at_hand = items
         self._wishes = wishes
         self._retrieval = retrieval
         self._toolbox = toolbox
@@ -97,6 +100,8 @@ class EmbeddedAssistant:
                 answer = await self._to_confirm(asked, pending)
             case "person":
                 answer = self._to_person(asked)
+            case at_hand.KIND:
+                answer = await self._at_hand.chosen(asked, pending)
             case _:
                 answer = None
         if answer is not None:
@@ -106,14 +111,14 @@ class EmbeddedAssistant:
             return Answer(
                 words(talk, asked.language, name=self._settings.name_in(asked.language)), "small_talk"
             )
-        return None
+        return self._at_hand.first_words(asked)
 
     async def answer(self, asked: Asked) -> Answer:
         """Return an answer from the item at hand, tools or knowledge; else ask once; else hand over."""
-        if asked.about is not None and asked.about.price and _PRICE.search(asked.text):
-            price = f"{asked.about.price} {asked.about.currency}".strip()
-            text = words("price", asked.language, title=asked.about.title, price=price)
-            return Answer(text, "item", cards=(asked.about.card(),))
+        price = self._at_hand.price(asked)
+        if price is not None:
+            again = price.kind == asked.conversation.pending.get("kind") == at_hand.KIND
+            return hand_over(asked.language, "reason_unsure", "hand_over") if again else price
         if not asked.conversation.pending and (is_yes(asked.text) or is_no(asked.text)):
             return Answer(words("fine", asked.language), "small_talk")
         tenant = asked.conversation.tenant

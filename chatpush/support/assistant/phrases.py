@@ -69,6 +69,16 @@ WORDS: dict[str, dict[str, str]] = {
         "zh": "会话已结束，您可以随时再次留言。",
     },
     "price": {"en": "**{title}** costs {price}.", "zh": "**{title}** 的价格是 {price}。"},
+    "no_price": {
+        "en": "I have no price of **{title}**. A colleague can tell you: just ask for a person.",
+        "zh": "暂时没有 **{title}** 的价格信息，可以转人工客服为您确认。",
+    },
+    "which": {"en": "Which item do you mean? Tell me its name.", "zh": "您指的是哪件商品？请告诉我名称。"},
+    "which_shown": {"en": "Which of these do you mean?", "zh": "您指的是哪一件？"},
+    "which_after": {
+        "en": "The message “{title}” said: “{text}” It doesn't name an item with a price. Which item do you mean?",
+        "zh": "“{title}”这条消息的内容是：“{text}”，其中没有标明价格的商品。您指的是哪件商品？",
+    },
     "promised": {"en": "I've noted it: {text}", "zh": "已记下：{text}"},
     "promised_already": {"en": "I have that noted already: {text}", "zh": "之前已经记下了：{text}"},
     "promise_plain": {

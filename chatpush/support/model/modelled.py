@@ -203,7 +203,10 @@ class ModelledAssistant:
         told = [turn.text for turn in history if turn.by is not Speaker.USER]
         known = [f"{p.name}\n{p.text}" for p in found.passages] + told
         if about is not None:
-            known.append(f"{about.title} {about.text} {about.price} {about.currency} {about.reason}")
+            known += [
+                f"{one.title} {one.text} {one.price} {one.currency} {one.reason}"
+                for one in (about, *about.shown)
+            ]
         said = [turn.text for turn in history if turn.by is Speaker.USER]
         urls = [p.url for p in found.passages] + ([about.url] if about is not None else [])
         messages: list[Message] = [{"role": "system", "content": question.system}]
