@@ -86,7 +86,13 @@ class OrderStatus:
     slots: Mapping[str, str] = {"order": r"(?<![A-Za-z0-9])([A-Za-z]{1,4}-\d{3,12})(?![A-Za-z0-9-])"}
     parameters: Mapping[str, Any] = {
         "type": "object",
-        "properties": {"order": {"type": "string", "description": "The order's number, such as HL-20481"}},
+        "properties": {
+            "order": {
+                "type": "string",
+                "description": "The order's number, such as HL-20481",
+                "x-ask": {"en": "Order number, such as HL-20481", "zh": "订单号，如 HL-20481"},
+            }
+        },
         "additionalProperties": False,
     }
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.async_api import Browser, Page, Route, async_playwright
+from playwright.async_api import Browser, Page, Route, async_playwright, expect
 
 from chatpush.domain import DEFAULT_TENANT, ConversationState, Role, Speaker
 from chatpush.notify.listing import Window
@@ -147,7 +147,13 @@ async def test_a_campaign_is_made_in_the_form(whole: Whole, client: Client, brow
         page = editor.page
         await editor.sign_in(email, "/console/campaigns/new")
         await page.get_by_label("Name").fill("Evening picks")
+        await expect(page.locator(".when:visible")).to_have_count(
+            1
+        )  # the schedule's; to everybody needs no more
+        await page.get_by_role("radio", name="Segment").check()
+        await expect(page.locator("#f-segment")).to_be_visible()
         await page.get_by_role("radio", name="Users").check()
+        await expect(page.locator("#f-segment")).to_be_hidden()
         await page.locator("#f-users").fill("ada")
         await page.get_by_role("radio", name="Interval").check()
         assert not await page.locator("#f-cron").is_visible()

@@ -29,6 +29,7 @@ from chatpush.support.assistant.tools import (
     Idf,
     Match,
     Toolbox,
+    example_of,
     flat,
     likeness,
     signature,
@@ -278,7 +279,7 @@ class EmbeddedAssistant:
         """Ask which of the near ones is meant, once; then hand over."""
         choices: list[dict[str, Any]] = []
         if match is not None and match.score >= TOOL_MAYBE:
-            example = _example(match.tool, asked.language)
+            example = example_of(match.tool, asked.language)
             choices.append(
                 {"label": example, "value": example, "tool": match.tool.name, "arguments": match.arguments}
             )
@@ -372,8 +373,3 @@ def _yes_no(asked: Asked) -> tuple[dict[str, str], ...]:
 def _person(asked: Asked) -> tuple[dict[str, str], ...]:
     label, value = words("person_label", asked.language), words("person_value", asked.language)
     return ({"id": "person", "label": label, "value": value},)
-
-
-def _example(tool: Tool, language: str) -> str:
-    first = {locale: examples[0] for locale, examples in tool.questions.items() if examples}
-    return pick(first, language) or tool.description

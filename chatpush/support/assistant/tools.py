@@ -174,6 +174,12 @@ def slot_label(tool: Tool, name: str, locale: str) -> str:
     return str(schema.get("description") or name.replace("_", " "))
 
 
+def example_of(tool: Tool, locale: str) -> str:
+    """Return what a tool answers, as a person asks it: its first example question, or its description."""
+    first = {name: examples[0] for name, examples in tool.questions.items() if examples}
+    return pick(first, locale) or tool.description
+
+
 def signature(text: str, idf: Idf) -> dict[str, float]:
     """Return a short text's words with their weights; words that only ask count a little."""
     weights: dict[str, float] = {}

@@ -16,7 +16,7 @@ from chatpush.recommend.behaviour.behaviour import Behaviour
 from chatpush.recommend.catalogue import Catalogue
 from chatpush.schedule.campaigns import Campaigns
 from chatpush.support.assistant.promises import Promises
-from chatpush.support.assistant.tools import Toolbox, needs_account, sources_in
+from chatpush.support.assistant.tools import Toolbox, example_of, needs_account, slot_label, sources_in
 from chatpush.support.conversations.conversations import Conversations
 from chatpush.support.conversations.turns import Conversation
 from chatpush.support.people.labels import Labels
@@ -143,11 +143,8 @@ def _look_ups(visit: Visit, user: UserId) -> tuple[models.LookUp, ...]:
         if not _only_reads(tool) or (visitor and needs_account(tool)):
             continue
         properties = tool.parameters.get("properties", {})
-        fields = tuple(
-            (name, pick(about["x-ask"], visit.shell.language) if about.get("x-ask") else name)
-            for name, about in properties.items()
-        )
-        found.append(models.LookUp(tool.name, tool.description, fields))
+        fields = tuple((name, slot_label(tool, name, visit.shell.language)) for name in properties)
+        found.append(models.LookUp(tool.name, example_of(tool, visit.shell.language), fields))
     return tuple(found[:LOOK_UPS])
 
 
