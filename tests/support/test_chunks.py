@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatpush.errors import WriterUnavailable
-from chatpush.support.model.chunks import LONGEST_EVENT, Chunk, Events
+from chatpush.support.model.chunks import LONGEST_EVENT, LONGEST_STREAM, Chunk, Events
 
 TEXTS = st.lists(st.text(max_size=12), min_size=1, max_size=8)
 ENDS = st.sampled_from(["\n", "\r\n", "\r"])
@@ -50,3 +50,12 @@ def test_a_last_event_needs_no_blank_line() -> None:
 def test_what_is_no_chunk_or_has_no_end_ends_the_answer(line: bytes) -> None:
     with pytest.raises(WriterUnavailable):
         fed(line)
+
+
+def test_a_stream_without_an_end_is_left() -> None:
+    events = Events()
+    comments = b": thinking\n" * 1000
+    for _ in range(LONGEST_STREAM // len(comments)):
+        assert events.feed(comments) == []
+    with pytest.raises(WriterUnavailable, match="does not end"):
+        events.feed(comments)

@@ -11,6 +11,8 @@ from typing import Any
 from chatpush.errors import WriterUnavailable
 
 LONGEST_EVENT = 2**20
+LONGEST_STREAM = 2**24
+"""Sixteen megabytes: with its wrapping a token takes 300 bytes, and models think at length before they answer."""
 DONE = b"[DONE]"
 Chunk = dict[str, Any]
 
@@ -22,6 +24,7 @@ class Events:
         self.done = False
         self._held = b""
         self._data: list[bytes] = []
+        self._left = LONGEST_STREAM
 
     def feed(self, data: bytes) -> list[Chunk]:
         """Take in bytes; return the chunks that are whole now.
@@ -29,6 +32,9 @@ class Events:
         Raises:
             WriterUnavailable: it is none, or has no end.
         """
+        self._left -= len(data)
+        if self._left < 0:
+            raise WriterUnavailable("the model's stream does not end")
         text = self._held + data
         if b"\r" in text:
             half = text.endswith(b"\r")  # perhaps of a \r\n

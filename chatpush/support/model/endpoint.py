@@ -103,8 +103,11 @@ class Endpoint:
                 cookie_jar=aiohttp.DummyCookieJar(), trust_env=True,
             )  # fmt: skip
         try:
-            response = await self._session.post(self._url, json=body, headers=self._headers)
-            if response.status >= 400:
+            # A question goes to the address that was configured and to no other.
+            response = await self._session.post(
+                self._url, json=body, headers=self._headers, allow_redirects=False
+            )
+            if response.status >= 300:
                 async with response:
                     said = await response.content.read(LONGEST_REFUSAL)
                     after = response.headers.get("Retry-After", "")

@@ -11,6 +11,7 @@ piece is asked again. Whoever calls has another answer ready.
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
@@ -22,6 +23,7 @@ from openai import (
     APIStatusError,
     APITimeoutError,
     AsyncOpenAI,
+    DefaultAsyncHttpxClient,
 )
 
 from chatpush import writer_settings
@@ -66,12 +68,14 @@ class Writer:
             base_url=settings.base_url or None,
             max_retries=0,
             timeout=settings.total_seconds,
+            http_client=DefaultAsyncHttpxClient(follow_redirects=False),
         )
         self._reranker = AsyncOpenAI(
             api_key=settings.rerank_api_key or settings.api_key or "none",
             base_url=settings.rerank_base_url or settings.base_url or None,
             max_retries=0,
             timeout=settings.total_seconds,
+            http_client=DefaultAsyncHttpxClient(follow_redirects=False),
         )
         self._chat = Endpoint(str(self._client.base_url), self._client.auth_headers)
         self._breakers: dict[str, Breaker] = {}
@@ -363,8 +367,11 @@ def _vectors(answer: Any, count: int) -> list[list[float]]:
 
 
 def _pause_seconds(after: str, attempt: int) -> float:
+    """Return how long to wait: what a server asks for in seconds, within bounds, or ever longer."""
     try:
         wanted = float(after)
     except ValueError:
+        wanted = math.nan
+    if math.isnan(wanted):  # a date, too; to wait for "nan" is to wait for ever
         wanted = 0.2 * 2 ** (attempt - 1)
     return float(min(max(wanted, 0.0), LONGEST_PAUSE_SECONDS))

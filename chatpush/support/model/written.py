@@ -34,6 +34,7 @@ class Written:
         self.tokens: Tokens | None = None
         self.begun = False
         self._reason = ""
+        self._half = ""  # the first half of a sign whose other half comes in the next chunk
         self._calls = ToolCalls()
         self._longest = min(MAX_ANSWER_CHARS, max_tokens * CHARS_PER_TOKEN)
 
@@ -55,12 +56,23 @@ class Written:
         for piece in delta.get("tool_calls") or ():
             self._calls.add(_mapping(piece))
         text = delta.get("content")
-        if not isinstance(text, str) or not text:
+        text = self._whole_signs(text) if isinstance(text, str) else ""
+        if not text:
             return ""
         self.text += text
         if len(self.text) > self._longest:
             raise WriterUnavailable("the model does not stop writing")
         return text
+
+    def _whole_signs(self, text: str) -> str:
+        """Return a text with the signs that servers cut in two (as UTF-16) put together again.
+
+        Half a sign that stays alone can be neither stored nor sent, and no database keeps a NUL.
+        """
+        text, self._half = self._half + text, ""
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").replace("\0", "")
 
     def finished(self) -> Finished:
         """Return the whole answer.
