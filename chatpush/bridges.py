@@ -189,14 +189,18 @@ def carry_out(users: Users, behaviour: Behaviour, clock: Clock) -> CarryOut:
         if wish.kind in (WishKind.STOP, WishKind.FEWER):
             found = await users.find(tenant, user)
             had = found.consents.get(Category.MARKETING) if found is not None else None
+            own = found.channel_consents.get(Category.MARKETING, {}) if found is not None else {}
             if wish.kind is WishKind.STOP:
                 # Undoing never gives a consent that was not there.
-                consent = bool((before or {}).get("consent")) if undo else False
-                change = UserChange(consents={Category.MARKETING: consent})
+                given = before or {}
+                change = UserChange(
+                    consents={Category.MARKETING: bool(given.get("consent"))},
+                    channel_consents={Category.MARKETING: dict.fromkeys(given.get("channels", ()), True)},
+                )
             else:
                 change = UserChange(attributes={FEWER: None if undo else True})
             await users.put(tenant, user, change, via="conversation")
-            return {"consent": had is True}
+            return {"consent": had is True, "channels": [name for name, yes in own.items() if yes]}
         properties = {"brand": wish.value} if wish.kind is WishKind.BRAND else {}
         item = ItemId(wish.value) if wish.kind is WishKind.ITEM else None
         kind = "unmute" if undo else "mute"

@@ -141,7 +141,10 @@ class QuietHours:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """An end user of a tenant's app, by the app's own id."""
+    """An end user of a tenant's app, by the app's own id.
+
+    ``consents`` are by category; ``channel_consents`` what differs on single channels, by category and channel.
+    """
 
     tenant: TenantId
     id: UserId
@@ -149,6 +152,7 @@ class User:
     timezone: str = "UTC"
     attributes: dict[str, Any] = field(default_factory=dict)
     consents: dict[str, bool] = field(default_factory=dict)
+    channel_consents: dict[str, dict[str, bool]] = field(default_factory=dict)
     quiet_hours: QuietHours | None = None
     personalized: bool = True
     created_at: datetime = EPOCH

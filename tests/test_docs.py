@@ -73,7 +73,9 @@ async def test_a_how_to_page_works_word_by_word(page: Path, tmp_path: Path) -> N
         writer = {"base_url": model.url, "api_key": "any"} if page.stem == "model" else {}
         quotes = {"name": "quotes", "durability": "memory", "history_size": 2, "history_ttl_seconds": 60}
         channel = {"namespaces": [quotes]} if page.stem == "finance" else {}
-        async with serving(home, writer=writer, channel=channel) as served:
+        mail = {"host": "127.0.0.1", "sender": "shop@example.com"}
+        channels = {"email": mail} if page.stem == "consent" else {}
+        async with serving(home, writer=writer, channel=channel, channels=channels) as served:
             replaced = {"http://127.0.0.1:8000": served.url}
             variables = {
                 "CHATPUSH_URL": served.url,

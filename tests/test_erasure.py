@@ -22,6 +22,7 @@ async def test_what_is_sealed_is_never_readable_and_erasure_is_final(tmp_path: P
             "attributes": {"name": CANARY},
             "locale": "en",
             "consents": {"marketing": True},
+            "channel_consents": {"marketing": {"inbox": True}},
             "consent_text": CANARY,
             "endpoints": {"email": [f"{CANARY}@example.com"]},
         }
@@ -41,6 +42,7 @@ async def test_what_is_sealed_is_never_readable_and_erasure_is_final(tmp_path: P
 
         await until(arrived)
         assert plaintext_in(tmp_path, CANARY) == []
+        assert len((await served.told("GET", "/v1/users/emma/consents"))["data"]) == 2
         await served.told("DELETE", "/v1/users/emma")
         assert (await served.ask("GET", "/v1/users/emma")).status == 404
         assert (await served.ask("GET", f"/v1/conversations/{conversation['id']}")).status == 404

@@ -28,7 +28,7 @@ PRIORITIES = {"high": "1", "normal": "3", "low": "5"}
 class UnsubscribeLink(Protocol):
     """Makes the address that withdraws a consent."""
 
-    async def __call__(self, tenant: TenantId, user: UserId, category: Category) -> str:
+    async def __call__(self, tenant: TenantId, user: UserId, category: Category, channel: str) -> str:
         """Return it, or nothing if this installation has no public address."""
         ...
 
@@ -59,7 +59,7 @@ class Email:
             raise InvalidInput("not an email address")
         link = ""
         if message.category is not Category.TRANSACTIONAL:
-            link = await self._unsubscribe(message.tenant, message.user.id, message.category)
+            link = await self._unsubscribe(message.tenant, message.user.id, message.category, NAME)
         settings = self._settings
         try:
             _, said = await aiosmtplib.send(
@@ -94,7 +94,7 @@ class Email:
         if unsubscribe:
             made["List-Unsubscribe"] = f"<{unsubscribe}>"
             made["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        foot = f"\n\n--\nUnsubscribe: {unsubscribe}" if unsubscribe else ""
+        foot = f"\n\n--\n{_unsubscribe_word(message)}: {unsubscribe}" if unsubscribe else ""
         made.set_content("\n\n".join(filter(None, [content.body, content.url])) + foot + "\n")
         made.add_alternative(_page(message, unsubscribe), subtype="html")
         return made
@@ -109,8 +109,13 @@ def _page(message: OutgoingMessage, unsubscribe: str) -> str:
     if content.url and content.url.startswith(("https://", "http://")):
         parts.append(f'<p><a href="{html.escape(content.url)}">{html.escape(content.url)}</a></p>')
     if unsubscribe:
-        parts.append(f'<p><small><a href="{html.escape(unsubscribe)}">Unsubscribe</a></small></p>')
+        word = _unsubscribe_word(message)
+        parts.append(f'<p><small><a href="{html.escape(unsubscribe)}">{word}</a></small></p>')
     return f"<!doctype html><html><body>{''.join(parts)}</body></html>"
+
+
+def _unsubscribe_word(message: OutgoingMessage) -> str:
+    return "退订" if message.user.locale.lower().startswith("zh") else "Unsubscribe"
 
 
 def _refused(code: int, said: str) -> Exception:

@@ -25,7 +25,8 @@ class Played:
     """What would have become of one message; ``deferred`` are the reasons for which it waited.
 
     ``gathered`` is how many messages it speaks for (a digest), ``replaces`` whether
-    it takes the place of one that is on the screen already.
+    it takes the place of one that is on the screen already, ``closed`` the channels
+    it would not have taken because the user closed them.
     """
 
     outcome: str
@@ -34,6 +35,7 @@ class Played:
     deferred: tuple[str, ...] = ()
     gathered: int = 1
     replaces: bool = False
+    closed: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -116,7 +118,7 @@ class _Play:
             if decision.verdict is Verdict.SEND:
                 replaces = bool(self._accepted.collapse_key and self._sent)
                 self._sent.append(Past(at, self._accepted.category, topic))
-                self._end(waiting, SENT, at, decision.reason, replaces=replaces)
+                self._end(waiting, SENT, at, decision.reason, replaces=replaces, closed=decision.closed)
                 return True
             if decision.verdict is Verdict.SUPPRESS or decision.until is None:
                 self._end(waiting, SUPPRESSED, at, decision.reason)
@@ -129,10 +131,19 @@ class _Play:
         return False
 
     def _end(
-        self, waiting: _Waiting, outcome: str, at: datetime, reason: str, *, replaces: bool = False
-    ) -> None:
+        self, waiting: _Waiting, outcome: str, at: datetime, reason: str, *, replaces: bool = False,
+        closed: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
         self._ends.append(
-            Played(outcome, at, reason, tuple(waiting.deferred), waiting.gathered, replaces=replaces)
+            Played(
+                outcome,
+                at,
+                reason,
+                tuple(waiting.deferred),
+                waiting.gathered,
+                replaces=replaces,
+                closed=closed,
+            )
         )
 
 

@@ -24,6 +24,7 @@ from chatpush.domain import CampaignId, Category, Event, TenantId, User, UserId,
 from chatpush.errors import InvalidInput
 from chatpush.notify.audience.audience import Audience
 from chatpush.notify.audience.users import Users
+from chatpush.notify.deciding.consenting import INBOX
 from chatpush.notify.deciding.experiments import HOLDOUT, assign
 from chatpush.notify.deciding.policy import Past
 from chatpush.notify.deciding.ruling import Rules
@@ -300,12 +301,13 @@ class WhatIf:
         """Estimate the plan's price of so many messages more, and what each channel's provider takes."""
         channels = answer.tally.channels
         if accepted.shows:
-            channels[LIVE] = len(sent)
+            channels[LIVE] = sum(INBOX not in played.closed for _, played, _ in sent)
         if away := accepted.away_channels:
             reachable = await self._reachable(tenant, [person.id for person, _, _ in sent], away)
-            for person, _, _ in sent:
+            for person, played, _ in sent:
                 for channel in reachable.get(person.id, ()):
-                    more(channels, channel)
+                    if channel not in played.closed:
+                        more(channels, channel)
         answer.cost, answer.currency = await self._estimate(tenant, len(sent))
         answer.cost += sum(
             (self._prices.get(name, Decimal(0)) * count for name, count in channels.items()), Decimal(0)

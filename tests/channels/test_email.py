@@ -1,5 +1,7 @@
 """Email against a real SMTP server, and unsubscribing with one click."""
 
+import base64
+import json
 from collections.abc import AsyncIterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -79,9 +81,50 @@ async def test_marketing_can_be_unsubscribed_with_one_click(
     for wrong in ("", "x", "x.y", "W10.y", "…"):
         with pytest.raises(NotFound):
             await unsubscribing.follow(wrong)
-    assert await unsubscribing.follow(token) == "marketing"
+    ended = await unsubscribing.follow(token)
+    assert (ended.category, ended.channel) == ("marketing", "email")
+    emma = await users.get(tenant, UserId("emma"))
+    assert (emma.consents, emma.channel_consents) == ({"marketing": True}, {"marketing": {"email": False}})
+    last = (await users.ledger(tenant, UserId("emma")))[-1]
+    assert (last.via, last.channel, last.granted) == ("one-click", "email", False)
+
+
+async def test_links_of_letters_written_before_consents_had_channels_end_the_category(
+    unsubscribing: Unsubscribing, database: Database, vault: Vault, still_clock: StillClock, tenant: TenantId
+) -> None:
+    users = Users(database, vault, still_clock)
+    await users.put(tenant, UserId("emma"), UserChange(consents={"marketing": True}))
+    said = json.dumps([tenant, "emma", "marketing"])
+    text = base64.urlsafe_b64encode(said.encode()).rstrip(b"=").decode()
+    ended = await unsubscribing.follow(f"{text}.{vault.blind(tenant, 'unsubscribe', said)}")
+    assert (ended.category, ended.channel) == ("marketing", "")
     assert (await users.get(tenant, UserId("emma"))).consents == {"marketing": False}
-    assert (await users.ledger(tenant, UserId("emma")))[-1].via == "one-click"
+
+
+@pytest.mark.parametrize(
+    "said", ["[1, 2, 3]", '["default", "emma\\u0000", "marketing", ""]', '["default", "\\ud800", "m", ""]', "[" * 4000]
+)  # fmt: skip
+async def test_made_up_links_lead_nowhere(unsubscribing: Unsubscribing, said: str) -> None:
+    text = base64.urlsafe_b64encode(said.encode()).rstrip(b"=").decode()
+    for fingerprint in ("x", "é"):
+        with pytest.raises(NotFound):
+            await unsubscribing.follow(f"{text}.{fingerprint}")
+
+
+async def test_the_word_under_a_letter_is_in_its_readers_language(
+    server: tuple[MailServer, int], still_clock: StillClock, unsubscribing: Unsubscribing,
+    database: Database, vault: Vault, tenant: TenantId,
+) -> None:  # fmt: skip
+    lin = await Users(database, vault, still_clock).put(tenant, UserId("lin"), UserChange(locale="zh-CN"))
+    mail, port = server
+    sent = message(category=Category.MARKETING, user=lin)
+    await channel(port, still_clock, unsubscribing).send(sent, "lin@example.com")
+    assert isinstance(mail.letters[0].content, bytes)
+    letter = message_from_bytes(mail.letters[0].content, _class=EmailMessage, policy=policy.default)
+    for kind in ("html", "plain"):
+        part = letter.get_body((kind,))
+        assert part is not None
+        assert "退订" in part.get_content()
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ async def sender(channel: str, directory: Path, clock: StillClock) -> AsyncItera
             await outgoing.close()
 
 
-async def no_link(tenant: TenantId, user: UserId, category: Category) -> str:
+async def no_link(tenant: TenantId, user: UserId, category: Category, channel: str) -> str:
     return ""
 
 

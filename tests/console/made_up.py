@@ -274,7 +274,7 @@ CUSTOMER = models.Customer(
     False,
     ago(days=210),
     (("country", "United Kingdom"), ("plan", "Friends of the shop"), ("orders", "14")),
-    (("marketing", True),),
+    (models.ConsentLine("marketing", True, (("email", False),)),),
     (
         models.About("item", "Jam Jar with Green Lid", "£0.85"),
         models.About("message", "weekly_picks", "Weekly picks"),

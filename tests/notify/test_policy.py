@@ -19,6 +19,8 @@ YES = {"marketing": True}
 MARKETING = Facts(NOON, Category.MARKETING, YES)
 ALERT = Facts(NOON, Category.ALERT, {})
 PAID = Facts(NOON, Category.TRANSACTIONAL, {})
+BOTH = ("ws", "email")
+NO_MAIL, ONLY_MAIL = {"marketing": {"email": False}}, {"marketing": {"email": True}}
 SEND, DEFER, SUPPRESS = Verdict.SEND, Verdict.DEFER, Verdict.SUPPRESS
 
 
@@ -36,6 +38,31 @@ SEND, DEFER, SUPPRESS = Verdict.SEND, Verdict.DEFER, Verdict.SUPPRESS
         (replace(MARKETING, consents={}, consent_needed=False), Decision(SEND, "not_opted_out")),
         (replace(MARKETING, consents={"marketing": False}, consent_needed=False), Decision(SUPPRESS, "opted_out")),
         (replace(PAID, consents={"transactional": False}), Decision(SEND, "transactional")),
+        # single channels
+        (replace(MARKETING, channels=BOTH, channel_consents=NO_MAIL), Decision(SEND, "consent", closed=("email",))),
+        (replace(MARKETING, channels=("email",), channel_consents=NO_MAIL), Decision(SUPPRESS, "opted_out: email")),
+        (replace(MARKETING, channels=BOTH, channel_consents={"marketing": {"email": False, "inbox": False}}),
+         Decision(SUPPRESS, "opted_out: inbox, email")),
+        (replace(MARKETING, channels=BOTH, consents={}, channel_consents=ONLY_MAIL),
+         Decision(SEND, "consent", closed=("inbox",))),
+        (replace(MARKETING, channels=("ws",), consents={}, channel_consents=ONLY_MAIL),
+         Decision(SUPPRESS, "no_consent: inbox")),
+        (replace(MARKETING, channels=("ws",), consents={"marketing": False}, channel_consents=ONLY_MAIL),
+         Decision(SUPPRESS, "opted_out: inbox")),
+        (replace(MARKETING, channels=BOTH, consents={"marketing": False}, channel_consents=ONLY_MAIL),
+         Decision(SEND, "consent", closed=("inbox",))),
+        (replace(MARKETING, channels=BOTH, consents={}, channel_consents=NO_MAIL), Decision(SUPPRESS, "no_consent")),
+        (replace(MARKETING, channels=BOTH, consents={"marketing": False}, channel_consents=NO_MAIL),
+         Decision(SUPPRESS, "opted_out")),
+        (replace(MARKETING, channels=BOTH, consents={}, consent_needed=False, channel_consents=NO_MAIL),
+         Decision(SEND, "not_opted_out", closed=("email",))),
+        (replace(ALERT, channels=BOTH, channel_consents=NO_MAIL), Decision(SEND, "not_opted_out")),
+        (replace(ALERT, channels=BOTH, channel_consents={"alert": {"email": False}}),
+         Decision(SEND, "not_opted_out", closed=("email",))),
+        (replace(PAID, channels=BOTH, channel_consents={"transactional": {"email": False, "inbox": False}}),
+         Decision(SEND, "transactional")),
+        (replace(MARKETING, channels=BOTH, channel_consents=NO_MAIL, held="open_complaint"),
+         Decision(SUPPRESS, "open_complaint")),
         # held back
         (replace(MARKETING, held="open_complaint"), Decision(SUPPRESS, "open_complaint")),
         (replace(ALERT, held="open_complaint"), Decision(SEND, "not_opted_out")),
@@ -80,6 +107,7 @@ def test_transactional_messages_ignore_quiet_hours_unless_the_sender_says_otherw
 
 TIMES = st.builds("{:02}:{:02}".format, st.integers(0, 23), st.integers(0, 59))
 MOMENTS = st.integers(1_735_689_600, 1_830_297_600).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
+NAMES = ["ws", "email", "webpush"]
 FACTS = st.builds(
     Facts,
     now=MOMENTS,
@@ -92,6 +120,11 @@ FACTS = st.builds(
     consent_needed=st.booleans(),
     cap=st.integers(0, 3),
     recent=st.lists(MOMENTS, max_size=5).map(tuple),
+    channels=st.lists(st.sampled_from(NAMES), min_size=1, unique=True).map(tuple),
+    channel_consents=st.dictionaries(
+        st.sampled_from(list(Category)),
+        st.dictionaries(st.sampled_from(["inbox", *NAMES[1:]]), st.booleans()),
+    ),
 )
 
 
@@ -107,8 +140,27 @@ def test_a_deferral_gets_on_and_an_expired_message_never_goes(facts: Facts) -> N
         assert facts.expires_at is None or decision.until < facts.expires_at
         again = decide(replace(facts, now=decision.until))
         assert (again.verdict, again.reason) != (DEFER, decision.reason)
-    if facts.consents.get(facts.category) is False and facts.category is not Category.TRANSACTIONAL:
+    own = facts.channel_consents.get(facts.category, {})
+    off = facts.consents.get(facts.category) is False and True not in own.values()
+    if off and facts.category is not Category.TRANSACTIONAL:
         assert decision.verdict is SUPPRESS
+
+
+@given(facts=FACTS)
+def test_what_is_sent_has_an_open_channel_and_what_a_user_closed_is_named(facts: Facts) -> None:
+    decision = decide(facts)
+    names = {"inbox" if name == "ws" else name for name in facts.channels}
+    own = facts.channel_consents.get(facts.category, {})
+    if facts.category is Category.TRANSACTIONAL:
+        assert not decision.closed
+    elif decision.verdict is SEND:
+        assert set(decision.closed) < names
+        assert {name for name in names if own.get(name) is False} <= set(decision.closed)
+    else:
+        assert decision.closed == ()
+    # Whoever said nothing of single channels is decided as ever.
+    plain = replace(facts, channel_consents={})
+    assert decide(plain) == decide(replace(plain, channels=()))
 
 
 def test_every_reason_says_so_when_a_label_was_overruled() -> None:

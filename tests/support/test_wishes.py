@@ -167,6 +167,22 @@ async def test_consent_goes_and_comes_back_only_where_it_was(
     assert "conversation" in {entry.via for entry in ledger}
 
 
+async def test_stopping_ends_what_was_agreed_to_for_one_channel_and_undoing_gives_it_back(
+    users: Users, behaviour: Behaviour, still_clock: StillClock
+) -> None:
+    carry = carry_out(users, behaviour, still_clock)
+    only_mail = UserChange(channel_consents={"marketing": {"email": True, "webpush": False}})
+    await users.put(DEFAULT_TENANT, ADA, only_mail)
+    had = await carry(DEFAULT_TENANT, ADA, Wish(WishKind.STOP), None)
+    stopped = await users.get(DEFAULT_TENANT, ADA)
+    assert (stopped.consents, stopped.channel_consents) == (
+        {"marketing": False}, {"marketing": {"webpush": False}}
+    )  # fmt: skip
+    await carry(DEFAULT_TENANT, ADA, Wish(WishKind.STOP), had)
+    again = (await users.get(DEFAULT_TENANT, ADA)).channel_consents
+    assert again == {"marketing": {"webpush": False, "email": True}}
+
+
 async def test_fewer_messages_are_one_a_window(
     users: Users, behaviour: Behaviour, still_clock: StillClock
 ) -> None:
@@ -174,7 +190,9 @@ async def test_fewer_messages_are_one_a_window(
     await carry(DEFAULT_TENANT, ADA, Wish(WishKind.FEWER), None)
     user = await users.get(DEFAULT_TENANT, ADA)
     assert user.attributes[FEWER] is True
-    accepted: Any = type("A", (), {"category": Category.MARKETING, "relabelled": False, "quiet_rule": None})()
+    accepted: Any = type(
+        "A", (), {"category": Category.MARKETING, "relabelled": False, "quiet_rule": None, "channels": ()}
+    )()
     assert facts_of(Rules(marketing_cap=5), user, accepted, still_clock.now(), ()).cap == 1
     await carry(DEFAULT_TENANT, ADA, Wish(WishKind.FEWER), {})
     user = await users.get(DEFAULT_TENANT, ADA)

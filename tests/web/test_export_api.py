@@ -13,6 +13,7 @@ async def test_a_user_takes_everything_along(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
         profile = {
             "attributes": {"name": "Emma", "city": "York"}, "consents": {"marketing": True}, "topics": ["garden"],
+            "channel_consents": {"alert": {"inbox": True}},
             "consent_text": "Offers, please.",
             "endpoints": {"email": ["emma@example.com"]},
         }  # fmt: skip
@@ -40,9 +41,11 @@ async def test_a_user_takes_everything_along(tmp_path: Path) -> None:
         assert found["user"]["attributes"] == {"name": "Emma", "city": "York"}
         assert found["endpoints"] == {"email": ["emma@example.com"]}
         assert (found["topics"], found["truncated"]) == (["garden"], [])
-        (consent,) = found["consents"]
-        assert (consent["category"], consent["granted"]) == ("marketing", True)
-        assert consent["evidence"] == {"text": "Offers, please.", "address": ""}
+        assert found["user"]["channel_consents"] == {"alert": {"inbox": True}}
+        consent, alone = found["consents"]
+        assert (consent["category"], consent["channel"], consent["granted"]) == ("marketing", "", True)
+        assert (alone["category"], alone["channel"], alone["granted"]) == ("alert", "inbox", True)
+        assert consent["evidence"] == alone["evidence"] == {"text": "Offers, please.", "address": ""}
         assert found["inbox"][0]["title"] == "For Emma"
         assert found["deliveries"][0]["data"] == {"order": "For Emma"}
         assert found["events"][0]["properties"] == {"note": "For Emma"}

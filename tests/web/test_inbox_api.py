@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chatpush.domain import Content, TenantId, UserId
-from chatpush.notify.audience.users import Evidence
+from chatpush.notify.audience.consents import Evidence
 from chatpush.notify.messages.drafts import MessageDraft, Recipient
 from chatpush.notify.reading.receipts import Reception
 from chatpush.store.database import Database
@@ -98,8 +98,9 @@ async def test_preferences_start_with_defaults_and_change_in_part(
     async with notifying(database, vault, still_clock) as (client, room):
         found = await (await client.get("/v1/me/preferences", headers=EMMA)).json()
         assert found == {
-            "categories": {"marketing": False, "alert": True}, "quiet_hours": None, "timezone": "UTC",
-            "locale": "en", "personalized": True,
+            "categories": {"marketing": False, "alert": True},
+            "channels": {"marketing": {"inbox": False}, "alert": {"inbox": True}},
+            "quiet_hours": None, "timezone": "UTC", "locale": "en", "personalized": True,
         }  # fmt: skip
         change = {
             "categories": {"marketing": True}, "quiet_hours": {"start": "22:00", "end": "07:00"},

@@ -85,6 +85,19 @@ async def test_a_week_of_mornings_meets_consent_caps_and_quiet_hours(served: tup
     assert office.room.publisher.all == []
 
 
+async def test_channels_a_user_closed_are_not_counted_as_used(served: tuple[Client, Office]) -> None:
+    client, office = served
+    users = office.room.users
+    await users.put(
+        office.tenant, UserId("ann"), UserChange(channel_consents={"marketing": {"inbox": False}})
+    )
+    only_mail = UserChange(channel_consents={"marketing": {"mail": True}})
+    await users.put(office.tenant, UserId("cat"), only_mail)
+    found = await ask(client, await made(client), hours=24)
+    assert (found["replayed"]["sent"], found["replayed"]["channels"]) == (1, {"ws": 1})
+    assert found["replayed"]["suppressed"] == {"opted_out: inbox": 2}
+
+
 async def test_changes_templates_and_filters_are_tried_before_they_are_real(
     served: tuple[Client, Office],
 ) -> None:

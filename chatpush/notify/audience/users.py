@@ -1,32 +1,30 @@
 """Know the end users: how to speak to them, when, and what they agreed to.
 
-Attributes are sealed with the user's own key. Consents stand twice: their
-present value with the user, and every change in a ledger that is only added
-to (who agreed to what, when, through what, in which words, from which address:
-who asks for a consent has to prove it, GDPR Art. 7). A user nobody introduced
-is made with defaults by the first message or event.
+Attributes are sealed with the user's own key. Consents stand twice: what holds
+now with the user, and every change in a ledger (``consents``). A user nobody
+introduced is made with defaults by the first message or event.
 """
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from chatpush.clock import Clock
 from chatpush.domain import (
     DEFAULT_LOCALE,
-    Category,
     QuietHours,
     TenantId,
     User,
     UserId,
     from_ms,
-    new_id,
     to_ms,
 )
 from chatpush.errors import InvalidInput, NotFound, TooLarge
+from chatpush.notify.audience.consents import ConsentEntry, Evidence, Ledger, checked_words
+from chatpush.notify.deciding.consenting import Consents, Word, after
 from chatpush.notify.deciding.hours import quiet_hours, zone
 from chatpush.notify.listing import Listed, Window
 from chatpush.notify.messages.happenings import Happenings
@@ -38,18 +36,9 @@ USER_ID = re.compile(r"[^\s\x00-\x1f\x7f#,]{1,128}")
 LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
 MAX_ATTRIBUTES = 100
 MAX_ATTRIBUTE_BYTES = 32_768
-CHOOSABLE = (Category.MARKETING, Category.ALERT)
 
 
 Eraser = Callable[[TenantId, UserId], Awaitable[object]]
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What proves a consent: the words that were agreed to, and the address it came from; "" unknown."""
-
-    text: str = ""
-    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +46,19 @@ class UserChange:
     """What to change; what is None stays as it is.
 
     ``attributes`` are merged key by key (None removes one). ``quiet_hours`` is
-    a window, or None with ``clear_quiet_hours``. ``evidence`` is of the consents.
+    a window, or None with ``clear_quiet_hours``. ``consents`` are on all channels,
+    ``channel_consents`` on single ones, by category; they count after the former.
+    ``evidence`` is of both.
     """
 
     locale: str | None = None
     timezone: str | None = None
     attributes: Mapping[str, Any] | None = None
     consents: Mapping[str, bool] | None = None
+    channel_consents: Mapping[str, Mapping[str, bool]] | None = None
     quiet_hours: QuietHours | None = None
     clear_quiet_hours: bool = False
     personalized: bool | None = None
-    evidence: Evidence | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ConsentEntry:
-    """One line of the ledger."""
-
-    category: str
-    granted: bool
-    via: str
-    at: datetime
     evidence: Evidence | None = None
 
 
@@ -86,7 +67,7 @@ class _Checked:
     """A change whose every part is known to be good, as columns."""
 
     columns: dict[str, Any] = field(default_factory=dict)
-    consents: dict[str, bool] = field(default_factory=dict)
+    words: list[Word] = field(default_factory=list)
 
 
 def checked_user(user: str, param: str = "user") -> UserId:
@@ -139,6 +120,7 @@ class Users:
         self._database = database
         self._vault = vault
         self._clock = clock
+        self._ledger = Ledger(database, vault)
         self._erasers: list[Eraser] = []
 
     def also_erase(self, eraser: Eraser) -> None:
@@ -163,9 +145,10 @@ class Users:
             create_missing(tx, tenant, [user], now)
             before = tx.query("SELECT * FROM app_user WHERE tenant = :t AND id = :u", t=tenant, u=user)[0]
             columns = dict(checked.columns)
-            columns["consents"] = self._consent_in(
-                tx, tenant, user, before, checked.consents, via, change, now
-            )
+            if checked.words:
+                columns |= self._consents_in(
+                    tx, tenant, user, before, checked.words, via, change.evidence, now
+                )
             columns["attributes_sealed"] = self._attributes_after(tenant, user, before, change.attributes)
             columns["updated_at"] = now
             assignments = ", ".join(f"{name} = :{name}" for name in columns)
@@ -217,26 +200,7 @@ class Users:
 
     async def ledger(self, tenant: TenantId, user: UserId) -> list[ConsentEntry]:
         """Return every consent given or withdrawn, oldest first."""
-        rows = await self._database.read(
-            "SELECT * FROM consent_entry WHERE tenant = :t AND user_id = :u ORDER BY id", t=tenant, u=user
-        )
-        if any(row["evidence_sealed"] is not None for row in rows):
-            await self._vault.ready(tenant, user)
-        return [
-            ConsentEntry(
-                row["category"], bool(row["granted"]), row["via"], from_ms(row["at"]), self._evidence(row)
-            )
-            for row in rows
-        ]
-
-    def _evidence(self, row: Row) -> Evidence | None:
-        sealed = row["evidence_sealed"]
-        if sealed is None:
-            return None
-        opened = self._vault.open_json(
-            row["tenant"], row["user_id"], "consent_entry", "evidence", row["id"], sealed
-        )
-        return Evidence(**opened)
+        return await self._ledger.of(tenant, user)
 
     async def delete(self, tenant: TenantId, user: UserId) -> None:
         """Erase a user: rows go, what waits is cancelled, and the key is thrown away.
@@ -279,7 +243,8 @@ class Users:
             locale=row["locale"],
             timezone=row["timezone"],
             attributes=self._open(row),
-            consents=json.loads(row["consents"]),
+            consents=dict(_said(row["consents"])),
+            channel_consents=_said_by_channel(row["channel_consents"]) if row["channel_consents"] else {},
             quiet_hours=window,
             personalized=bool(row["personalized"]),
             created_at=from_ms(row["created_at"]),
@@ -310,27 +275,18 @@ class Users:
             )
         return self._vault.seal_json(tenant, user, "app_user", "attributes", user, merged) if merged else None
 
-    def _consent_in(
-        self, tx: Transaction, tenant: TenantId, user: UserId, before: Row, given: dict[str, bool], via: str,
-        change: UserChange, now: int,
-    ) -> str:  # fmt: skip
-        """Write changed consents into the ledger and return the new present state."""
-        present = json.loads(before["consents"])
-        for category, granted in given.items():
-            if present.get(category) is not granted:
-                entry, sealed = new_id("cns"), None
-                if change.evidence is not None:
-                    sealed = self._vault.seal_json(
-                        tenant, user, "consent_entry", "evidence", entry, asdict(change.evidence)
-                    )
-                tx.insert(
-                    "consent_entry",
-                    {
-                        "tenant": tenant, "id": entry, "user_id": user, "category": category,
-                        "granted": int(granted), "via": via, "at": now, "evidence_sealed": sealed,
-                    },
-                )  # fmt: skip
-        return json.dumps(present | given)
+    def _consents_in(
+        self, tx: Transaction, tenant: TenantId, user: UserId, before: Row, words: Sequence[Word], via: str,
+        evidence: Evidence | None, now: int,
+    ) -> dict[str, str]:  # fmt: skip
+        """Write what changes into the ledger and return what holds now, as columns."""
+        own = _said_by_channel(before["channel_consents"]) if before["channel_consents"] else {}
+        present, changes = after(Consents(_said(before["consents"]), own), words)
+        self._ledger.add_in(tx, tenant, user, changes, via, evidence, now)
+        return {
+            "consents": json.dumps(present.overall),
+            "channel_consents": json.dumps(present.by_channel) if present.by_channel else "",
+        }
 
     async def list(self, tenant: TenantId, window: Window) -> Listed[User]:
         """Return a page of users, by id, last first."""
@@ -340,6 +296,18 @@ class Users:
         )
         users = {user.id: user for user in await self.of_rows(tenant, rows)}
         return window.page(rows, lambda row: users[row["id"]])
+
+
+@lru_cache(maxsize=1024)
+def _said(text: str) -> dict[str, bool]:
+    """Return consents as they are stored; millions of users have the same few."""
+    said: dict[str, bool] = json.loads(text)
+    return said
+
+
+def _said_by_channel(text: str) -> dict[str, dict[str, bool]]:
+    said: dict[str, dict[str, bool]] = json.loads(text)
+    return said
 
 
 def _check(change: UserChange) -> _Checked:
@@ -355,16 +323,4 @@ def _check(change: UserChange) -> _Checked:
         columns |= {"quiet_start": window.start, "quiet_end": window.end}
     elif change.clear_quiet_hours:
         columns |= {"quiet_start": None, "quiet_end": None}
-    return _Checked(columns, _checked_consents(change.consents or {}))
-
-
-def _checked_consents(consents: Mapping[str, bool]) -> dict[str, bool]:
-    for category in consents:
-        if category == Category.TRANSACTIONAL:
-            raise InvalidInput("transactional messages can't be switched off", param="consents.transactional")
-        if category not in set(CHOOSABLE):
-            choices = ", ".join(CHOOSABLE)
-            raise InvalidInput(
-                f"no category {category[:40]!r}; use {choices}", param=f"consents.{category[:40]}"
-            )
-    return dict(consents)
+    return _Checked(columns, checked_words(change.consents or {}, change.channel_consents or {}))

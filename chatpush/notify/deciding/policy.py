@@ -6,21 +6,25 @@ know and receive a Decision with its reason, so each rule is one short test.
 The rules, in this order; the first that applies decides:
 
 1. past its ttl: suppressed, ``expired``
-2. the user opted out of the category, or marketing lacks consent
-   (``transactional`` knows neither), or marketing is held back, as during an open complaint
+2. the user opted out of the category, or marketing lacks consent, on all of the
+   message's channels (``transactional`` knows neither), or marketing is held
+   back, as during an open complaint
 3. quiet hours: deferred to their end or suppressed, as the sender said
 4. caps over rolling windows, on marketing and by category or topic: deferred
    until every window has room
 
-A deferral that would pass the ttl is a suppression with the same reason.
+A deferral that would pass the ttl is a suppression with the same reason. What
+may be sent may be so on some channels only: a Decision names those the user
+closed for the category.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from chatpush.domain import Category, QuietHours
+from chatpush.notify.deciding.consenting import canonical, closed_of, takes_by_default
 from chatpush.notify.deciding.hours import quiet_until
 
 BY_ITS_WORDS = ": marketing by its words"
@@ -73,7 +77,8 @@ class Facts:
     means none. ``caps`` are further ones, over ``past`` of every category but
     transactional. ``consent_needed`` asks marketing for an explicit yes.
     ``relabelled``: the message is marketing by its words, not by its label; every
-    reason says so.
+    reason says so. ``channels`` are those the message may take, ``channel_consents``
+    what the user said of single ones, by category.
     """
 
     now: datetime
@@ -92,15 +97,21 @@ class Facts:
     past: tuple[Past, ...] = ()
     relabelled: bool = False
     held: str = ""  # why marketing must wait for another part of the house, such as open_complaint
+    channels: tuple[str, ...] = ()
+    channel_consents: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The verdict with a stable reason; ``until`` only for a deferral."""
+    """The verdict with a stable reason; ``until`` only for a deferral.
+
+    ``closed`` are the channels that what may be sent must not take, by their names in consents.
+    """
 
     verdict: Verdict
     reason: str
     until: datetime | None = None
+    closed: tuple[str, ...] = ()
 
 
 def default_quiet_rule(category: Category) -> QuietRule:
@@ -117,20 +128,50 @@ def decide(facts: Facts) -> Decision:
 
 
 def _by_rules(facts: Facts) -> Decision:
-    return _refused(facts) or _quiet(facts) or _capped(facts) or Decision(Verdict.SEND, _grounds(facts))
+    unwanted = _unwanted(facts)
+    closed = closed_to(facts) if facts.channel_consents else ()
+    return (
+        _refused(facts, unwanted, closed)
+        or _quiet(facts)
+        or _capped(facts)
+        or Decision(Verdict.SEND, _grounds(facts, unwanted), closed=closed)
+    )
 
 
-def _refused(facts: Facts) -> Decision | None:
+def closed_to(facts: Facts) -> tuple[str, ...]:
+    """Return those of the message's channels by which the user does not take its category."""
+    if facts.category is Category.TRANSACTIONAL:
+        return ()
+    own = facts.channel_consents.get(facts.category, {})
+    said = facts.consents.get(facts.category)
+    return closed_of(facts.category, facts.channels, said, own, consent_needed=facts.consent_needed)
+
+
+def _refused(facts: Facts, reason: str, closed: tuple[str, ...]) -> Decision | None:
     if facts.category is Category.TRANSACTIONAL:
         return None
-    consent = facts.consents.get(facts.category)
-    if consent is False:
-        return Decision(Verdict.SUPPRESS, "opted_out")
-    if facts.category is Category.MARKETING and facts.consent_needed and consent is not True:
-        return Decision(Verdict.SUPPRESS, "no_consent")
+    if facts.channel_consents and facts.channels and (own := facts.channel_consents.get(facts.category)):
+        if any(canonical(channel) not in closed for channel in facts.channels):
+            reason = ""
+        elif not reason or True in own.values():
+            reason = f"{reason or 'opted_out'}: {', '.join(closed)}"
+    if reason:
+        return Decision(Verdict.SUPPRESS, reason)
     if facts.category is Category.MARKETING and facts.held:
         return Decision(Verdict.SUPPRESS, facts.held)
     return None
+
+
+def _unwanted(facts: Facts) -> str:
+    """Return why a category is not to be sent by channels of which the user said nothing; "" if it may be."""
+    consent = facts.consents.get(facts.category)
+    if consent:
+        return ""
+    if consent is False:
+        return "opted_out"
+    if not takes_by_default(facts.category, consent_needed=facts.consent_needed):
+        return "no_consent"
+    return ""
 
 
 def _quiet(facts: Facts) -> Decision | None:
@@ -176,8 +217,9 @@ def _deferred(facts: Facts, reason: str, until: datetime) -> Decision:
     return Decision(Verdict.DEFER, reason, until)
 
 
-def _grounds(facts: Facts) -> str:
+def _grounds(facts: Facts, unwanted: str) -> str:
     """Return why it may be sent, in the words of ``why did I get this``."""
     if facts.category is Category.TRANSACTIONAL:
         return "transactional"
-    return "consent" if facts.consents.get(facts.category) else "not_opted_out"
+    # What is sent although the category is not wanted in general goes by a channel the user said yes to.
+    return "consent" if unwanted or facts.consents.get(facts.category) else "not_opted_out"

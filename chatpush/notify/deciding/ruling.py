@@ -48,4 +48,6 @@ def facts_of(
         caps=rules.caps,
         past=past,
         held=held,
+        channels=accepted.channels,
+        channel_consents=user.channel_consents,
     )

@@ -7,8 +7,9 @@ from chatpush.domain import Category, TenantId
 from chatpush.errors import InvalidInput, NotFound
 from chatpush.notify.audience.audience import Audience
 from chatpush.notify.audience.users import checked_locale
+from chatpush.notify.deciding.consenting import INBOX_NAMES
 from chatpush.notify.messages import drafts
-from chatpush.notify.messages.drafts import INBOX_NAMES, Accepted, MessageDraft
+from chatpush.notify.messages.drafts import Accepted, MessageDraft
 from chatpush.notify.templates.template_source import Template, check_content
 from chatpush.notify.templates.templates import Templates
 

@@ -9,13 +9,13 @@ from typing import Any, Protocol
 
 from chatpush.domain import CampaignId, Category, Content, UserId, iso
 from chatpush.errors import InvalidInput
+from chatpush.notify.deciding.consenting import INBOX_NAMES
 from chatpush.notify.deciding.digests import Digest
 from chatpush.notify.deciding.experiments import Variant, check_variants
 from chatpush.notify.deciding.policy import QuietRule, default_quiet_rule
 from chatpush.notify.listing import checked_name
 
 LIVE = "ws"
-INBOX_NAMES = {"ws", "inbox", "live"}
 MARKETING_TTL = timedelta(days=3)
 LONGEST_TTL = timedelta(days=28)
 LONGEST_WAIT = timedelta(days=7)

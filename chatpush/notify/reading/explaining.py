@@ -1,11 +1,11 @@
 """Answer a reader's "why did I get this?" in the reader's own language, and an operator's with everything.
 
 Readers learn what decided about them: the kind of message, their own consent,
-what made it wait, what was chosen for them. Names of segments, variants,
+what made it wait, which channels they closed, what was chosen for them. Names of segments, variants,
 plugins and templates are the sender's business and stay there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from chatpush.domain import DEFAULT_LOCALE, Category, DeliveryId, TenantId, User, UserId, from_ms
 from chatpush.errors import NotFound, VaultError
 from chatpush.notify.audience.users import Users
+from chatpush.notify.deciding.consenting import INBOX, canonical
 from chatpush.notify.reading.trace import Trace, TraceEntry
 from chatpush.notify.templates import formats
 from chatpush.store.database import Database, Row
@@ -29,6 +30,14 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "agreed": {"en": "You agreed to news and offers.", "zh": "您同意接收资讯与优惠。"},
     "agreed_on": {"en": "You agreed to news and offers on {date}.", "zh": "您于{date}同意接收资讯与优惠。"},
+    "agreed_by_on": {
+        "en": "You agreed to news and offers by {channel} on {date}.",
+        "zh": "您于{date}同意通过{channel}接收资讯与优惠。",
+    },
+    "not_by": {
+        "en": "It did not come by {channels}, because you switched that off for such messages.",
+        "zh": "它没有通过{channels}发送，因为您对此类消息关闭了该渠道。",
+    },
     "for_you": {"en": "It was written for you alone.", "zh": "这条消息只发给了您。"},
     "group": {"en": "You belong to a group it was sent to.", "zh": "您属于这条消息的接收群体。"},
     "chosen": {
@@ -48,6 +57,15 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "zh": "您当时没有看到，所以又通过其他方式发送了一次。",
     },
 }
+CHANNELS: Mapping[str, Mapping[str, str]] = {
+    INBOX: {"en": "the inbox", "zh": "站内信"},
+    "email": {"en": "email", "zh": "邮件"},
+    "webpush": {"en": "browser notification", "zh": "浏览器通知"},
+    "fcm": {"en": "app notification", "zh": "应用推送"},
+    "apns": {"en": "app notification", "zh": "应用推送"},
+    "apprise": {"en": "chat", "zh": "聊天工具"},
+}
+"""What readers call the channels; those that plugins bring go by their names."""
 WAITED = {"quiet_hours": "waited_quiet_hours", "frequency_cap": "waited_frequency_cap"}
 
 
@@ -105,13 +123,14 @@ class Explaining:
         person = await self._users.find(tenant, user) or User(tenant, user)
         locale = locale or person.locale or DEFAULT_LOCALE
         items = _items(await self._data(row))
+        trace = await self._trace.of(tenant, DeliveryId(row["id"]))
+        allowed_at = from_ms(row["settled_at"] or row["created_at"])
         reasons = [
-            *await self._consent(
-                person, Category(row["category"]), row["settled_at"] or row["created_at"], locale
-            ),
+            *await self._consent(person, Category(row["category"]), allowed_at, _taken(trace), locale),
             *_audience(row, locale),
             *([_grounds("chosen", locale)] if items else []),
-            *_waits(await self._trace.of(tenant, DeliveryId(row["id"])), locale),
+            *_waits(trace, locale),
+            *_closed(trace, locale),
         ]
         at = from_ms(row["sent_at"] or row["settled_at"] or row["created_at"])
         return Explanation(delivery, Category(row["category"]), at, tuple(reasons), items)
@@ -148,17 +167,23 @@ class Explaining:
             return {}
         return opened if isinstance(opened, Mapping) else {}
 
-    async def _consent(self, person: User, category: Category, at: int, locale: str) -> list[Grounds]:
+    async def _consent(
+        self, person: User, category: Category, at: datetime, channels: Collection[str], locale: str
+    ) -> list[Grounds]:
         """Say what allowed it: its kind, or the consent that held when it was sent."""
         if category is not Category.MARKETING:
             return [_grounds("about_you" if category is Category.TRANSACTIONAL else "alerts_on", locale)]
         ledger = await self._users.ledger(person.tenant, person.id)
         given = [
-            one.at for one in ledger if one.category == category and one.granted and one.at <= from_ms(at)
+            one
+            for one in ledger
+            if one.category == category and one.granted and one.at <= at and one.channel in {"", *channels}
         ]
         if not given:
             return [_grounds("agreed", locale)]
-        date = formats.moment(given[-1], "medium", locale, person.timezone)
+        date = formats.moment(given[-1].at, "medium", locale, person.timezone)
+        if channel := given[-1].channel:
+            return [_grounds("agreed_by_on", locale, channel=_called([channel], locale), date=date)]
         return [_grounds("agreed_on", locale, date=date)]
 
 
@@ -189,6 +214,30 @@ def _waits(trace: Sequence[TraceEntry], locale: str) -> list[Grounds]:
     return [_grounds(code, locale) for code in dict.fromkeys(codes)]
 
 
+def _taken(trace: Sequence[TraceEntry]) -> set[str]:
+    """Return the channels a message took, by their names in consents."""
+    sent = (one.detail.get("channels", ()) for one in trace if one.verdict == "sent")
+    return {canonical(channel) for channels in sent for channel in channels}
+
+
+def _closed(trace: Sequence[TraceEntry], locale: str) -> list[Grounds]:
+    """Say by which channels it did not come because the reader had closed them."""
+    left_out = [name for one in trace for name in one.detail.get("closed", ())]
+    left_out += [
+        canonical(one.detail["channel"]) for one in trace if one.detail.get("reason") == "channel_closed"
+        if "channel" in one.detail
+    ]  # fmt: skip
+    channels = [name for name in dict.fromkeys(left_out) if name not in _taken(trace)]
+    return [_grounds("not_by", locale, channels=_called(channels, locale))] if channels else []
+
+
+def _called(channels: Iterable[str], locale: str) -> str:
+    """Return the words for some channels."""
+    language = _language(locale)
+    words = dict.fromkeys(CHANNELS[name][language] if name in CHANNELS else name for name in channels)
+    return ("、" if language == "zh" else ", ").join(words)
+
+
 def _items(data: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     """Return the items that were chosen for the reader, with words only."""
     items = data.get("items")
@@ -202,5 +251,8 @@ def _items(data: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
 
 
 def _grounds(code: str, locale: str, **values: str) -> Grounds:
-    words = WORDS[code]
-    return Grounds(code, words["zh" if locale.lower().startswith("zh") else "en"].format(**values))
+    return Grounds(code, WORDS[code][_language(locale)].format(**values))
+
+
+def _language(locale: str) -> str:
+    return "zh" if locale.lower().startswith("zh") else "en"

@@ -123,9 +123,9 @@ class Delivery:
             return not on_pages(one)
         if one.row["left_channels"]:
             return True
-        if not one.accepted.away_channels:
+        if not one.away_channels:
             return False
-        return not one.accepted.shows or not self._online(tenant, UserId(one.row["user_id"]))
+        return not one.shows or not self._online(tenant, UserId(one.row["user_id"]))
 
     # -- inbox -------------------------------------------------------------
 

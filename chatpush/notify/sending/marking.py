@@ -9,6 +9,7 @@ from chatpush.account.metering import Meter
 from chatpush.account.plans import Kind
 from chatpush.clock import Clock
 from chatpush.domain import OutgoingMessage, TenantId, new_id, to_ms
+from chatpush.notify.deciding.consenting import INBOX, canonical
 from chatpush.notify.messages.drafts import Accepted
 from chatpush.notify.messages.happenings import Happenings
 from chatpush.notify.reading.trace import entry
@@ -20,7 +21,8 @@ from chatpush.store.parameters import among
 class Ready:
     """A delivery that may go now, rendered and filtered; ``grounds`` is the policy's reason.
 
-    ``filtered`` says that a plugin changed its words.
+    ``filtered`` says that a plugin changed its words, ``closed`` by which channels
+    the user does not take it (their names in consents).
     """
 
     row: Row
@@ -28,11 +30,28 @@ class Ready:
     accepted: Accepted
     grounds: str
     filtered: bool = False
+    closed: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
         """The delivery's id."""
         return str(self.row["id"])
+
+    @property
+    def shows(self) -> bool:
+        """Whether it goes to this user's inbox and open pages."""
+        return self.accepted.shows and INBOX not in self.closed
+
+    @property
+    def away_channels(self) -> list[str]:
+        """The channels for when this user is away."""
+        return self.open_of(self.accepted.away_channels)
+
+    def open_of(self, channels: Sequence[str]) -> list[str]:
+        """Return those of some channels that are open to this user."""
+        if not self.closed:
+            return list(channels)
+        return [name for name in channels if canonical(name) not in self.closed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +155,7 @@ def _sent_entries(tenant: TenantId, sent: Sequence[tuple[Ready, list[str]]], now
     for one, channels in sent:
         if not channels:
             continue
-        kind = (one.grounds, *channels, one.message.template, one.filtered, one.row["variant"])
+        kind = (one.grounds, *channels, one.message.template, one.filtered, one.row["variant"], one.closed)
         known = alike.get(kind)
         if known is None:
             known = alike[kind] = _sent_entry(tenant, one, channels, now)
@@ -149,4 +168,5 @@ def _sent_entry(tenant: TenantId, one: Ready, channels: list[str], now: datetime
         tenant, one.id, "delivery", "sent", now, because=one.grounds, channels=channels,
         template=one.message.template, **({"filtered": True} if one.filtered else {}),
         **({"variant": one.row["variant"]} if one.row["variant"] else {}),
+        **({"closed": one.closed} if one.closed else {}),
     )  # fmt: skip

@@ -17,7 +17,7 @@ from chatpush.domain import Category, DeliveryState, TenantId, UserId, from_ms
 from chatpush.errors import Unavailable, VaultError
 from chatpush.notify.audience.users import Users
 from chatpush.notify.deciding.digests import Digests
-from chatpush.notify.deciding.policy import Decision, Past, Verdict, decide
+from chatpush.notify.deciding.policy import Decision, Past, Verdict, closed_to, decide
 from chatpush.notify.deciding.ruling import Rules, facts_of
 from chatpush.notify.messages.accepted import AcceptedMessages
 from chatpush.notify.messages.drafts import Accepted
@@ -204,7 +204,7 @@ class Outbox(Worker):
         self, tenant: TenantId, jobs: list[Job], concluded: list[Concluded], now: datetime
     ) -> None:
         held = await self._held(tenant, jobs)
-        jobs, decided, grounds = self._decide(jobs, now, held)
+        jobs, decided, allowed = self._decide(jobs, now, held)
         gathering = {job.row["id"]: job.row["user_id"] for job in jobs if job.row["digest_key"]}
         digests = await self._digests.items(tenant, gathering)
         messages, broken = await self._wording.render(tenant, jobs, digests)
@@ -213,9 +213,10 @@ class Outbox(Worker):
         before = dict(zip((job.row["id"] for job, _ in messages), written, strict=True))
         ready = [
             Ready(
-                job.row, message, job.accepted, grounds.get(job.row["id"], "resumed"),
+                job.row, message, job.accepted, allowed[job.row["id"]].reason,
                 filtered=message.content is not before[job.row["id"]]
                 and message.content != before[job.row["id"]],
+                closed=allowed[job.row["id"]].closed,
             )
             for job, message in passed
         ]  # fmt: skip
@@ -257,11 +258,11 @@ class Outbox(Worker):
 
     def _decide(
         self, jobs: list[Job], now: datetime, held: Mapping[UserId, str]
-    ) -> tuple[list[Job], list[Concluded], dict[str, str]]:
-        """Ask the policy; return the jobs that may go on, the others, and the grounds."""
+    ) -> tuple[list[Job], list[Concluded], dict[str, Decision]]:
+        """Ask the policy; return the jobs that may go on, the others, and what was decided of the former."""
         going: list[Job] = []
         concluded: list[Concluded] = []
-        grounds: dict[str, str] = {}
+        allowed: dict[str, Decision] = {}
         sent_now: dict[str, tuple[Past, ...]] = {}
         # The best go first, so that a cap that has room for some keeps those and defers the others.
         for job in sorted(jobs, key=lambda job: -job.accepted.score):
@@ -272,8 +273,10 @@ class Outbox(Worker):
                     concluded.append((job.row, outcome, "policy"))
                     continue
                 going.append(job)
-                if job.row["stage"]:
-                    grounds[job.row["id"]] = "no_receipt"
+                # What its user closed since then ends the rest of its way there.
+                closed = closed_to(facts_of(self._rules, job.user, job.accepted, now, ()))
+                reason = "no_receipt" if job.row["stage"] else "resumed"
+                allowed[job.row["id"]] = Decision(Verdict.SEND, reason, closed=closed)
                 continue
             past = job.past + sent_now.get(job.user.id, ())
             expires = job.row["expires_at"]
@@ -285,12 +288,12 @@ class Outbox(Worker):
             decision = decide(facts)
             if decision.verdict is Verdict.SEND:
                 going.append(job)
-                grounds[job.row["id"]] = decision.reason
+                allowed[job.row["id"]] = decision
                 got = Past(now, job.accepted.category, job.row["topic"])
                 sent_now[job.user.id] = (*sent_now.get(job.user.id, ()), got)
             else:
                 concluded.append((job.row, _outcome(decision), "policy"))
-        return going, concluded, grounds
+        return going, concluded, allowed
 
 
 def _outcome(decision: Decision) -> Outcome:

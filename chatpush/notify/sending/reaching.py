@@ -2,8 +2,8 @@
 
 Without ``escalate_after`` a user who is away gets the message by every channel
 it names. With it the channels are a chain: the next one is used when no
-receipt came in time, at once when a user has no address there or the channel
-failed for good; the first receipt ends it. What a channel refuses, or what
+receipt came in time, at once when a user has no address there, does not take
+such messages by it or the channel failed for good; the first receipt ends it. What a channel refuses, or what
 was tried too often, becomes a dead letter that can be sent again.
 """
 
@@ -15,7 +15,8 @@ from typing import Any
 
 from chatpush.clock import Clock
 from chatpush.domain import DeliveryState, TenantId, UserId, to_ms
-from chatpush.notify.messages.drafts import INBOX_NAMES, LIVE, Accepted
+from chatpush.notify.deciding.consenting import INBOX_NAMES
+from chatpush.notify.messages.drafts import LIVE, Accepted
 from chatpush.notify.reading.inbox import UNREAD
 from chatpush.notify.sending.away import Away, AwayResult
 from chatpush.notify.sending.claims import Claims, Outcome
@@ -59,7 +60,7 @@ class Reaching:
 
     async def send(self, tenant: TenantId, ready: list[Ready]) -> None:
         """Hand messages to their channels; results are written when providers answered."""
-        wanted = {one.id: _channels(one) for one in ready}
+        wanted = {one.id: one.open_of(_channels(one)) for one in ready}
         names = sorted({name for channels in wanted.values() for name in channels})
         users = [UserId(one.row["user_id"]) for one in ready]
         known = await self._endpoints.addresses(tenant, users, names)
@@ -71,7 +72,8 @@ class Reaching:
                 for address in known.get((UserId(one.row["user_id"]), channel), [])
             ]
             if not addresses:
-                await self._record(tenant, one, AwayResult(failed={"": "no_channel"}))
+                why = "no_channel" if wanted[one.id] else "channel_closed"
+                await self._record(tenant, one, AwayResult(failed={"": why}))
             elif busy := self._away.busy_seconds(channel for channel, _ in addresses):
                 until = self._clock.now() + timedelta(seconds=busy)
                 later = Outcome(DeliveryState(one.row["state"]), "channels_busy", until)
@@ -133,7 +135,7 @@ class Reaching:
             )
         )  # fmt: skip
         now = self._clock.now()
-        went = bool(result.sent) or one.row["sent_at"] is not None or one.accepted.shows
+        went = bool(result.sent) or one.row["sent_at"] is not None or one.shows
         state = DeliveryState.SENT if went else DeliveryState.QUEUED
         wait = max([retry_after(attempts), *(timedelta(seconds=asked) for asked in result.waits)])
         outcome = Outcome(state, "channel_unavailable", now + wait, attempted=True)
@@ -142,17 +144,16 @@ class Reaching:
     async def _give_up(self, tenant: TenantId, one: Ready, dead: dict[str, str]) -> None:
         """Go on to the next channel of a chain at once, or say that it ends here."""
         now = self._clock.now()
-        nowhere = dead == {"": "no_channel"}
-        step = self.step_after(one)
+        nowhere = dead.get("", "")
+        step, why = self.step_after(one), nowhere or "channel_failed"
         if step is not None:
-            why = "no_channel" if nowhere else "channel_failed"
             await self._marks.go_on(tenant, replace(step, due_at=now, reason=why), failed=_channels(one)[0])
             return
-        went = one.accepted.shows or one.row["sent_at"] is not None
+        went = one.shows or one.row["sent_at"] is not None
         state = DeliveryState.SUPPRESSED if nowhere else DeliveryState.FAILED
         outcome = Outcome(
             DeliveryState.SENT if went else state,
-            "no_channel" if nowhere else "channel_failed",
+            why,
             attempted=not nowhere,
             buried=True,
         )
@@ -182,9 +183,9 @@ def chain(accepted: Accepted) -> list[str]:
 def on_pages(one: Ready) -> bool:
     """Return whether inbox and pages are what a delivery is to use now."""
     if one.accepted.escalate_after is None:
-        return one.accepted.shows and one.row["published_at"] is None
+        return one.shows and one.row["published_at"] is None
     stages = chain(one.accepted)
-    return one.row["stage"] < len(stages) and stages[one.row["stage"]] == LIVE
+    return one.row["stage"] < len(stages) and stages[one.row["stage"]] == LIVE and one.shows
 
 
 def retry_after(attempts: int) -> timedelta:

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from chatpush.domain import DeliveryId, Role, iso
-from chatpush.notify.audience.users import CHOOSABLE
+from chatpush.notify.audience.consents import CHOOSABLE
 from chatpush.notify.listing import Window
 from chatpush.notify.messages.messages import Messages
 from chatpush.notify.reading.explaining import Explaining

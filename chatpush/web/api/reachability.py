@@ -1,11 +1,8 @@
-"""Let readers be reached when they are away, and let them end it: push subscriptions, unsubscribe links."""
+"""Let readers be reached when they are away: push subscriptions, devices."""
 
-import structlog
-from aiohttp import web
 from pydantic import BaseModel, Field
 
 from chatpush.channels.built_in import Addressable, BuiltInChannels
-from chatpush.channels.unsubscribing import Unsubscribing
 from chatpush.channels.web_push import NAME, checked_subscription, subscription_text
 from chatpush.errors import InvalidInput, NotFound
 from chatpush.notify.audience.users import Users
@@ -14,12 +11,8 @@ from chatpush.settings import Settings
 from chatpush.web.http.doors import Door
 from chatpush.web.http.operations import Body, Call, Operations
 
-log = structlog.get_logger(__name__)
 routes = Operations("reachability")
 USERS = Door(user=True)
-PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Unsubscribe</title>
-<meta name="viewport" content="width=device-width"><body><form method="post"><p>Stop these messages?</p>
-<button>Unsubscribe</button></form></body></html>"""
 
 
 class PushKey(BaseModel):
@@ -54,12 +47,6 @@ class EndpointCounts(BaseModel):
     """How many addresses there are, by channel."""
 
     endpoints: dict[str, int]
-
-
-class Unsubscribed(BaseModel):
-    """The category that is not sent any more."""
-
-    unsubscribed: str
 
 
 @routes.get("/v1/widget/push-key", door=Door(anyone=True))
@@ -105,20 +92,6 @@ async def add_endpoint(call: Call, body: EndpointIn) -> None:
 async def remove_endpoint(call: Call, body: EndpointIn) -> None:
     """Don't reach me on this device any more."""
     await call.need(Endpoints).remove(call.identity.tenant, call.identity.user, body.channel, body.address)
-
-
-@routes.get("/v1/unsubscribe/{token}", door=Door(anyone=True))
-async def ask_unsubscribe(call: Call) -> web.Response:
-    """Show a page that asks; mail scanners that open links change nothing."""
-    log.debug("asked to unsubscribe", address=call.request.remote)
-    headers = {"Content-Security-Policy": "default-src 'none'; form-action 'self'"}
-    return web.Response(text=PAGE, content_type="text/html", headers=headers)
-
-
-@routes.post("/v1/unsubscribe/{token}", door=Door(anyone=True))
-async def unsubscribe(call: Call) -> Unsubscribed:
-    """Withdraw the consent the link speaks of, with one click (RFC 8058)."""
-    return Unsubscribed(unsubscribed=await call.need(Unsubscribing).follow(call.path["token"]))
 
 
 def _channel(call: Call, name: str) -> Addressable:

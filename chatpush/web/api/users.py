@@ -1,16 +1,21 @@
 """Introduce users, change them, forget them."""
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from aiohttp import web
 from pydantic import BaseModel, Field, JsonValue, StringConstraints
 
 from chatpush.domain import QuietHours, Role, User, UserId, iso
+from chatpush.errors import InvalidInput
+from chatpush.notify.audience.consents import ConsentEntry, Evidence
 from chatpush.notify.audience.topics import Topics
-from chatpush.notify.audience.users import ConsentEntry, Evidence, UserChange, Users
+from chatpush.notify.audience.users import UserChange, Users
+from chatpush.notify.deciding.consenting import INBOX, canonical
 from chatpush.notify.listing import NAME, Window
 from chatpush.notify.reading.disclosing import Disclosing
+from chatpush.notify.sending.away import Away
 from chatpush.notify.sending.endpoints import Endpoints
 from chatpush.web.http.doors import Door
 from chatpush.web.http.operations import Body, Call, Operations, PageQuery
@@ -35,7 +40,13 @@ class UserIn(Body):
     locale: str | None = Field(None, max_length=35)
     timezone: str | None = Field(None, max_length=64, description="An IANA name.")
     attributes: dict[str, JsonValue] | None = Field(None, description="Anything the app knows.")
-    consents: dict[str, bool] | None = Field(None, description="By category: marketing, alert.")
+    consents: dict[str, bool] | None = Field(
+        None, description="By category, on all channels: marketing, alert."
+    )
+    channel_consents: dict[str, dict[Name, bool]] | None = Field(
+        None,
+        description="By category and channel: {marketing: {email: false}}; inbox is inbox and open pages.",
+    )
     consent_text: str | None = Field(None, max_length=4000, description="The words that were agreed to.")
     consent_address: str | None = Field(None, max_length=64, description="The IP address it came from.")
     quiet_hours: QuietHoursBody | None = Field(None, description="null: none of their own.")
@@ -52,6 +63,7 @@ class UserOut(BaseModel):
     timezone: str
     attributes: dict[str, Any]
     consents: dict[str, bool]
+    channel_consents: dict[str, dict[str, bool]] = Field(description="What was said of single channels.")
     quiet_hours: QuietHoursBody | None
     personalized: bool
     created_at: str
@@ -75,6 +87,7 @@ class ConsentOut(BaseModel):
     """One line of the consent ledger."""
 
     category: str
+    channel: str | None = Field(description="null: all channels.")
     granted: bool
     via: str
     at: str
@@ -92,6 +105,7 @@ class Ledger(BaseModel):
 async def put_user(call: Call, body: UserIn) -> UserDetail:
     """Make or change a user."""
     tenant, user = call.identity.tenant, UserId(call.path["id"])
+    check_channels(call, body.channel_consents, "channel_consents")
     await call.need(Users).put(tenant, user, user_change(body, body.quiet_hours))
     if body.topics is not None:
         await call.need(Topics).set_of(tenant, user, body.topics)
@@ -116,7 +130,7 @@ async def get_user(call: Call) -> UserDetail:
 
 @routes.get("/v1/users/{id}/consents", door=READERS)
 async def get_consents(call: Call) -> Ledger:
-    """Return the user's consent ledger: what was agreed to or withdrawn, when, how, in which words."""
+    """Return the user's consent ledger: what was agreed to or withdrawn, by which channel, when, in which words."""
     tenant, user = call.identity.tenant, UserId(call.path["id"])
     await call.need(Users).get(tenant, user)
     entries = await call.need(Users).ledger(tenant, user)
@@ -145,7 +159,7 @@ def user_change(body: BaseModel, quiet: QuietHoursBody | None) -> UserChange:
     """Return the fields that were sent as a change; quiet hours sent as null are cleared."""
     sent = {
         name: value
-        for name in ("locale", "timezone", "attributes", "consents", "personalized")
+        for name in ("locale", "timezone", "attributes", "consents", "channel_consents", "personalized")
         if (value := getattr(body, name, None)) is not None
     }
     told = Evidence(getattr(body, "consent_text", None) or "", getattr(body, "consent_address", None) or "")
@@ -157,11 +171,31 @@ def user_change(body: BaseModel, quiet: QuietHoursBody | None) -> UserChange:
     )
 
 
+def channels_of(call: Call) -> list[str]:
+    """Return the channels users can say something about, the inbox first."""
+    return [INBOX, *sorted(call.need(Away).names)]
+
+
+def check_channels(call: Call, given: Mapping[str, Mapping[str, bool]] | None, param: str) -> None:
+    """Refuse what is said of a channel that is not there: a "no" with a slip in it would close nothing.
+
+    Raises:
+        InvalidInput: there is no such channel.
+    """
+    known = channels_of(call)
+    for category, own in (given or {}).items():
+        for channel in own:
+            if canonical(channel) not in known:
+                raise InvalidInput(
+                    f"no channel {channel!r}; there are {', '.join(known)}", param=f"{param}.{category[:40]}"
+                )
+
+
 def _consent(entry: ConsentEntry) -> ConsentOut:
     told = entry.evidence or Evidence()
     return ConsentOut(
-        category=entry.category, granted=entry.granted, via=entry.via, at=iso(entry.at),
-        text=told.text or None, address=told.address or None,
+        category=entry.category, channel=entry.channel or None, granted=entry.granted, via=entry.via,
+        at=iso(entry.at), text=told.text or None, address=told.address or None,
     )  # fmt: skip
 
 
@@ -194,6 +228,7 @@ def _user(user: User) -> dict[str, Any]:
         "timezone": user.timezone,
         "attributes": user.attributes,
         "consents": user.consents,
+        "channel_consents": user.channel_consents,
         "quiet_hours": quiet_out(user.quiet_hours),
         "personalized": user.personalized,
         "created_at": iso(user.created_at),

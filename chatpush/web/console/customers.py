@@ -5,8 +5,9 @@ from typing import Any
 
 from aiohttp import web
 
-from chatpush.domain import VISITOR_PREFIX, ConversationId, DeliveryId, Event, ItemId, Role, UserId
+from chatpush.domain import VISITOR_PREFIX, ConversationId, DeliveryId, Event, ItemId, Role, User, UserId
 from chatpush.errors import ChatpushError, InvalidInput, NotFound
+from chatpush.notify.audience.consents import CHOOSABLE
 from chatpush.notify.audience.users import Users
 from chatpush.notify.listing import Window
 from chatpush.notify.messages.messages import Messages
@@ -94,7 +95,7 @@ async def customer_of(visit: Visit, conversation: Conversation) -> models.Custom
         visitor=user.startswith(VISITOR_PREFIX),
         created_at=known.created_at if known else None,
         attributes=tuple((str(k), _brief(v)) for k, v in (conversation.prechat | attributes).items())[:12],
-        consents=tuple((known.consents if known else {}).items()),
+        consents=_consents(known) if known else (),
         summary=safe(conversation.summary) if conversation.summary else None,
         about=await _about(visit, conversation),
         events=await event_lines(visit, events[:EVENTS]),
@@ -110,6 +111,15 @@ async def customer_of(visit: Visit, conversation: Conversation) -> models.Custom
         comment=rating.comment if rating else "",
         others=await _others(visit, conversation),
         look_ups=_look_ups(visit, user),
+    )
+
+
+def _consents(known: User) -> tuple[models.ConsentLine, ...]:
+    """Return what the customer said of each category, on all channels and on single ones."""
+    return tuple(
+        models.ConsentLine(category.value, known.consents.get(category), tuple(own.items()))
+        for category in CHOOSABLE
+        if (own := known.channel_consents.get(category, {})) or category in known.consents
     )
 
 

@@ -22,6 +22,7 @@ from chatpush.web.console.models.administration import (
 )
 from chatpush.web.console.models.desk import (
     About,
+    ConsentLine,
     ConversationLine,
     Customer,
     Deadline,
@@ -66,6 +67,7 @@ __all__ = [
     "CampaignLine",
     "CandidateLine",
     "Choice",
+    "ConsentLine",
     "ConversationLine",
     "Counter",
     "Customer",

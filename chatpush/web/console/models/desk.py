@@ -145,6 +145,15 @@ class LookUp:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsentLine:
+    """What a customer said of a category: on all channels, None for nothing, and on single ones."""
+
+    category: str
+    given: bool | None
+    channels: tuple[tuple[str, bool], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Customer:
     """Whom the agent talks to."""
 
@@ -156,7 +165,7 @@ class Customer:
     visitor: bool
     created_at: datetime | None
     attributes: tuple[tuple[str, str], ...] = ()
-    consents: tuple[tuple[str, bool], ...] = ()
+    consents: tuple[ConsentLine, ...] = ()
     about: tuple[About, ...] = ()
     events: tuple[EventLine, ...] = ()
     messages: tuple[MessageLine, ...] = ()
