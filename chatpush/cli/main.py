@@ -31,9 +31,10 @@ PLACES = {
     "recommend": "chatpush.cli.recommend",
     "campaigns": "chatpush.cli.campaigns",
     "templates": "chatpush.cli.templates",
+    "dead-letters": "chatpush.cli.dead_letters",
     "plugins": "chatpush.cli.plugins",
 }
-"""Command → the module that has it under the same name."""
+"""Command → the module that has it under the same name, with _ for -."""
 
 
 class Commands(click.Group):
@@ -47,7 +48,9 @@ class Commands(click.Group):
         """Return a command, importing where it lives."""
         if cmd_name not in PLACES:
             return None
-        command: click.Command = getattr(importlib.import_module(PLACES[cmd_name]), cmd_name)
+        command: click.Command = getattr(
+            importlib.import_module(PLACES[cmd_name]), cmd_name.replace("-", "_")
+        )
         return command
 
 

@@ -665,6 +665,24 @@ REPORT = ServiceReport(
     120, 12, 0.9, 0.94, {}, 8, 4.6, 0.9, {}, {}, 1.0, [DayFigures("2026-11-24", 12, 2, 10, 120.0, 4.5)]
 )
 
+LETTERS = models.DeadLetterList(
+    (
+        models.DeadLetterLine(
+            "dead_1", "dlv_1", "msg_1", "emma", "email", "mailbox full", 5, ago(minutes=3), ago(minutes=1)
+        ),
+        models.DeadLetterLine("dead_2", "dlv_2", "msg_1", "noah", "<push>", "gone", 1, ago(hours=2)),
+    ),
+    ("<push>", "email"),
+    models.LetterFilter(channel="<push>"),
+    "before=dead_2",
+    "redriven",
+    "2",
+)
+TRIES = (
+    models.LetterTry(ago(minutes=9), "unavailable", "452 over quota"),
+    models.LetterTry(ago(minutes=3), "failed", ""),
+)
+
 PAGES: dict[str, tuple[str, str, dict[str, object]]] = {
     "overview": ("overview.html", "/console", {"overview": OVERVIEW}),
     "conversations": (
@@ -682,7 +700,22 @@ PAGES: dict[str, tuple[str, str, dict[str, object]]] = {
         "/console/conversations",
         {"inbox": models.Inbox("mine", INBOX.filters, ()), "thread": None, "customer": None},
     ),
-    "deliveries": ("deliveries.html", "/console/deliveries", {"deliveries": DELIVERIES, "before": ""}),
+    "deliveries": (
+        "deliveries.html",
+        "/console/deliveries",
+        {"deliveries": DELIVERIES, "before": "", "dead_letters": "99+"},
+    ),
+    "dead-letters": ("dead_letters.html", "/console/deliveries/dead-letters", {"letters": LETTERS}),
+    "dead-letters-none": (
+        "dead_letters.html",
+        "/console/deliveries/dead-letters",
+        {"letters": models.DeadLetterList((), ())},
+    ),
+    "dead-letter": (
+        "dead_letter.html",
+        "/console/deliveries/dead-letters/dead_1",
+        {"letter": LETTERS.letters[0], "tries": TRIES},
+    ),
     "delivery": ("delivery.html", "/console/deliveries/m", {"message": MESSAGE}),
     "campaigns": ("campaigns.html", "/console/campaigns", {"campaigns": CAMPAIGNS}),
     "campaign": ("campaign.html", "/console/campaigns/cmp_1", {"campaign": CAMPAIGN}),

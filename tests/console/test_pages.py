@@ -24,7 +24,9 @@ def test_a_page_draws_without_inline_script_or_style(name: str, language: str) -
         assert path.removeprefix("/console/static/") in assets.files()
 
 
-@pytest.mark.parametrize("name", ["conversations", "conversations-mine", "campaigns", "campaign"])
+@pytest.mark.parametrize(
+    "name", ["conversations", "conversations-mine", "campaigns", "campaign", "dead-letters", "dead-letter"]
+)
 def test_a_viewer_is_offered_nothing_to_change(name: str) -> None:
     template, here, values = made_up.PAGES[name]
     html = render.page(template, made_up.shell(here, role=Role.VIEWER), values)

@@ -6,6 +6,7 @@ import pytest
 
 from chatpush.domain import DEFAULT_TENANT, ConversationState, Identity, IdentityKind, Role, Speaker
 from chatpush.notify.listing import Window
+from chatpush.notify.sending.dead_letters import letter
 from chatpush.support.people.teams import TeamDraft
 from chatpush.web.console.pages import POLICY
 from chatpush.web.console.wiring import declared
@@ -35,6 +36,10 @@ async def _paths(whole: Whole) -> dict[str, str]:
             "trigger": {"kind": "cron", "cron": "0 9 * * *"},
         },
     )
+    one = messages.data[0]
+    delivery = {"id": one.id, "message": one.message, "stage": 0}
+    dead = letter(DEFAULT_TENANT, delivery, "email", "refused", 1, whole.clock.now())
+    await whole.room.database.write(lambda tx: tx.insert("dead_letter", dead))
     team = await whole.house.people.staff.teams.put(DEFAULT_TENANT, TeamDraft("Help"))
     return {
         "teams": team.id,
@@ -42,7 +47,8 @@ async def _paths(whole: Whole) -> dict[str, str]:
         "candidates": "cnd_x",
         "canned": "hello",
         "conversations": conversation.id,
-        "deliveries": messages.data[0].message,
+        "dead-letters": dead["id"],
+        "deliveries": one.message,
         "campaigns": campaign.id,
         "templates": "order_paid",
         "static": "css/tokens.css",

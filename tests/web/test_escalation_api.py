@@ -1,4 +1,4 @@
-"""Channels one after the other until a receipt; dead letters and sending them again."""
+"""Channels one after the other until a receipt."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ from tests.clocks import StillClock
 from tests.notify.building import Room
 from tests.notify.following import Follower, followed
 from tests.web.harness import Client
-from tests.web.notifying import notifying, problem
+from tests.web.notifying import notifying
 
 RISK = {"title": "Margin call", "body": ""}
 
@@ -202,31 +202,6 @@ async def test_exporters_are_told_where_a_chain_goes_on_and_what_is_sent_again(
         assert {one.data["message"] for one in told} == {sent}
         shown = await (await client.get(f"/v1/deliveries/{dead['delivery']}")).json()
         assert [one["verdict"] for one in shown["trace"] if one["step"] == "redrive"] == ["queued"]
-
-
-async def test_dead_letters_are_sent_again(database: Database, vault: Vault, still_clock: StillClock) -> None:
-    async with chained(database, vault, still_clock) as (client, room, posts):
-        posts.mail.failing = ValueError("mailbox full")
-        body = {"content": RISK, "to": [{"user": "emma"}], "channels": ["ws", "push", "mail"]}
-        message = (await (await client.post("/v1/messages", json=body)).json())["id"]
-        await room.settle()
-        assert (posts.push.sent, posts.mail.sent) == (["p1"], [])
-        (one,) = (await (await client.get("/v1/dead-letters?channel=mail")).json())["data"]
-        posts.mail.failing = None
-        answer = await client.post(f"/v1/dead-letters/{one['id']}/redrive")
-        assert (answer.status, await answer.json()) == (202, {"redriven": 1})
-        await room.settle()
-        assert (posts.push.sent, posts.mail.sent) == (["p1"], ["emma@example.com"])
-        assert len(room.publisher.to("emma")) == 1
-        assert (await (await client.get("/v1/dead-letters")).json())["data"] == []
-        again = await (await client.get("/v1/dead-letters?redriven=true")).json()
-        assert again["data"][0]["redriven_at"] is not None
-        gone = await client.post(f"/v1/dead-letters/{one['id']}/redrive")
-        assert await problem(gone, 404) == ("not_found", "id")
-        none = await client.post("/v1/dead-letters/redrive", json={"message": message})
-        assert await none.json() == {"redriven": 0}
-        neither = await client.post("/v1/dead-letters/redrive", json={})
-        assert (await problem(neither, 422))[0] == "invalid_input"
 
 
 async def test_an_address_its_provider_forgot_is_forgotten(

@@ -17,7 +17,8 @@ import structlog
 
 from chatpush.channel_settings import ChannelLimit
 from chatpush.domain import OutgoingMessage
-from chatpush.errors import InvalidSettings, NotFound, Unavailable
+from chatpush.errors import ChatpushError, InvalidSettings, NotFound, Unavailable
+from chatpush.notify.sending.told import told
 from chatpush.plugins.contracts import Channel
 
 log = structlog.get_logger(__name__)
@@ -30,7 +31,7 @@ FULL_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class AwayResult:
-    """How it went: by which channels it was sent, what failed for good and why, what may be tried again.
+    """How it went: by which channels it was sent, what failed for good, what may be tried again, each with why.
 
     ``gone`` are addresses their provider does not know any more, ``waits`` the
     seconds providers asked us to stay away.
@@ -38,7 +39,7 @@ class AwayResult:
 
     sent: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
-    again: list[str] = field(default_factory=list)
+    again: dict[str, str] = field(default_factory=dict)
     gone: list[tuple[str, str]] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
 
@@ -180,21 +181,24 @@ class Away:
             async with asyncio.timeout(SEND_SECONDS):
                 await known.send(message, address)
         except (Unavailable, TimeoutError) as error:
-            log.warning("channel unavailable", channel=channel, delivery=message.delivery, problem=str(error))
-            if channel not in result.again:
-                result.again.append(channel)
+            said = told(str(error) or f"no answer within {SEND_SECONDS:g} s", address)
+            log.warning("channel unavailable", channel=channel, delivery=message.delivery, problem=said)
+            result.again.setdefault(channel, said)
             if isinstance(error, Unavailable) and error.retry_after_seconds:
                 result.waits.append(error.retry_after_seconds)
                 if getattr(known, "one_provider", False):
                     self._paces[channel].pause(asyncio.get_running_loop().time(), error.retry_after_seconds)
         except NotFound as error:
-            log.info("address gone", channel=channel, delivery=message.delivery, problem=error.message)
+            said = told(error.message, address)
+            log.info("address gone", channel=channel, delivery=message.delivery, problem=said)
             result.gone.append((channel, address))
-            result.failed[channel] = f"gone: {error.message}"
+            result.failed[channel] = f"gone: {said}"
         # A channel is a plugin: whatever else it raises is final for this message, and only for it.
         except Exception as error:
-            log.warning("channel failed", channel=channel, delivery=message.delivery, problem=repr(error))
-            result.failed[channel] = f"{type(error).__name__}: {error}"
+            ours = isinstance(error, ChatpushError)
+            said = told(str(error) if ours else f"{type(error).__name__}: {error}", address)
+            log.warning("channel failed", channel=channel, delivery=message.delivery, problem=said)
+            result.failed[channel] = said
         else:
             if channel not in result.sent:
                 result.sent.append(channel)

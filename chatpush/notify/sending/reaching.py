@@ -20,10 +20,10 @@ from chatpush.notify.messages.drafts import LIVE, Accepted
 from chatpush.notify.reading.inbox import UNREAD
 from chatpush.notify.sending.away import Away, AwayResult
 from chatpush.notify.sending.claims import Claims, Outcome
-from chatpush.notify.sending.dead_letters import letter
+from chatpush.notify.sending.dead_letters import answered, letter
 from chatpush.notify.sending.endpoints import Endpoints
 from chatpush.notify.sending.marking import Marks, Ready, Step
-from chatpush.store.database import Database
+from chatpush.store.database import Database, Transaction
 from chatpush.store.parameters import among
 
 FIRST_RETRY_SECONDS = 5.0
@@ -105,11 +105,11 @@ class Reaching:
         for channel, address in result.gone:
             await self._endpoints.remove(tenant, UserId(one.row["user_id"]), channel, address)
         attempts = one.row["attempts"] + 1
-        again = [name for name in result.again if name not in result.sent]
+        again = {name: said for name, said in result.again.items() if name not in result.sent}
         dead = dict(result.failed)
         if again and attempts >= self._max_attempts:
-            dead |= dict.fromkeys(again, "unavailable")
-            again = []
+            dead |= {name: f"unavailable: {said}" for name, said in again.items()}
+            again = {}
         await self._bury(tenant, one, {name: why for name, why in dead.items() if name}, attempts)
         if again:
             await self._try_again(tenant, one, again, attempts, result)
@@ -122,19 +122,23 @@ class Reaching:
         self._ring_outbox()
 
     async def _try_again(
-        self, tenant: TenantId, one: Ready, again: list[str], attempts: int, result: AwayResult
+        self, tenant: TenantId, one: Ready, again: dict[str, str], attempts: int, result: AwayResult
     ) -> None:
         """Come back for the channels that are left, not before their providers want us to."""
         if result.sent:
             await self._marks.sent(tenant, [(one, result.sent)], keep=frozenset([one.id]))
         left = "" if one.accepted.escalate_after is not None else ",".join(again)
-        await self._database.write(
-            lambda tx: tx.execute(
+        now = self._clock.now()
+        tries = [answered(tenant, one.id, name, said, attempts, now) for name, said in again.items()]
+
+        def write(tx: Transaction) -> None:
+            tx.execute(
                 "UPDATE delivery SET left_channels = :left WHERE tenant = :t AND id = :d",
                 left=left, t=tenant, d=one.id,
-            )
-        )  # fmt: skip
-        now = self._clock.now()
+            )  # fmt: skip
+            tx.insert_many("trace_entry", tries)
+
+        await self._database.write(write)
         went = bool(result.sent) or one.row["sent_at"] is not None or one.shows
         state = DeliveryState.SENT if went else DeliveryState.QUEUED
         wait = max([retry_after(attempts), *(timedelta(seconds=asked) for asked in result.waits)])
@@ -163,7 +167,16 @@ class Reaching:
         if dead:
             now = self._clock.now()
             letters = [letter(tenant, one.row, channel, why, attempts, now) for channel, why in dead.items()]
-            await self._database.write(lambda tx: tx.insert_many("dead_letter", letters))
+            last = [
+                answered(tenant, one.id, channel, why, attempts, now, final=True)
+                for channel, why in dead.items()
+            ]
+
+            def write(tx: Transaction) -> None:
+                tx.insert_many("dead_letter", letters)
+                tx.insert_many("trace_entry", last)
+
+            await self._database.write(write)
 
 
 def _nobody() -> None:

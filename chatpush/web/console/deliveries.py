@@ -10,6 +10,7 @@ from chatpush.notify.messages.messages import Messages
 from chatpush.notify.reading.trace import TraceEntry
 from chatpush.notify.reporting.figures import Figures
 from chatpush.notify.reporting.reporting import DeliveryReport, Message
+from chatpush.notify.sending.dead_letters import DeadLetters
 from chatpush.web.console import models
 from chatpush.web.console.pages import Pages, Visit, visit_text
 from chatpush.web.http.doors import Door
@@ -18,6 +19,7 @@ pages = Pages()
 LOOK = Door(role=Role.VIEWER)
 PER_PAGE = 25
 LINES = 100
+MOST_WAITING = 99
 FUNNEL_SPAN = timedelta(days=7)
 REACHED = ("sent", "delivered")
 HELD = ("suppressed", "expired", "cancelled")
@@ -36,8 +38,15 @@ ORDER = (
 
 @pages.get("/console/deliveries", door=LOOK)
 async def list_page(visit: Visit) -> web.StreamResponse:
-    """Show messages, newest first."""
-    return visit.draw("deliveries.html", deliveries=await _deliveries(visit), before=visit.query("before"))
+    """Show messages, newest first, and how many dead letters wait."""
+    waiting = await visit.need(DeadLetters).count(visit.tenant, MOST_WAITING + 1)
+    badge = f"{MOST_WAITING}+" if waiting > MOST_WAITING else str(waiting or "")
+    return visit.draw(
+        "deliveries.html",
+        deliveries=await _deliveries(visit),
+        before=visit.query("before"),
+        dead_letters=badge,
+    )
 
 
 @pages.get("/console/deliveries/live", door=LOOK)

@@ -12,6 +12,7 @@ from chatpush.web.console import (
     configuration,
     conversations,
     customers,
+    dead_letters,
     deliveries,
     knowledge,
     library,
@@ -30,9 +31,9 @@ from chatpush.web.http.operations import Operation
 from chatpush.web.http.server import DECLARED
 
 PARTS = (
-    signin, live, overview, service_overview, conversations, customers, deliveries, campaigns, campaign_advice,
-    campaign_effects, recommendations, quality, plugins, configuration, access, account, service, knowledge,
-    library, assets, nowhere,
+    signin, live, overview, service_overview, conversations, customers, dead_letters, deliveries, campaigns,
+    campaign_advice, campaign_effects, recommendations, quality, plugins, configuration, access, account, service,
+    knowledge, library, assets, nowhere,
 )  # fmt: skip
 
 

@@ -38,6 +38,7 @@ from chatpush.web.console.models.desk import (
     TrailStep,
     TurnView,
 )
+from chatpush.web.console.models.letters import DeadLetterLine, DeadLetterList, LetterFilter, LetterTry
 from chatpush.web.console.models.overview import Activity, Bill, Choice, Counter, NextRun, Overview, UsageLine
 from chatpush.web.console.models.sending import (
     CampaignDetail,
@@ -71,6 +72,8 @@ __all__ = [
     "ConversationLine",
     "Counter",
     "Customer",
+    "DeadLetterLine",
+    "DeadLetterList",
     "Deadline",
     "Deliveries",
     "DeliveryLine",
@@ -83,6 +86,8 @@ __all__ = [
     "HookLine",
     "Inbox",
     "KeyLine",
+    "LetterFilter",
+    "LetterTry",
     "LookUp",
     "MessageDetail",
     "MessageLine",
