@@ -3,8 +3,8 @@
 Quotes are worth a moment: each is published once and the next replaces it. A
 confirmation or a margin call must arrive: it waits here until chatpush has
 acknowledged it, under a key that makes sending it twice impossible, and chatpush
-goes from the open page to the trader's pager when no receipt comes in time, and
-from there to a letter.
+goes from the open page to the trader's pager (a warning: to their browsers and
+phones) when no receipt comes in time, and from there to a letter.
 """
 
 import asyncio
@@ -20,7 +20,8 @@ from examples.trading.traders import TRADERS
 
 log = logging.getLogger(__name__)
 BOARD = "quotes:board"
-CHANNELS = ["ws", "chat_webhook", "email"]
+CONFIRMED_BY = ["ws", "chat_webhook", "email"]
+WARNED_BY = ["ws", "webpush", "email"]
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 5.0
 MOST_WAITING = 10_000
 NAMES = {one.symbol: one.name for one in INSTRUMENTS}
@@ -65,13 +66,17 @@ class Telling:
         self._send("trade_confirmed", trade.user, data, f"trade:{trade.id}", {})
 
     def margin_call(self, user: str, standing: Standing) -> None:
-        """Warn an account's owner, whatever the hour; a newer warning takes the place of an older one."""
+        """Warn an account's owner, whatever the hour; a newer warning takes the place of an older one.
+
+        The template's category is what lets it through the night and past every cap: it is about
+        the owner's own account, and no setting of theirs or ours may hold it back.
+        """
         self._calls += 1
         data = {
             "percent": f"{standing.ratio * 100:.1f}", "equity": f"{standing.equity:.2f}",
             "exposure": f"{standing.exposure:.2f}", "missing": f"{standing.missing:.2f}",
         }  # fmt: skip
-        urgent = {"priority": "high", "quiet_hours": "ignore", "collapse_key": "margin"}
+        urgent = {"priority": "high", "collapse_key": "margin", "channels": WARNED_BY}
         self._send("margin_call", user, data, f"margin:{user}:{self._calls}:{standing.equity}", urgent)
 
     async def start(self) -> None:
@@ -87,7 +92,7 @@ class Telling:
 
     def _send(self, template: str, user: str, data: dict[str, Any], key: str, more: dict[str, Any]) -> None:
         message = {
-            "to": [{"user": user}], "template": template, "data": data, "channels": CHANNELS,
+            "to": [{"user": user}], "template": template, "data": data, "channels": CONFIRMED_BY,
             "escalate_after": self._escalate_seconds, **more,
         }  # fmt: skip
         self._waiting.append((message, key))

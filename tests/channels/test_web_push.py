@@ -28,11 +28,12 @@ class Browser:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.auth = secrets.token_bytes(16)
 
-    def subscription(self, endpoint: str) -> str:
+    def subscribed(self, endpoint: str) -> dict[str, Any]:
         point = self.key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-        return subscription_text(
-            {"endpoint": endpoint, "keys": {"p256dh": text(point), "auth": text(self.auth)}}
-        )
+        return {"endpoint": endpoint, "keys": {"p256dh": text(point), "auth": text(self.auth)}}
+
+    def subscription(self, endpoint: str) -> str:
+        return subscription_text(self.subscribed(endpoint))
 
     def read(self, body: bytes) -> dict[str, Any]:
         opened = http_ece.decrypt(body, private_key=self.key, auth_secret=self.auth, version="aes128gcm")
