@@ -54,6 +54,10 @@ export class Chat {
   private readTimer = 0;
   private toldTyping = 0;
   private opening: Promise<Conversation> | null = null;
+  private fetching: Promise<void> | null = null;
+  private sending: Promise<void> = Promise.resolve();
+  // Grows whenever another conversation is turned to: what comes for the one before is not shown.
+  private visit = 0;
 
   constructor(
     private api: Api,
@@ -91,29 +95,16 @@ export class Chat {
   // fetched, or could not be, only `again` fetches anew.
   async show(again = false): Promise<void> {
     if (this.loading === 'loading' || (this.loading !== 'idle' && !again)) return;
-    this.begin();
     this.hints.clear();
-    try {
+    await this.fetch(async () => {
       const { data } = await this.api.conversations();
       this.keep(data);
-      const latest = data[0];
-      if (latest) this.adopt(await this.api.conversation(latest.id));
-      this.loading = 'ready';
-    } catch {
-      this.loading = 'failed';
-    }
-    this.onChange();
+      return data[0] ? this.api.conversation(data[0].id) : null;
+    });
   }
 
-  async select(id: string): Promise<void> {
-    this.begin();
-    try {
-      this.adopt(await this.api.conversation(id));
-      this.loading = 'ready';
-    } catch {
-      this.loading = 'failed';
-    }
-    this.onChange();
+  select(id: string): Promise<void> {
+    return this.fetch(() => this.api.conversation(id));
   }
 
   // Something may have been missed: take the whole conversation again.
@@ -144,15 +135,7 @@ export class Chat {
     this.loading = 'ready';
     this.onChange();
     if (!about) return;
-    this.loading = 'loading';
-    this.onChange();
-    try {
-      await this.ensure();
-      this.loading = 'ready';
-    } catch {
-      this.loading = 'failed';
-    }
-    this.onChange();
+    await this.fetch(() => this.openNew(), false);
   }
 
   async say(text: string, attachments: Attachment[] = []): Promise<void> {
@@ -322,15 +305,30 @@ export class Chat {
     this.standing = standingOf(told);
   }
 
-  private begin(): void {
-    this.leave();
+  private fetch(get: () => Promise<Conversation | null>, leave = true): Promise<void> {
+    if (leave) this.leave();
     this.loading = 'loading';
+    this.onChange();
+    const { visit } = this;
+    const found = get();
+    this.fetching = found.then(
+      (conversation) => this.fetched(visit, 'ready', conversation),
+      () => this.fetched(visit, 'failed', null),
+    );
+    return this.fetching;
+  }
+
+  private fetched(visit: number, loading: Loading, conversation: Conversation | null): void {
+    if (visit !== this.visit) return;
+    if (conversation && conversation.id !== this.current?.id) this.adopt(conversation);
+    this.loading = loading;
     this.onChange();
   }
 
   private leave(): void {
     if (this.current?.channel) this.channels.unsubscribe(this.current.channel);
-    this.current = null;
+    this.visit++;
+    this.current = this.opening = this.fetching = null;
     this.turns = [];
     this.streams.clear();
     this.live.clear();
@@ -384,30 +382,46 @@ export class Chat {
     return turn;
   }
 
-  private ensure(): Promise<Conversation> {
-    if (this.current) return Promise.resolve(this.current);
-    const { about } = this;
+  // The conversation there is, the one being fetched, or a new one.
+  private async ensure(): Promise<Conversation> {
+    await this.fetching;
+    return this.current ?? this.openNew();
+  }
+
+  private openNew(): Promise<Conversation> {
+    const { about, visit } = this;
     this.opening ??= this.api
       .openConversation(about ? pickAbout(about) : null, this.locale(), this.prechat)
       .then((conversation) => {
-        this.adopt(conversation);
+        if (visit === this.visit) this.adopt(conversation);
         return conversation;
       })
-      .finally(() => (this.opening = null));
+      .finally(() => {
+        if (visit === this.visit) this.opening = null;
+      });
     return this.opening;
   }
 
-  private async deliver(turn: Turn): Promise<void> {
+  // One after the other, so that no turn overtakes another on its way; each where it was said.
+  private deliver(turn: Turn): Promise<void> {
     this.onChange();
+    const place = this.current ? Promise.resolve(this.current) : this.ensure();
+    place.catch(() => undefined);
+    this.sending = this.sending.then(() => this.send(turn, place));
+    return this.sending;
+  }
+
+  private async send(turn: Turn, place: Promise<Conversation>): Promise<void> {
     try {
-      const { id } = await this.ensure();
-      if (this.state === 'assistant' && turn.text) this.setTyping('assistant', THINKING_MS);
+      const { id } = await place;
+      const here = () => this.current?.id === id;
+      if (here() && this.state === 'assistant' && turn.text) this.setTyping('assistant', THINKING_MS);
       this.onChange();
       const files = (turn.attachments ?? []).map((one) => one.id);
       const reply = await this.api.say(id, turn.text, turn.client_id ?? '', files);
       this.settle({ ...reply.turn, client_id: turn.client_id });
       // Speaking opens a closed conversation again.
-      if (this.state === 'closed') this.state = 'assistant';
+      if (here() && this.state === 'closed') this.state = 'assistant';
     } catch {
       turn.fate = 'failed';
       this.setTyping('', 0);

@@ -40,6 +40,19 @@ interface Kept {
   sign: string;
 }
 
+const FOCUSABLE = 'a[href], button, input, select, textarea';
+
+// Draw something anew, and leave the keyboard on the same thing in it: the one of the same
+// kind at the same place, or else what stands there now.
+export function keepingFocus(old: HTMLElement, draw: () => HTMLElement): void {
+  const { activeElement } = old.getRootNode() as Document | ShadowRoot;
+  if (!activeElement || !old.contains(activeElement)) return void draw();
+  const alike = (one: Element) => one.className === activeElement.className;
+  const nth = [...old.querySelectorAll(FOCUSABLE)].filter(alike).indexOf(activeElement);
+  const all = [...draw().querySelectorAll<HTMLElement>(FOCUSABLE)];
+  (all.filter(alike)[nth] ?? all[0])?.focus({ preventScroll: true });
+}
+
 // Keep a list of elements in step with a list of things: an element whose sign has not
 // changed stays the same node, so nothing flashes, loses focus or is announced again.
 export class Keyed<T> {
@@ -58,13 +71,14 @@ export class Keyed<T> {
     things.forEach((thing, index) => {
       const key = this.key(thing);
       const sign = this.sign(thing, index);
-      const old = this.kept.get(key) ?? null;
-      let element = old?.element ?? null;
-      if (!old || old.sign !== sign) {
+      const kept = this.kept.get(key);
+      let element = kept?.element ?? null;
+      if (kept?.sign !== sign) {
         const made = this.make(thing, element);
         if (element && element !== made) {
-          if (place === element) place = element.nextSibling;
-          element.replaceWith(made);
+          const old = element;
+          keepingFocus(old, () => (old.replaceWith(made), made));
+          if (place === old) place = made;
         }
         element = made;
       }

@@ -1,7 +1,7 @@
 // The inbox on screen, and what is really seen of it.
 
 import { follow, linkProps, type Context } from './context';
-import { fill, h, Keyed } from './dom';
+import { fill, h, keepingFocus, Keyed } from './dom';
 import { dayName, exactly, safeUrl, when } from './format';
 import { icon, iconOf } from './icons';
 import { part } from './parts';
@@ -63,7 +63,7 @@ export class InboxView {
   draw(): void {
     const { inbox, words } = this.context;
     if (this.showing) for (const item of inbox.items) if (!item.seen) this.fresh.add(item.delivery);
-    this.drawBar();
+    keepingFocus(this.bar, () => (this.drawBar(), this.bar));
     const rows: Row[] = [];
     let day = '';
     for (const item of inbox.items) {

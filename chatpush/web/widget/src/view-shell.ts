@@ -100,8 +100,8 @@ export class Shell {
   open(tab?: Tab): void {
     const was = this.isOpen;
     this.isOpen = true;
-    if (tab) this.tab = tab;
     if (tab) this.dropPane();
+    if (tab) was ? this.showTab(tab) : (this.tab = tab);
     if (!was) {
       this.cameFrom = document.activeElement instanceof HTMLElement ? document.activeElement : null;
       this.toast.clear();
@@ -125,8 +125,10 @@ export class Shell {
   }
 
   showTab(tab: Tab): void {
+    const onTabs = this.tabs.contains(this.host.shadowRoot?.activeElement ?? null);
     this.tab = tab;
     this.draw();
+    if (onTabs) this.tabs.querySelector<HTMLElement>('[aria-selected=true]')?.focus();
   }
 
   setNet(offline: boolean): void {
@@ -267,7 +269,7 @@ export class Shell {
       const button = this.tabs.children[index] as HTMLElement;
       const chosen = tab === this.tab;
       assign(button, { 'aria-selected': String(chosen), tabindex: chosen ? 0 : -1 });
-      fill(button, words.t(`tab.${tab}`), counts[tab] > 0 && h('span', { class: 'count' }, counts[tab] > 99 ? '99+' : String(counts[tab])));
+      fill(button, words.t(`tab.${tab}`), counts[tab] > 0 && !(chosen && this.isOpen) && h('span', { class: 'count' }, counts[tab] > 99 ? '99+' : String(counts[tab])));
     });
   }
 
@@ -275,7 +277,6 @@ export class Shell {
     if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') return;
     event.preventDefault();
     this.showTab(this.tab === 'inbox' ? 'chat' : 'inbox');
-    this.tabs.querySelector<HTMLElement>('[aria-selected=true]')?.focus();
   }
 
   async showPane(fetch: () => Promise<MakePane>): Promise<void> {
