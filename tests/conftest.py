@@ -13,13 +13,33 @@ from chatpush.store.database import Database, SqliteDatabase
 from chatpush.store.migrate import migrate
 from chatpush.store.postgres import PostgresDatabase
 from chatpush.store.vault import Vault
+from chatpush.web.http import server
 from tests.clocks import StillClock
+from tests.documented import Watch
 from tests.servers import Postgres, postgres
 
 MASTER_KEY = bytes(range(32))
 
 # As in production: what a server beside a test logs is no part of what the test's command prints.
 structlog.configure(logger_factory=structlog.WriteLoggerFactory(sys.__stderr__))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def watch() -> Iterator[Watch]:
+    """What looks at every answer of the API in this process, whoever builds the application."""
+    watch, build = Watch(), server.build
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server, "build", lambda *parts: watch.over(build(*parts)))
+        yield watch
+
+
+@pytest.fixture(autouse=True)
+def as_documented(watch: Watch) -> Iterator[None]:
+    """What the API answers and takes in a test is what its OpenAPI document says."""
+    yield
+    wrong = watch.taken()
+    if wrong:
+        pytest.fail("\n".join(wrong), pytrace=False)
 
 
 @pytest.fixture

@@ -27,7 +27,8 @@ from chatpush.settings import ChannelOptions
 from chatpush.web import routes
 from chatpush.web.http import openapi
 from chatpush.web.http.doors import Door
-from chatpush.web.http.operations import Operation
+from chatpush.web.http.moments import WALL_TIME
+from chatpush.web.http.operations import JSON, Operation
 from chatpush.web.http.problems import status_of
 from chatpush.web.monitoring import realtime_metrics
 from tests.serving import settings_for
@@ -154,8 +155,11 @@ def _fields(operation: Operation, described: dict[str, Any], schemas: dict[str, 
     ]
     body = described.get("requestBody")
     if body:
-        reference = body["content"]["application/json"]["schema"]
-        rows += _body(reference, schemas, "")
+        for media, content in body["content"].items():
+            if media == JSON:
+                rows += _body(content["schema"], schemas, "")
+            else:
+                rows.append(("body *", "body", "bytes", "The file itself."))
     if rows:
         yield from (f"### {operation.method} {operation.path}", "", operation.summary.rstrip(".") + ".", "")
         yield from _table(("name", "in", "type", "meaning"), rows)
@@ -202,6 +206,8 @@ def _kind(schema: dict[str, Any], schemas: dict[str, Any]) -> str:
         return f"list of {_kind(schema.get('items', {}), schemas)}"
     if schema.get("type") == "object":
         return "object"
+    if schema.get("pattern") == f"^{WALL_TIME.pattern}$":
+        return "time"
     named = {"date-time": "time", "date": "date"}.get(schema.get("format", ""))
     return named or str(schema.get("type", "any"))
 

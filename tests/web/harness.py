@@ -8,8 +8,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from chatpush.domain import DEFAULT_TENANT, Identity, IdentityKind, Role, UserId
 from chatpush.settings import Settings
+from chatpush.web.http import server
 from chatpush.web.http.operations import Operations
-from chatpush.web.http.server import build
 
 Client = TestClient[web.Request, web.Application]
 KEY = Identity(DEFAULT_TENANT, IdentityKind.KEY, "key_test", frozenset({"*"}))
@@ -40,7 +40,7 @@ async def serve(
         return user(other.removeprefix("user:")) if other else identity
 
     nouns = [operations] if isinstance(operations, Operations) else operations
-    app = build(nouns, services, identify, settings or Settings())
+    app = server.build(nouns, services, identify, settings or Settings())
     async with TestClient(TestServer(app)) as client:
         yield client
 

@@ -209,7 +209,7 @@ async def test_pages_add_up(served: tuple[Client, Office]) -> None:
             "since",
         ),
         ({"users": 0}, "users"),
-        ({"changes": {"colour": "red"}}, "colour"),
+        ({"changes": {"colour": "red"}}, "changes.colour"),
     ],
 )
 async def test_bad_questions_name_the_field(

@@ -42,8 +42,8 @@ class AttachmentOut(BaseModel):
     url: str
 
 
-@routes.post("/v1/me/conversations/{id}/attachments", door=MINE, status=201)
-async def upload(call: Call, query: UploadQuery) -> AttachmentOut:
+@routes.post("/v1/me/conversations/{id}/attachments", door=MINE, status=201, takes="*/*")
+async def upload_attachment(call: Call, query: UploadQuery) -> AttachmentOut:
     """Upload a file, the request's body, to be sent with a turn."""
     conversation, files = await own_conversation(call), call.need(Attachments)
     made = await files.add(conversation, query.name, await _body(call.request, files.rules.max_bytes))
@@ -51,20 +51,20 @@ async def upload(call: Call, query: UploadQuery) -> AttachmentOut:
     return AttachmentOut(id=made.id, name=made.name, type=made.type, size=made.size, url=url)
 
 
-@routes.get("/v1/me/conversations/{id}/attachments/{attachment}", door=MINE)
-async def download_mine(call: Call) -> web.Response:
+@routes.get("/v1/me/conversations/{id}/attachments/{attachment}", door=MINE, media="*/*", download=True)
+async def download_my_attachment(call: Call) -> web.Response:
     """Return a file of my conversation."""
     return await _download(call, await own_conversation(call))
 
 
 @routes.delete("/v1/me/conversations/{id}/attachments/{attachment}", door=MINE)
-async def drop_mine(call: Call) -> None:
+async def drop_my_attachment(call: Call) -> None:
     """Take back a file that I have not sent."""
     await call.need(Attachments).drop(await own_conversation(call), call.path["attachment"])
 
 
-@routes.get("/v1/conversations/{id}/attachments/{attachment}", door=AGENTS)
-async def download(call: Call) -> web.Response:
+@routes.get("/v1/conversations/{id}/attachments/{attachment}", door=AGENTS, media="*/*", download=True)
+async def download_attachment(call: Call) -> web.Response:
     """Return a file of a conversation."""
     conversation = ConversationId(call.path["id"])
     return await _download(call, await call.need(Conversations).get(call.identity.tenant, conversation))

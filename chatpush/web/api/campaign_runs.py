@@ -9,6 +9,7 @@ from chatpush.errors import NotFound
 from chatpush.notify.listing import Window
 from chatpush.schedule.runs import Run, Runs
 from chatpush.web.http.doors import Door
+from chatpush.web.http.moments import Moment
 from chatpush.web.http.operations import Call, Operations, PageQuery
 
 routes = Operations("campaigns")
@@ -23,9 +24,9 @@ class RunOut(BaseModel):
     campaign: str
     slot: str
     state: str
-    due_at: str
-    started_at: str
-    finished_at: str | None
+    due_at: Moment
+    started_at: Moment
+    finished_at: Moment | None
     users: int
     accepted: int
     skipped: int

@@ -1,16 +1,18 @@
 """Ask what a campaign would have done, before it does it."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from chatpush.domain import Role, iso
+from chatpush.errors import InvalidInput
 from chatpush.schedule.campaigns import Campaigns
 from chatpush.schedule.what_if import MOST_USERS, Answer, Question, WhatIf
 from chatpush.web.api.campaign_bodies import CampaignIn
 from chatpush.web.http.doors import Door
+from chatpush.web.http.moments import Instant, Moment
 from chatpush.web.http.operations import Body, Call, Operations
 
 routes = Operations("campaigns")
@@ -21,8 +23,8 @@ class WhatIfIn(Body):
     """What is to be changed, and which past it is to meet."""
 
     hours: float = Field(24, gt=0, le=31 * 24, description="How long the window is, if since is left out.")
-    since: datetime | None = Field(None, description="Where the window begins.")
-    until: datetime | None = Field(None, description="Where it ends; default: now.")
+    since: Instant | None = Field(None, description="Where the window begins.")
+    until: Instant | None = Field(None, description="Where it ends; default: now.")
     policy: dict[str, JsonValue] = Field(
         default_factory=dict,
         description="Other settings of [notify]: marketing_cap, marketing_cap_hours, marketing_needs_consent,"
@@ -92,7 +94,7 @@ class ShownOut(BaseModel):
     """One message as it would have been."""
 
     user: str
-    at: str
+    at: Moment
     title: str
     body: str
 
@@ -100,8 +102,8 @@ class ShownOut(BaseModel):
 class WhatIfOut(BaseModel):
     """One page; counts of pages add up."""
 
-    since: str
-    until: str
+    since: Moment
+    until: Moment
     firings: int = Field(description="Of the clock within the window, or events of this page's users.")
     audience: int | None = Field(description="Users in all; null on later pages.")
     users: int
@@ -119,7 +121,12 @@ async def what_if_campaign(call: Call, body: StoredIn) -> WhatIfOut:
     found = await call.need(Campaigns).get(call.identity.tenant, call.path["id"])
     spec = {**found.definition.spec, **body.changes}
     changed = {name: value for name, value in spec.items() if value is not None}
-    checked = CampaignIn.model_validate(changed).spec()
+    try:
+        checked = CampaignIn.model_validate(changed).spec()
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in ("changes", *first["loc"]))
+        raise InvalidInput(f"{place}: {first['msg']}", param=place) from error
     return await _answer(call, body, checked, found.id)
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field, TypeAdapter, model_serializer
+from pydantic import BaseModel, Field, GetJsonSchemaHandler, TypeAdapter, model_serializer
+from pydantic_core import CoreSchema
 
 from chatpush.domain import Role, iso
 from chatpush.notify.audience.users import checked_user
@@ -17,6 +18,7 @@ from chatpush.schedule.runs import Runs
 from chatpush.web.api.campaign_bodies import CampaignIn
 from chatpush.web.api.campaign_runs import RunOut, run_out
 from chatpush.web.http.doors import Door
+from chatpush.web.http.moments import Moment
 from chatpush.web.http.operations import Call, Operations, PageQuery, Query
 
 routes = Operations("campaigns")
@@ -32,9 +34,17 @@ class CampaignOut(CampaignIn):
 
     id: str
     state: str
-    next_at: str | None
-    created_at: str
-    updated_at: str
+    next_at: Moment | None
+    created_at: Moment
+    updated_at: Moment
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Describe its fields, which pydantic does not see behind a serializer."""
+        plain = {name: part for name, part in core_schema.items() if name != "serialization"}
+        return handler(cast(CoreSchema, plain))
 
     @model_serializer
     def as_written(self) -> dict[str, Any]:
@@ -56,7 +66,7 @@ class FiringOut(BaseModel):
     """One firing to come: its slot, its instant, and the clock on the wall."""
 
     slot: str
-    at: str
+    at: Moment
     local: str
 
 
@@ -112,7 +122,7 @@ class PresetPage(BaseModel):
     data: list[PresetOut]
 
 
-@routes.post("/v1/campaigns", door=WRITERS, status=201, idempotent=True)
+@routes.post("/v1/campaigns", door=WRITERS, status=201, idempotent=True, location="/v1/campaigns/{id}")
 async def create_campaign(call: Call, body: CampaignIn) -> CampaignOut:
     """Make a campaign; it is active at once."""
     return _campaign(await call.need(Campaigns).create(call.identity.tenant, body.spec()))
@@ -167,7 +177,13 @@ async def resume_campaign(call: Call) -> CampaignOut:
     return _campaign(await call.need(Campaigns).resume(call.identity.tenant, call.path["id"]))
 
 
-@routes.post("/v1/campaigns/{id}/run", door=WRITERS, status=202, idempotent=True)
+@routes.post(
+    "/v1/campaigns/{id}/run",
+    door=WRITERS,
+    status=202,
+    idempotent=True,
+    location="/v1/campaigns/{campaign}/runs/{id}",
+)
 async def run_campaign(call: Call) -> RunOut:
     """Run a campaign now, out of turn."""
     return run_out(await call.need(Runs).run_now(call.identity.tenant, call.path["id"]))

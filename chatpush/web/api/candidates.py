@@ -8,6 +8,7 @@ from chatpush.domain import Role, iso
 from chatpush.support.knowledge.candidates import Candidate, Candidates
 from chatpush.support.knowledge.knowledge import MAX_ID
 from chatpush.web.http.doors import Door
+from chatpush.web.http.moments import Moment
 from chatpush.web.http.operations import Body, Call, Operations
 
 routes = Operations("knowledge")
@@ -40,7 +41,7 @@ class CandidateOut(BaseModel):
     reply: str
     article: str
     conversation: str
-    proposed_at: str
+    proposed_at: Moment
     decided_by: str
 
 

@@ -12,6 +12,7 @@ from chatpush.support.people.desk import MAX_REPLY_CHARS, Desk
 from chatpush.support.people.labels import Labels
 from chatpush.support.people.standing import Standings
 from chatpush.web.http.doors import Door
+from chatpush.web.http.moments import Moment
 from chatpush.web.http.operations import Body, Call, Operations, PageQuery
 
 routes = Operations("conversations")
@@ -68,7 +69,7 @@ class DeskConversation(BaseModel):
     summary: str
     last: str
     unread_turns: int
-    waiting_since: str | None
+    waiting_since: Moment | None
     read: dict[str, str | None]
     position: int | None
     office: dict[str, Any]
@@ -79,8 +80,8 @@ class DeskConversation(BaseModel):
     team: str | None
     contact: str | None = Field(description="The address its user left while nobody was there.")
     merged_into: str | None
-    created_at: str
-    updated_at: str
+    created_at: Moment
+    updated_at: Moment
     turns: list[dict[str, Any]] | None = None
 
 
@@ -116,7 +117,7 @@ async def get_conversation(call: Call) -> DeskConversation:
 
 
 @routes.post("/v1/conversations/{id}/turns", door=WRITE, status=201)
-async def reply(call: Call, body: ReplyIn) -> Said:
+async def reply_to_conversation(call: Call, body: ReplyIn) -> Said:
     """Answer as a person, taking the conversation over if need be."""
     agent, name = agent_of(call, body)
     turn = await call.need(Desk).reply(
@@ -126,7 +127,7 @@ async def reply(call: Call, body: ReplyIn) -> Said:
 
 
 @routes.post("/v1/conversations/{id}/assign", door=WRITE)
-async def assign(call: Call, body: AgentIn) -> DeskConversation:
+async def assign_conversation(call: Call, body: AgentIn) -> DeskConversation:
     """Take a conversation over; the assistant keeps quiet from here on."""
     agent, name = agent_of(call, body)
     taken = await call.need(Desk).take_over(
@@ -136,27 +137,27 @@ async def assign(call: Call, body: AgentIn) -> DeskConversation:
 
 
 @routes.post("/v1/conversations/{id}/release", door=WRITE)
-async def release(call: Call) -> DeskConversation:
+async def release_conversation(call: Call) -> DeskConversation:
     """Give a conversation back to the assistant."""
     found = await found_in(call)
     return await shown(call, await call.need(Desk).release(found.tenant, found.id))
 
 
 @routes.post("/v1/conversations/{id}/close", door=WRITE)
-async def close(call: Call) -> DeskConversation:
+async def close_conversation(call: Call) -> DeskConversation:
     """End a conversation; the user opens it again by writing."""
     found = await found_in(call)
     return await shown(call, await call.need(Desk).close(found.tenant, found.id))
 
 
 @routes.post("/v1/conversations/{id}/read", door=WRITE, status=204)
-async def read(call: Call, body: AgentRead) -> None:
+async def read_conversation(call: Call, body: AgentRead) -> None:
     """Note that an agent has read everything up to a turn; the user sees it."""
     await call.need(Conversations).read(await found_in(call), by_agent=True, turn=body.turn)
 
 
 @routes.post("/v1/conversations/{id}/typing", door=WRITE, status=204)
-async def show_typing(call: Call, body: AgentTyping) -> None:
+async def type_in_conversation(call: Call, body: AgentTyping) -> None:
     """Show the user that a person is writing; say it again every few seconds."""
     found = await found_in(call)
     if body.typing:

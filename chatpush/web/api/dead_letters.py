@@ -8,6 +8,7 @@ from chatpush.domain import Role, iso
 from chatpush.notify.listing import Window
 from chatpush.notify.sending.dead_letters import AT_ONCE, DeadLetter, DeadLetters, Which
 from chatpush.web.http.doors import Door
+from chatpush.web.http.moments import Moment
 from chatpush.web.http.operations import Body, Call, Operations, PageQuery
 
 routes = Operations("dead letters")
@@ -25,8 +26,8 @@ class DeadLetterOut(BaseModel):
     channel: str
     reason: str = Field(description="Why, ending with what the provider said last.")
     attempts: int
-    at: str
-    redriven_at: str | None
+    at: Moment
+    redriven_at: Moment | None
 
 
 class TryOut(BaseModel):

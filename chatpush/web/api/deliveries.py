@@ -13,6 +13,7 @@ from chatpush.notify.reading.explaining import Explaining
 from chatpush.notify.reading.trace import Trace, TraceEntry
 from chatpush.notify.reporting.reporting import MOMENTS, DeliveryReport
 from chatpush.web.http.doors import Door
+from chatpush.web.http.moments import Moment
 from chatpush.web.http.operations import Call, Operations, PageQuery, Query
 
 routes = Operations("deliveries")
@@ -27,17 +28,17 @@ class DeliveryOut(BaseModel):
     user: str
     state: str
     reason: str | None
-    due_at: str
+    due_at: Moment
     attempts: int
-    sent_at: str | None
-    delivered_at: str | None
-    seen_at: str | None
-    read_at: str | None
-    clicked_at: str | None
-    replied_at: str | None
-    dismissed_at: str | None
-    archived_at: str | None
-    snoozed_at: str | None
+    sent_at: Moment | None
+    delivered_at: Moment | None
+    seen_at: Moment | None
+    read_at: Moment | None
+    clicked_at: Moment | None
+    replied_at: Moment | None
+    dismissed_at: Moment | None
+    archived_at: Moment | None
+    snoozed_at: Moment | None
 
 
 class Step(BaseModel):
@@ -46,10 +47,10 @@ class Step(BaseModel):
     step: str
     verdict: str
     detail: dict[str, Any]
-    at: str
+    at: Moment
 
 
-class CandidateOut(BaseModel):
+class ProposedOut(BaseModel):
     """What the recommender proposed."""
 
     item: str
@@ -62,11 +63,11 @@ class DeliveryDetail(DeliveryOut):
 
     campaign: str | None
     variant: str | None
-    candidates: list[CandidateOut]
+    candidates: list[ProposedOut]
     trace: list[Step]
 
 
-class ReasonOut(BaseModel):
+class WhyReason(BaseModel):
     """One reason in the reader's language."""
 
     code: str
@@ -86,8 +87,8 @@ class WhyOut(BaseModel):
 
     delivery: str
     category: str
-    at: str
-    reasons: list[ReasonOut]
+    at: Moment
+    reasons: list[WhyReason]
     items: list[ChosenOut]
     personalized: bool = Field(description="Chosen by behaviour; preferences switch that off.")
     can_stop: bool = Field(description="Preferences can stop messages of this category.")
@@ -132,7 +133,7 @@ async def get_delivery(call: Call) -> DeliveryDetail:
         **delivery_out(report).model_dump(),
         campaign=report.campaign or None,
         variant=report.variant or None,
-        candidates=[CandidateOut(item=one.item, score=one.score, reason=one.reason) for one in candidates],
+        candidates=[ProposedOut(item=one.item, score=one.score, reason=one.reason) for one in candidates],
         trace=[step_out(entry) for entry in trace],
     )
 
@@ -150,7 +151,7 @@ async def explained(call: Call, delivery: DeliveryId, locale: str) -> WhyOut:
         delivery=found.delivery,
         category=found.category,
         at=iso(found.at),
-        reasons=[ReasonOut(code=one.code, text=one.text) for one in found.reasons],
+        reasons=[WhyReason(code=one.code, text=one.text) for one in found.reasons],
         items=[ChosenOut(**one) for one in found.items],
         personalized=found.personalized,
         can_stop=found.category in CHOOSABLE,

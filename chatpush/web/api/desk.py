@@ -23,6 +23,7 @@ from chatpush.web.api.conversations import (
     shown,
 )
 from chatpush.web.http.doors import Door
+from chatpush.web.http.moments import Moment
 from chatpush.web.http.operations import Body, Call, Operations
 
 routes = Operations("conversations")
@@ -42,7 +43,7 @@ class NoteOut(BaseModel):
     agent: str
     name: str
     text: str
-    at: str
+    at: Moment
 
 
 class NotesOut(BaseModel):
@@ -82,7 +83,7 @@ class SearchIn(Body):
     limit: int = Field(20, ge=1, le=MOST)
 
 
-class FoundOut(BaseModel):
+class FoundConversation(BaseModel):
     """A conversation, and where in it the words stand."""
 
     conversation: DeskConversation
@@ -93,7 +94,7 @@ class FoundOut(BaseModel):
 class FoundPage(BaseModel):
     """What was found, the latest first."""
 
-    data: list[FoundOut]
+    data: list[FoundConversation]
 
 
 class MailIn(Body):
@@ -175,7 +176,7 @@ async def put_subject(call: Call, body: SubjectIn) -> DeskConversation:
 
 
 @routes.post("/v1/conversations/{id}/merge", door=WRITE)
-async def merge(call: Call, body: MergeIn) -> DeskConversation:
+async def merge_conversation(call: Call, body: MergeIn) -> DeskConversation:
     """Let a conversation go on in another one of the same user."""
     found = await found_in(call)
     merged = await call.need(Merging).merge(found.tenant, found.id, ConversationId(body.into))
@@ -183,12 +184,12 @@ async def merge(call: Call, body: MergeIn) -> DeskConversation:
 
 
 @routes.post("/v1/conversations/search", door=READ)
-async def search(call: Call, body: SearchIn) -> FoundPage:
+async def search_conversations(call: Call, body: SearchIn) -> FoundPage:
     """Find conversations by what was said in them."""
     found = await call.need(ConversationSearch).find(call.identity.tenant, body.query, body.limit)
     return FoundPage(
         data=[
-            FoundOut(
+            FoundConversation(
                 conversation=await shown(call, one.conversation),
                 turn=one.turn.id if one.turn else None,
                 excerpt=one.excerpt,
@@ -205,7 +206,7 @@ async def send_transcript(call: Call, body: MailIn) -> MailOut:
 
 
 @routes.post("/v1/conversations/{id}/canned-answer", door=WRITE)
-async def render_canned(call: Call, body: CannedUse) -> RenderedOut:
+async def render_canned_answer(call: Call, body: CannedUse) -> RenderedOut:
     """Return a ready answer as it reads in a conversation."""
     _, name = agent_of(call, body)
     shortcut = body.shortcut.removeprefix("/")
@@ -213,7 +214,7 @@ async def render_canned(call: Call, body: CannedUse) -> RenderedOut:
 
 
 @routes.get("/v1/canned-answers", door=READ)
-async def list_canned(call: Call) -> CannedPage:
+async def list_canned_answers(call: Call) -> CannedPage:
     """List the ready answers."""
     found = await call.need(CannedAnswers).list(call.identity.tenant)
     return CannedPage(
@@ -222,14 +223,14 @@ async def list_canned(call: Call) -> CannedPage:
 
 
 @routes.put("/v1/canned-answers/{shortcut}", door=EDIT)
-async def put_canned(call: Call, body: CannedIn) -> CannedOut:
+async def put_canned_answer(call: Call, body: CannedIn) -> CannedOut:
     """Keep a ready answer: sandboxed Jinja2 that sees user, agent and conversation."""
     kept = await call.need(CannedAnswers).put(call.identity.tenant, call.path["shortcut"], body.locales)
     return CannedOut(shortcut=kept.shortcut, locales=dict(kept.locales), used=kept.used)
 
 
 @routes.delete("/v1/canned-answers/{shortcut}", door=EDIT)
-async def delete_canned(call: Call) -> None:
+async def delete_canned_answer(call: Call) -> None:
     """Forget a ready answer."""
     await call.need(CannedAnswers).delete(call.identity.tenant, call.path["shortcut"])
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from pydantic import AwareDatetime, BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
 from chatpush.clock import Clock
 from chatpush.domain import Event, ItemId, Role, TenantId, UserId
@@ -10,6 +10,7 @@ from chatpush.errors import InvalidInput
 from chatpush.notify.audience.users import Users, checked_user
 from chatpush.recommend.behaviour.behaviour import Behaviour, event
 from chatpush.web.http.doors import Door
+from chatpush.web.http.moments import Instant
 from chatpush.web.http.operations import Body, Call, Operations
 
 routes = Operations("events")
@@ -27,7 +28,7 @@ class EventIn(Body):
     properties: dict[str, JsonValue] = Field(
         default_factory=dict, max_length=100, description="Anything else; templates and promises see it."
     )
-    at: AwareDatetime | None = Field(None, description="When, with its offset; default: now.")
+    at: Instant | None = Field(None, description="When, with its offset; default: now.")
     id: str | None = Field(None, pattern=ID, description="Yours, so that sending it again changes nothing.")
 
     def event(self, tenant: TenantId, now: datetime, param: str) -> Event:
@@ -44,7 +45,7 @@ class EventsIn(Body):
     type: str | None = Field(None, pattern=TYPE)
     item: str | None = Field(None, pattern=ID)
     properties: dict[str, JsonValue] = Field(default_factory=dict, max_length=100)
-    at: AwareDatetime | None = None
+    at: Instant | None = None
     id: str | None = Field(None, pattern=ID)
     events: list[EventIn] | None = Field(None, min_length=1, max_length=BATCH, description="A batch.")
 

@@ -1,6 +1,5 @@
 """The signed-in user's own messages: the list, the receipts, the reasons."""
 
-from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -14,6 +13,7 @@ from chatpush.notify.reading.receipts import Receipts
 from chatpush.notify.reading.shelving import Shelving
 from chatpush.web.api.deliveries import WhyOut, WhyQuery, explained
 from chatpush.web.http.doors import Door
+from chatpush.web.http.moments import Instant
 from chatpush.web.http.operations import Body, Call, Operations, PageQuery
 
 routes = Operations("inbox")
@@ -50,7 +50,7 @@ class Unread(BaseModel):
 class SnoozeIn(Body):
     """Until when a message is put aside."""
 
-    until: datetime = Field(description="With an offset: 2026-12-01T09:00:00+01:00.")
+    until: Instant = Field(description="With an offset: 2026-12-01T09:00:00+01:00.")
 
 
 class InboxQuery(PageQuery):
@@ -85,32 +85,32 @@ async def record_receipts(call: Call, body: ReceiptsIn) -> Unread:
 
 
 @routes.post("/v1/me/inbox/read-all", door=USERS)
-async def read_all(call: Call) -> Unread:
+async def read_whole_inbox(call: Call) -> Unread:
     """Mark all my messages as seen."""
     await call.need(Broadcasts).read(call.identity.tenant, call.identity.user)
     return Unread(unread=await call.need(Receipts).see_all(call.identity.tenant, call.identity.user))
 
 
 @routes.post("/v1/me/inbox/{delivery}/archive", door=USERS)
-async def archive(call: Call) -> Unread:
+async def archive_message(call: Call) -> Unread:
     """Put a message away; it leaves the list and the count."""
     return Unread(unread=await call.need(Shelving).archive(*_mine(call)))
 
 
 @routes.post("/v1/me/inbox/{delivery}/unarchive", door=USERS)
-async def unarchive(call: Call) -> Unread:
+async def unarchive_message(call: Call) -> Unread:
     """Bring a message back to the list, from the archive or from its snooze."""
     return Unread(unread=await call.need(Shelving).bring_back(*_mine(call)))
 
 
 @routes.post("/v1/me/inbox/{delivery}/snooze", door=USERS)
-async def snooze(call: Call, body: SnoozeIn) -> Unread:
+async def snooze_message(call: Call, body: SnoozeIn) -> Unread:
     """Put a message aside until a time; then it comes back by itself, unread."""
     return Unread(unread=await call.need(Shelving).snooze(*_mine(call), body.until))
 
 
 @routes.get("/v1/me/inbox/{delivery}/why", door=USERS)
-async def why(call: Call, query: WhyQuery) -> WhyOut:
+async def why_message(call: Call, query: WhyQuery) -> WhyOut:
     """Say in my language why I got a message of my inbox."""
     delivery = DeliveryId(call.path["delivery"])
     await call.need(Inbox).item(call.identity.tenant, call.identity.user, delivery)

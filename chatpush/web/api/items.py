@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, Field, JsonValue, field_validator, model_validator
+from pydantic import BaseModel, Field, JsonValue, field_validator, model_validator
 
 from chatpush.domain import Item, ItemId, Role, TenantId
 from chatpush.errors import InvalidInput
@@ -12,6 +12,7 @@ from chatpush.notify.audience.users import checked_locale
 from chatpush.recommend.catalogue import Catalogue
 from chatpush.recommend.rankers.audiences import checked_audience
 from chatpush.web.http.doors import Door
+from chatpush.web.http.moments import Instant
 from chatpush.web.http.operations import Body, Call, Operations, Query
 
 routes = Operations("items")
@@ -34,8 +35,8 @@ class ItemIn(Body):
     image: str = Field("", max_length=2048)
     tags: list[str] = Field(default_factory=list, max_length=50, description="The first is its kind.")
     attributes: dict[str, JsonValue] = Field(default_factory=dict, max_length=100)
-    valid_from: AwareDatetime | None = Field(None, description="Not recommended before, with its offset.")
-    valid_to: AwareDatetime | None = Field(None, description="Not recommended from then on.")
+    valid_from: Instant | None = Field(None, description="Not recommended before, with its offset.")
+    valid_to: Instant | None = Field(None, description="Not recommended from then on.")
     language: str = Field(
         "",
         max_length=35,

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from chatpush.account.keys import LONGEST_NAME, IssuedKey, Key, Keys
 from chatpush.domain import Role, iso
 from chatpush.web.http.doors import Door
+from chatpush.web.http.moments import Moment
 from chatpush.web.http.operations import Body, Call, Operations
 
 routes = Operations("keys")
@@ -34,9 +35,9 @@ class KeyOut(BaseModel):
     name: str
     hint: str = Field(description="Its last characters.")
     scopes: list[str]
-    created_at: str
-    used_at: str | None
-    revoked_at: str | None
+    created_at: Moment
+    used_at: Moment | None
+    revoked_at: Moment | None
 
 
 class IssuedKeyOut(KeyOut):

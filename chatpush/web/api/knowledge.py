@@ -11,6 +11,7 @@ from chatpush.support.knowledge.knowledge import MAX_ID, MAX_TITLE, Knowledge
 from chatpush.support.knowledge.reading import MAX_BYTES, Draft, read_bytes
 from chatpush.support.retrieval.retrieval import Retrieval
 from chatpush.web.http.doors import Door
+from chatpush.web.http.moments import Moment
 from chatpush.web.http.operations import Body, Call, Operations, PageQuery
 
 routes = Operations("knowledge")
@@ -74,7 +75,7 @@ class ArticleOut(BaseModel):
     tags: list[str]
     questions: list[str]
     chunks: int
-    updated_at: str
+    updated_at: Moment
     valid_from: str = ""
     valid_until: str = ""
     audience: list[str] = Field(default_factory=list)
@@ -88,7 +89,7 @@ class ArticlesPage(BaseModel):
     has_more: bool
 
 
-class VersionOut(BaseModel):
+class ArticleVersion(BaseModel):
     """An article as it was."""
 
     version: int
@@ -98,7 +99,7 @@ class VersionOut(BaseModel):
 class VersionsOut(BaseModel):
     """An article's past, at most 20 versions."""
 
-    data: list[VersionOut]
+    data: list[ArticleVersion]
 
 
 class RestoreIn(Body):
@@ -119,7 +120,7 @@ class SynonymsOut(BaseModel):
     groups: list[str]
 
 
-class SearchIn(Body):
+class KnowledgeSearchIn(Body):
     """A question to try."""
 
     query: str = Field(min_length=1, max_length=4000)
@@ -197,23 +198,25 @@ async def delete_article(call: Call) -> None:
 
 
 @routes.get("/v1/knowledge/{id}/versions", door=READ)
-async def list_versions(call: Call) -> VersionsOut:
+async def list_article_versions(call: Call) -> VersionsOut:
     """List what an article was before, newest first."""
     past = await call.need(Knowledge).past(call.identity.tenant, call.path["id"])
     return VersionsOut(
-        data=[VersionOut(version=one.article.version, article=_out(one.article, one.text)) for one in past]
+        data=[
+            ArticleVersion(version=one.article.version, article=_out(one.article, one.text)) for one in past
+        ]
     )
 
 
 @routes.post("/v1/knowledge/{id}/restore", door=WRITE)
-async def restore_version(call: Call, body: RestoreIn) -> OutcomeOut:
+async def restore_article(call: Call, body: RestoreIn) -> OutcomeOut:
     """Make an article again what it was in a version."""
     one = await call.need(Knowledge).restore(call.identity.tenant, call.path["id"], body.version)
     return OutcomeOut(id=one.id, status=one.status, chunks=one.chunks)
 
 
 @routes.post("/v1/knowledge/search", door=READ)
-async def search(call: Call, body: SearchIn) -> FoundOut:
+async def search_knowledge(call: Call, body: KnowledgeSearchIn) -> FoundOut:
     """Try a question: what is found for it, and how sure that is."""
     found = await call.need(Retrieval).search(
         call.identity.tenant, body.query, body.locale, body.limit, frozenset(body.audience)

@@ -19,6 +19,7 @@ from chatpush.support.knowledge.reading_pairs import pairs_of
 from chatpush.support.knowledge.reading_pdf import SUFFIX as PDF
 from chatpush.support.knowledge.reading_pdf import pdf_of
 from chatpush.web.http.doors import Door
+from chatpush.web.http.moments import Moment
 from chatpush.web.http.operations import Body, Call, Operations
 
 routes = Operations("knowledge")
@@ -47,8 +48,8 @@ class ImportOut(BaseModel):
     gone: int
     problems: list[str]
     error: str
-    started_at: str
-    updated_at: str
+    started_at: Moment
+    updated_at: Moment
 
 
 class ImportsOut(BaseModel):
@@ -73,7 +74,7 @@ class FileOut(BaseModel):
     articles: list[str]
 
 
-@routes.post("/v1/knowledge-imports", door=WRITE, status=202)
+@routes.post("/v1/knowledge-imports", door=WRITE, status=202, location="/v1/knowledge-imports/{id}")
 async def import_site(call: Call, body: SiteIn) -> ImportOut:
     """Begin to read a site; unchanged pages are left alone, gone ones are deleted."""
     limits = Limits(pages=body.pages, depth=body.depth)

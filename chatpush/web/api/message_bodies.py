@@ -12,6 +12,7 @@ from chatpush.notify.deciding.experiments import Variant
 from chatpush.notify.deciding.hours import instant, zone
 from chatpush.notify.deciding.policy import QuietRule
 from chatpush.notify.messages.drafts import LIVE, MessageDraft, Priority, Recipient
+from chatpush.web.http.moments import WallTime
 from chatpush.web.http.operations import Body
 
 
@@ -119,7 +120,7 @@ class MessageIn(Body):
     ttl: int | None = Field(None, description="Seconds after which it is not sent any more.")
     collapse_key: str = Field("", max_length=128, description="Replaces what has the same key.")
     cancel_key: str = Field("", max_length=128, description="Cancels it later.")
-    send_at: datetime | None = Field(None, description="When; without an offset, in the zone of tz.")
+    send_at: WallTime | None = Field(None, description="When; without an offset, in the zone of tz.")
     tz: str | None = Field(None, max_length=64, description="recipient, or the zone of send_at.")
     variants: list[VariantIn] = Field(
         default_factory=list, max_length=10, description="Templates tried against each other, instead of one."

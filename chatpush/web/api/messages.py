@@ -16,6 +16,7 @@ from chatpush.web.api.deliveries import DeliveryOut, DeliveryPage, delivery_out
 from chatpush.web.api.message_bodies import MessageIn
 from chatpush.web.http.doors import Door
 from chatpush.web.http.idempotency import HEADER
+from chatpush.web.http.moments import Moment
 from chatpush.web.http.operations import Body, Call, Operations, PageQuery
 
 routes = Operations("messages")
@@ -42,7 +43,7 @@ class MessageOut(BaseModel):
     campaign: str | None
     cancel_key: str | None
     collapse_key: str | None
-    created_at: str
+    created_at: Moment
     counts: dict[str, int]
     engagement: dict[str, int]
     fan_out: str = Field(description="write: a row for each user; read: users fetch it when they come.")
@@ -62,7 +63,7 @@ class MessagePage(BaseModel):
     has_more: bool
 
 
-class UserIn(Body):
+class OneUser(Body):
     """One user."""
 
     user: str = Field(min_length=1, max_length=128)
@@ -103,13 +104,13 @@ class CancelIn(Body):
 
     id: str | None = Field(None, max_length=64)
     cancel_key: str | None = Field(None, min_length=1, max_length=128)
-    to: list[UserIn] = Field(default_factory=list, max_length=1000, description="Only for these users.")
+    to: list[OneUser] = Field(default_factory=list, max_length=1000, description="Only for these users.")
 
 
 class DeleteIn(Body):
     """From whom to take a message back."""
 
-    to: list[UserIn] = Field(default_factory=list, max_length=1000, description="Only from these users.")
+    to: list[OneUser] = Field(default_factory=list, max_length=1000, description="Only from these users.")
 
 
 class Deleted(BaseModel):
@@ -140,7 +141,7 @@ class DeliveryQuery(PageQuery):
     state: str = Field("", max_length=20, description="Only in this state.")
 
 
-@routes.post("/v1/messages", door=WRITERS, status=202, idempotent=True)
+@routes.post("/v1/messages", door=WRITERS, status=202, idempotent=True, location="/v1/messages/{id}")
 async def send_message(call: Call, body: MessageIn) -> MessageAccepted:
     """Send a message to users, a topic, a segment or everyone."""
     key = call.request.headers.get(HEADER, "")
@@ -243,5 +244,5 @@ async def _accepted(call: Call, body: MessageIn, key: str) -> BatchItem:
     return BatchItem(id=message, status="accepted", problem=None)
 
 
-def _users(given: list[UserIn]) -> list[UserId]:
+def _users(given: list[OneUser]) -> list[UserId]:
     return list(dict.fromkeys(UserId(one.user) for one in given))

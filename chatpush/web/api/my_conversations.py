@@ -24,6 +24,7 @@ from chatpush.support.people.letters import LONGEST_ADDRESS
 from chatpush.support.people.ratings import BEST, LONGEST_COMMENT, WORST, Ratings
 from chatpush.support.people.standing import Standings
 from chatpush.web.http.doors import Door
+from chatpush.web.http.moments import Moment
 from chatpush.web.http.operations import Body, Call, Operations
 
 routes = Operations("my conversations")
@@ -102,7 +103,7 @@ class OfficeOut(BaseModel):
     """Whether people are there, and when they are back if that is known."""
 
     open: bool
-    opens_at: str | None
+    opens_at: Moment | None
 
 
 class RatingOut(BaseModel):
@@ -137,8 +138,8 @@ class ConversationOut(BaseModel):
     may_rate: bool = Field(description="Whether the user is to be asked what they thought of it.")
     rating: RatingOut | None
     subject: str
-    created_at: str
-    updated_at: str
+    created_at: Moment
+    updated_at: Moment
 
 
 class ConversationsOut(BaseModel):
@@ -153,8 +154,8 @@ class PromiseOut(BaseModel):
     id: str
     conversation: str
     text: str
-    until: str
-    made_at: str
+    until: Moment
+    made_at: Moment
 
 
 class PromisesOut(BaseModel):
@@ -176,14 +177,14 @@ class Stopped(BaseModel):
 
 
 @routes.get("/v1/me/conversations", door=MINE)
-async def list_mine(call: Call) -> ConversationsOut:
+async def list_my_conversations(call: Call) -> ConversationsOut:
     """List the user's conversations."""
     found = await call.need(Conversations).of_user(call.identity.tenant, call.identity.user, LISTED)
     return ConversationsOut(data=[await _brief(call, conversation) for conversation in found])
 
 
-@routes.post("/v1/me/conversations", door=MINE, status=201)
-async def open_mine(call: Call, body: ConversationIn) -> ConversationOut:
+@routes.post("/v1/me/conversations", door=MINE, status=201, location="/v1/me/conversations/{id}")
+async def open_my_conversation(call: Call, body: ConversationIn) -> ConversationOut:
     """Open a conversation, about an item or a message if there is one; the message then counts as replied to."""
     about = {key: value for key, value in (body.about.model_dump() if body.about else {}).items() if value}
     answers = call.need(Prechat).checked(body.prechat) if body.prechat is not None else None
@@ -199,13 +200,13 @@ async def open_mine(call: Call, body: ConversationIn) -> ConversationOut:
 
 
 @routes.get("/v1/me/conversations/{id}", door=MINE)
-async def get_mine(call: Call) -> ConversationOut:
+async def get_my_conversation(call: Call) -> ConversationOut:
     """Return one conversation with its turns, an answer under way among them."""
     return await _whole(call, await own_conversation(call))
 
 
 @routes.post("/v1/me/conversations/{id}/turns", door=MINE, status=202)
-async def say_mine(call: Call, body: TurnIn) -> TurnOut:
+async def say_in_my_conversation(call: Call, body: TurnIn) -> TurnOut:
     """Say something; the answer comes on the conversation's channel."""
     conversation, assistant = await own_conversation(call), call.need(Assistant)
     if not body.attachments:
@@ -220,25 +221,25 @@ async def say_mine(call: Call, body: TurnIn) -> TurnOut:
 
 
 @routes.post("/v1/me/conversations/{id}/handover", door=MINE, status=202)
-async def hand_over_mine(call: Call) -> ConversationOut:
+async def hand_over_my_conversation(call: Call) -> ConversationOut:
     """Ask for a person."""
     return await _brief(call, await call.need(Desk).hand_over(await own_conversation(call)))
 
 
 @routes.post("/v1/me/conversations/{id}/stop", door=MINE, status=202)
-async def stop_mine(call: Call) -> Stopped:
+async def stop_my_answer(call: Call) -> Stopped:
     """Stop the answer that is being written; what was written stays."""
     return Stopped(stopped=call.need(Assistant).interrupt(await own_conversation(call)))
 
 
 @routes.post("/v1/me/conversations/{id}/read", door=MINE, status=204)
-async def read_mine(call: Call, body: ReadIn) -> None:
+async def read_my_conversation(call: Call, body: ReadIn) -> None:
     """Note that the user has read everything up to a turn; people see it."""
     await call.need(Conversations).read(await own_conversation(call), turn=body.turn)
 
 
 @routes.post("/v1/me/conversations/{id}/typing", door=MINE, status=204)
-async def type_mine(call: Call, body: TypingIn) -> None:
+async def type_in_my_conversation(call: Call, body: TypingIn) -> None:
     """Show people that the user is writing; say it again every few seconds."""
     conversation = await own_conversation(call)
     if body.typing:
@@ -246,20 +247,20 @@ async def type_mine(call: Call, body: TypingIn) -> None:
 
 
 @routes.post("/v1/me/conversations/{id}/rating", door=MINE)
-async def rate_mine(call: Call, body: RatingIn) -> ConversationOut:
+async def rate_my_conversation(call: Call, body: RatingIn) -> ConversationOut:
     """Say what the user thought of a conversation that has ended."""
     await call.need(Ratings).rate(await own_conversation(call), body.score, body.comment)
     return await _brief(call, await own_conversation(call))
 
 
 @routes.post("/v1/me/conversations/{id}/transcript", door=MINE, status=202)
-async def send_transcript_mine(call: Call, body: TranscriptIn) -> Sent:
+async def send_my_transcript(call: Call, body: TranscriptIn) -> Sent:
     """Mail the conversation to its user."""
     return Sent(email=await call.need(Desk).send_transcript(await own_conversation(call), body.email))
 
 
 @routes.post("/v1/me/conversations/{id}/leave-message", door=MINE, status=202)
-async def leave_message_mine(call: Call, body: MessageLeft) -> TurnOut:
+async def leave_message(call: Call, body: MessageLeft) -> TurnOut:
     """Leave a message while nobody is there; people answer here and by mail."""
     turn = await call.need(Desk).leave_message(await own_conversation(call), body.email, body.text)
     return TurnOut(turn=turn_payload(turn))

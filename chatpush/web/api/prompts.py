@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from chatpush.domain import Role, from_ms, iso
 from chatpush.support.model.prompts import LONGEST, Prompt, Prompts
 from chatpush.web.http.doors import Door
+from chatpush.web.http.moments import Moment
 from chatpush.web.http.operations import Body, Call, Operations
 
 routes = Operations("knowledge")
@@ -29,7 +30,7 @@ class PromptOut(BaseModel):
     version: int
     source: str
     made_by: str
-    made_at: str | None
+    made_at: Moment | None
 
 
 class PromptDetail(PromptOut):

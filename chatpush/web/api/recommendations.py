@@ -122,7 +122,7 @@ class Gains(BaseModel):
 
 
 @routes.get("/v1/recommendations/outlook", door=READERS)
-async def outlook(call: Call, query: OutlookQuery) -> OutlookOut:
+async def get_outlook(call: Call, query: OutlookQuery) -> OutlookOut:
     """Say whether and when a user opens messages, when they buy next, and whether they are leaving."""
     tenant, name = call.identity.tenant, checked_user(query.user)
     user = await call.need(Users).find(tenant, name) or User(tenant, name)
@@ -130,7 +130,7 @@ async def outlook(call: Call, query: OutlookQuery) -> OutlookOut:
 
 
 @routes.get("/v1/recommendations/gains", door=READERS)
-async def gains(call: Call) -> Gains:
+async def get_gains(call: Call) -> Gains:
     """Say what advertising is worth to which kind of user, by random hold-outs of campaigns."""
     groups = await call.need(Restraint).groups(call.identity.tenant)
     return Gains(
@@ -168,21 +168,21 @@ class WordsList(BaseModel):
 
 
 @routes.get("/v1/recommendations/words", door=READERS)
-async def words(call: Call) -> WordsList:
+async def list_words(call: Call) -> WordsList:
     """Show which words were tried for picks, and how often each was seen and clicked."""
     found = await call.need(Copies).compared(call.identity.tenant)
     return WordsList(data=[_words_out(one) for one in found])
 
 
 @routes.get("/v1/recommendations", door=READERS)
-async def recommend(call: Call, query: UserPicksQuery) -> PicksOut:
+async def list_recommendations(call: Call, query: UserPicksQuery) -> PicksOut:
     """Pick items for a user, or for nobody in particular, each with its reason."""
     user = checked_user(query.user) if query.user else None
     return await _picks(call, user, query)
 
 
 @routes.get("/v1/me/recommendations", door=Door(user=True))
-async def recommend_me(call: Call, query: PicksQuery) -> PicksOut:
+async def list_my_recommendations(call: Call, query: PicksQuery) -> PicksOut:
     """Pick items for the signed-in user."""
     return await _picks(call, call.identity.user, query)
 

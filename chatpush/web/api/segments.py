@@ -6,6 +6,7 @@ from chatpush.domain import Role, iso
 from chatpush.notify.audience.segments import Segment, Segments
 from chatpush.notify.listing import Window
 from chatpush.web.http.doors import Door
+from chatpush.web.http.moments import Moment
 from chatpush.web.http.operations import Body, Call, Operations, PageQuery
 
 routes = Operations("segments")
@@ -26,8 +27,8 @@ class SegmentOut(BaseModel):
 
     name: str
     where: str
-    created_at: str
-    updated_at: str
+    created_at: Moment
+    updated_at: Moment
 
 
 class SegmentCounted(SegmentOut):

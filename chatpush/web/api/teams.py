@@ -23,6 +23,7 @@ from chatpush.support.people.teams import (
     Teams,
 )
 from chatpush.web.http.doors import Door
+from chatpush.web.http.moments import Moment
 from chatpush.web.http.operations import Body, Call, Operations, Query
 
 routes = Operations("teams")
@@ -103,7 +104,7 @@ class AgentOut(BaseModel):
     capacity: int
     load: int
     presence: str = Field(description="online, away, or offline: no console is open.")
-    seen_at: str | None
+    seen_at: Moment | None
 
 
 class AgentsOut(BaseModel):
@@ -166,7 +167,7 @@ async def change_presence(call: Call, body: PresenceIn) -> AgentOut:
 
 
 @routes.get("/v1/service", door=READ)
-async def report(call: Call, query: ReportQuery) -> dict[str, Any]:
+async def service_report(call: Call, query: ReportQuery) -> dict[str, Any]:
     """Return how well people and the assistant served: resolution, response times, ratings, promises."""
     now = call.need(Clock).now()  # type: ignore[type-abstract]
     figures = call.need(ServiceFigures)

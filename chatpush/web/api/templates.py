@@ -20,6 +20,7 @@ from chatpush.notify.templates.reviewing import review
 from chatpush.notify.templates.template_source import LocaleSource, Template
 from chatpush.notify.templates.templates import Templates
 from chatpush.web.http.doors import Door
+from chatpush.web.http.moments import Moment
 from chatpush.web.http.operations import Body, Call, Operations, PageQuery
 
 routes = Operations("templates")
@@ -74,7 +75,7 @@ class TemplateOut(TemplateSaved):
 
     category: str
     locales: dict[str, dict[str, Any]]
-    created_at: str
+    created_at: Moment
 
 
 class TemplateDetail(TemplateOut):
@@ -95,8 +96,8 @@ class VersionOut(BaseModel):
 
     version: int
     state: Literal["in use", "published", "draft"] = Field(description="published: it was in use once.")
-    created_at: str
-    published_at: str | None
+    created_at: Moment
+    published_at: Moment | None
     reviewed_by: str | None = Field(description="Who lets its label stand; null: its words are judged.")
 
 
@@ -206,7 +207,7 @@ async def preview_template(call: Call, body: PreviewIn) -> Preview:
     return Preview(locale=used, **_content(content), cuts=cut)
 
 
-@routes.post("/v1/templates/{name}/test-send", door=SENDERS, status=202)
+@routes.post("/v1/templates/{name}/test-send", door=SENDERS, status=202, location="/v1/messages/{id}")
 async def test_send_template(call: Call, body: TestSendIn) -> TestSent:
     """Send a template, or a draft by name@version, to one user; caps and consent are not asked."""
     used, content = await _rendered(call, body)
@@ -217,7 +218,7 @@ async def test_send_template(call: Call, body: TestSendIn) -> TestSent:
 
 
 @routes.get("/v1/templates/{name}/versions", door=READERS)
-async def list_versions(call: Call) -> Versions:
+async def list_template_versions(call: Call) -> Versions:
     """List a template's versions, newest first, and which is in use."""
     found = await call.need(Templates).versions(call.identity.tenant, call.path["name"])
     if not found:

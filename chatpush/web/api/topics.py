@@ -9,6 +9,7 @@ from chatpush.errors import NotFound
 from chatpush.notify.audience.topics import Topic, Topics
 from chatpush.notify.listing import Window
 from chatpush.web.http.doors import Door
+from chatpush.web.http.moments import Moment
 from chatpush.web.http.operations import Body, Call, Operations, PageQuery, Query
 
 routes = Operations("topics")
@@ -28,7 +29,7 @@ class TopicOut(BaseModel):
 
     name: str
     members: int
-    created_at: str
+    created_at: Moment
     open: bool = Field(description="Users join and leave it themselves.")
     titles: dict[str, str] = Field(description="What users read, by locale.")
 
@@ -100,7 +101,7 @@ async def put_topic(call: Call, body: TopicIn) -> TopicOut:
 
 
 @routes.get("/v1/me/topics", door=USERS)
-async def my_topics(call: Call) -> Choices:
+async def list_my_topics(call: Call) -> Choices:
     """List the topics that are open to me, and in which I am."""
     found = await call.need(Topics).choices(call.identity.tenant, call.identity.user)
     return Choices(
@@ -109,7 +110,7 @@ async def my_topics(call: Call) -> Choices:
 
 
 @routes.put("/v1/me/topics/{name}", door=USERS, status=204)
-async def choose_topic(call: Call, body: ChoiceIn) -> None:
+async def choose_my_topic(call: Call, body: ChoiceIn) -> None:
     """Join or leave a topic that is open to me."""
     await call.need(Topics).choose(
         call.identity.tenant, call.identity.user, call.path["name"], member=body.member
@@ -117,13 +118,13 @@ async def choose_topic(call: Call, body: ChoiceIn) -> None:
 
 
 @routes.put("/v1/topics/{name}/members", door=WRITERS, status=204)
-async def add_members(call: Call, body: MembersIn) -> None:
+async def add_topic_members(call: Call, body: MembersIn) -> None:
     """Add users to a topic; the topic is made if it is new."""
     await call.need(Topics).add(call.identity.tenant, call.path["name"], body.users)
 
 
 @routes.get("/v1/topics/{name}/members", door=READERS)
-async def list_members(call: Call, query: MembersQuery) -> Members:
+async def list_topic_members(call: Call, query: MembersQuery) -> Members:
     """List the users of a topic, by id."""
     topics, tenant, name = call.need(Topics), call.identity.tenant, call.path["name"]
     if not await topics.exists(tenant, name):
@@ -133,7 +134,7 @@ async def list_members(call: Call, query: MembersQuery) -> Members:
 
 
 @routes.delete("/v1/topics/{name}/members/{user}", door=WRITERS)
-async def remove_member(call: Call) -> None:
+async def remove_topic_member(call: Call) -> None:
     """Take a user out of a topic."""
     await call.need(Topics).remove(call.identity.tenant, call.path["name"], UserId(call.path["user"]))
 

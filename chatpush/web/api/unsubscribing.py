@@ -73,7 +73,7 @@ class Unsubscribed(BaseModel):
     channel: str | None = Field(description="By which channel; null: by any.")
 
 
-@routes.get("/v1/unsubscribe/{token}", door=ANYONE)
+@routes.get("/v1/unsubscribe/{token}", door=ANYONE, media="text/html")
 async def ask_unsubscribe(call: Call) -> web.Response:
     """Show a page that asks; mail scanners that open links change nothing."""
     log.debug("asked to unsubscribe", address=call.request.remote)
@@ -90,7 +90,12 @@ async def unsubscribe(call: Call) -> Unsubscribed:
     return Unsubscribed(unsubscribed=ended.category, channel=ended.channel or None)
 
 
-@routes.post("/v1/unsubscribe/{token}/choice", door=ANYONE)
+@routes.post(
+    "/v1/unsubscribe/{token}/choice",
+    door=ANYONE,
+    takes="application/x-www-form-urlencoded",
+    media="text/html",
+)
 async def choose_unsubscribe(call: Call) -> web.Response:
     """Withdraw what was chosen on the page, ``stop=this`` or ``stop=everywhere``, and show what has ended."""
     everywhere, unsubscribing = await _choice(call) == EVERYWHERE, call.need(Unsubscribing)

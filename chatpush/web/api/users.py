@@ -18,6 +18,7 @@ from chatpush.notify.reading.disclosing import Disclosing
 from chatpush.notify.sending.away import Away
 from chatpush.notify.sending.endpoints import Endpoints
 from chatpush.web.http.doors import Door
+from chatpush.web.http.moments import Moment
 from chatpush.web.http.operations import Body, Call, Operations, PageQuery
 
 routes = Operations("users")
@@ -66,7 +67,7 @@ class UserOut(BaseModel):
     channel_consents: dict[str, dict[str, bool]] = Field(description="What was said of single channels.")
     quiet_hours: QuietHoursBody | None
     personalized: bool
-    created_at: str
+    created_at: Moment
 
 
 class UserDetail(UserOut):
@@ -90,7 +91,7 @@ class ConsentOut(BaseModel):
     channel: str | None = Field(description="null: all channels.")
     granted: bool
     via: str
-    at: str
+    at: Moment
     text: str | None = Field(description="The words that were agreed to, if they were told.")
     address: str | None = Field(description="The IP address it came from, if it is known.")
 
@@ -137,13 +138,13 @@ async def get_consents(call: Call) -> Ledger:
     return Ledger(data=[_consent(one) for one in entries])
 
 
-@routes.get("/v1/users/{id}/export", door=EXPORTERS)
+@routes.get("/v1/users/{id}/export", door=EXPORTERS, download=True)
 async def export_user(call: Call) -> web.Response:
     """Return everything that is held of a user, in the clear, as one JSON file."""
     return await _file(call, UserId(call.path["id"]))
 
 
-@routes.get("/v1/me/export", door=Door(user=True))
+@routes.get("/v1/me/export", door=Door(user=True), download=True)
 async def export_me(call: Call) -> web.Response:
     """Take along everything that is held of me, as one JSON file."""
     return await _file(call, call.identity.user)

@@ -8,6 +8,7 @@ from chatpush.channels.webhooks import TYPES, Webhook, Webhooks
 from chatpush.domain import Role, iso
 from chatpush.notify.listing import Window
 from chatpush.web.http.doors import Door
+from chatpush.web.http.moments import Moment
 from chatpush.web.http.operations import Body, Call, Operations, PageQuery
 
 routes = Operations("webhooks")
@@ -32,7 +33,7 @@ class WebhookOut(BaseModel):
     types: list[str]
     enabled: bool
     problem: str | None
-    created_at: str
+    created_at: Moment
 
 
 class WebhookMade(WebhookOut):
@@ -73,8 +74,8 @@ class CallOut(BaseModel):
     id: str
     type: str
     state: str
-    next_at: str | None
-    created_at: str
+    next_at: Moment | None
+    created_at: Moment
     attempts: list[AttemptOut]
 
 
@@ -112,7 +113,7 @@ async def delete_webhook(call: Call) -> None:
 
 
 @routes.post("/v1/webhooks/{id}/rotate", door=WRITERS)
-async def rotate_secret(call: Call) -> Secret:
+async def rotate_webhook_secret(call: Call) -> Secret:
     """Make a new secret; the old one signs beside it for a day."""
     return Secret(secret=await call.need(Webhooks).rotate(call.identity.tenant, call.path["id"]))
 
@@ -124,7 +125,7 @@ async def test_webhook(call: Call) -> None:
 
 
 @routes.get("/v1/webhooks/{id}/calls", door=READERS)
-async def list_calls(call: Call, query: PageQuery) -> CallPage:
+async def list_webhook_calls(call: Call, query: PageQuery) -> CallPage:
     """List what was told, newest first, with every attempt."""
     window = Window(query.limit, query.starting_after, query.ending_before)
     page = await call.need(Webhooks).calls(call.identity.tenant, call.path["id"], window)
@@ -146,7 +147,7 @@ async def list_calls(call: Call, query: PageQuery) -> CallPage:
 
 
 @routes.post("/v1/webhooks/{id}/calls/{call}/replay", door=WRITERS, status=202)
-async def replay_call(call: Call) -> None:
+async def replay_webhook_call(call: Call) -> None:
     """Tell it again, under the same webhook-id."""
     await call.need(Webhooks).replay(call.identity.tenant, call.path["id"], call.path["call"])
 

@@ -55,6 +55,19 @@ def read(body: bytes) -> Any:
     Raises:
         InvalidInput: it isn't JSON in UTF-8, or holds what can't be kept.
     """
+    return _read(body)[1]
+
+
+def checked(body: bytes) -> str:
+    """Return a body that is JSON as text.
+
+    Raises:
+        InvalidInput: it isn't JSON in UTF-8, or holds what can't be kept.
+    """
+    return _read(body)[0]
+
+
+def _read(body: bytes) -> tuple[str, Any]:
     try:
         text = body.decode("utf-8-sig")
         value = json.loads(text, parse_constant=_refuse)
@@ -62,7 +75,7 @@ def read(body: bytes) -> Any:
         raise InvalidInput(f"the body is not JSON: {error}") from error
     if _SUSPICIOUS.search(text):
         _check_all(value)
-    return value
+    return text, value
 
 
 def _refuse(constant: str) -> NoReturn:

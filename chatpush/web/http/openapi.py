@@ -1,96 +1,177 @@
-"""Describe the API as an OpenAPI 3.1 document, generated from the declarations."""
+"""Describe the API as an OpenAPI 3.1 document, generated from the declarations.
 
-import re
+What the document says holds: the tests compare every answer that any of them
+receives with it, and every body that was accepted or refused.
+"""
+
+import inspect
 from typing import Any
 
+from aiohttp import web
 from pydantic import BaseModel, TypeAdapter
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from chatpush import __version__
 from chatpush.web.http.doors import Door
-from chatpush.web.http.operations import Operation
+from chatpush.web.http.openapi_answers import HEADERS, PROBLEM, REFUSALS, answered, refused
+from chatpush.web.http.operations import JSON, PARAMETER, Operation
 
 REF = "#/components/schemas/{model}"
-PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "code", "request_id"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "code": {"type": "string"},
-        "request_id": {"type": "string"},
-        "param": {"type": "string"},
-        "errors": {"type": "array", "items": {"type": "object"}},
+ABOUT = """Requests carry a secret key, a user's token or a console session.
+
+Errors are RFC 9457 problems: `code` is for programs, `detail` for people.
+Lists are newest first unless they say otherwise; `starting_after` takes the
+last id of the page before. What is sent is taken as it is typed: a number in
+quotes is no number, and an unknown field is refused. Answers may gain fields.
+"""
+SECURITY = {
+    "key": {"type": "http", "scheme": "bearer", "description": "A secret key, sk_…, with the named scope"},
+    "user": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A user token"},
+    "console": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "chatpush_session",
+        "description": "A console session of the named role or above; a change needs its X-CSRF-Token, too.",
+    },
+    "publishable": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Chatpush-Key",
+        "description": "A publishable key, pk_…: names the tenant. `?key=` does the same; without: the default.",
     },
 }
+DIGITS = r"^[+-]?[0-9]+(\.[0-9]+)?$"
+Definitions = dict[str, Any]
+
+
+class Described(GenerateJsonSchema):
+    """JSON Schema of what is really sent: an answer has all its fields; no title repeats a name."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's shape
+        """Leave out titles that only repeat the field's name."""
+        return False
+
+    def field_is_required(self, field: Any, total: bool) -> bool:
+        """Promise every field of an answer, those with a default too."""
+        return self.mode == "serialization" or super().field_is_required(field, total)
+
+    def dict_schema(self, schema: Any) -> Any:
+        """Let names that a pattern is given for be all there are, as pydantic does."""
+        found = super().dict_schema(schema)
+        return {**found, "additionalProperties": False} if "patternProperties" in found else found
+
+    def decimal_schema(self, schema: Any) -> Any:
+        """Take an amount as a number or as its digits in a text, which loses nothing."""
+        if self.mode == "serialization":
+            return {"type": "string", "pattern": DIGITS}
+        bounds = {"minimum": schema["ge"]} if "ge" in schema else {}
+        return {"anyOf": [{"type": "number", **bounds}, {"type": "string", "pattern": DIGITS}]}
+
+
+class Schemas:
+    """The schemas of all bodies, queries and answers."""
+
+    def __init__(self, operations: list[Operation]) -> None:
+        wanted: dict[tuple[str, JsonSchemaMode], Any] = {}
+        for op in operations:
+            if op.body:
+                wanted[_key(op.body), "validation"] = op.body
+            if op.query:
+                wanted[_key(op.query), "validation"] = op.query
+            if _typed(op.answer):
+                wanted[_key(op.answer), "serialization"] = op.answer
+        ordered = [(key, mode, TypeAdapter(kind)) for (key, mode), kind in sorted(wanted.items(), key=_first)]
+        self._found, made = TypeAdapter.json_schemas(ordered, ref_template=REF, schema_generator=Described)
+        self.definitions: Definitions = {
+            name: _in_markdown(schema) for name, schema in made.get("$defs", {}).items()
+        }
+
+    def of(self, kind: Any, mode: JsonSchemaMode) -> dict[str, Any]:
+        """Return the schema of a model or another type."""
+        found: dict[str, Any] = _in_markdown(self._found[_key(kind), mode])
+        return found
+
+    def taken(self, query: type[BaseModel]) -> list[dict[str, Any]]:
+        """Return a query's parameters; they are listed where they are asked, and nowhere else."""
+        name = self.of(query, "validation")["$ref"].rpartition("/")[2]
+        model = self.definitions[name]
+        return [
+            {
+                "name": field,
+                "in": "query",
+                "required": field in model.get("required", ()),
+                "description": schema.get("description", ""),
+                "schema": {key: value for key, value in schema.items() if key != "description"},
+            }
+            for field, schema in model.get("properties", {}).items()
+        ]
 
 
 def document(operations: list[Operation]) -> dict[str, Any]:
     """Return the whole document."""
-    models = {model for op in operations for model in (op.body, op.query, _model(op.answer)) if model}
-    ordered = sorted(models, key=lambda model: f"{model.__module__}.{model.__name__}")
-    refs, definitions = models_json_schema(
-        [(model, "validation") for model in ordered], ref_template=REF
-    )  # fmt: skip
-    schemas = {**definitions.get("$defs", {}), "Problem": PROBLEM}
+    schemas = Schemas(operations)
     paths: dict[str, Any] = {}
     for op in operations:
-        paths.setdefault(op.path, {})[op.method.lower()] = _operation(op, refs)
+        paths.setdefault(PARAMETER.sub(r"{\1}", op.path), {})[op.method.lower()] = _operation(op, schemas)
+    queries = {schemas.of(op.query, "validation")["$ref"].rpartition("/")[2] for op in operations if op.query}
+    kept = {name: schema for name, schema in schemas.definitions.items() if name not in queries}
     return {
         "openapi": "3.1.0",
-        "info": {
-            "title": "chatpush",
-            "version": __version__,
-            "description": "Errors are RFC 9457 problems. Lists are newest first, with cursors.",
-        },
+        "info": {"title": "chatpush", "version": __version__, "description": ABOUT},
+        "servers": [{"url": "/"}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(op.tag for op in operations)],
         "paths": paths,
         "components": {
-            "schemas": schemas,
-            "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer", "description": "A secret key, sk_…"},
-                "user": {"type": "http", "scheme": "bearer", "description": "A user token (JWT)"},
-                "console": {"type": "apiKey", "in": "cookie", "name": "chatpush_session"},
-            },
+            "schemas": dict(sorted({**kept, "Problem": PROBLEM}.items())),
+            "responses": REFUSALS,
+            "headers": HEADERS,
+            "securitySchemes": SECURITY,
         },
     }
 
 
-def _operation(op: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
+def _operation(op: Operation, schemas: Schemas) -> dict[str, Any]:
+    whole = inspect.getdoc(op.handler) or op.handler.__name__
+    more = whole.partition("\n")[2].strip()
     described: dict[str, Any] = {
         "operationId": op.handler.__name__,
-        "summary": op.summary,
+        "summary": op.summary.replace("``", "`"),
+        **({"description": more.replace("``", "`")} if more else {}),
         "tags": [op.tag],
         "security": _security(op.door),
-        "parameters": _parameters(op),
-        "responses": {str(op.status): _answer(op, refs), "default": _problem()},
+        "parameters": _parameters(op, schemas),
+        "responses": {
+            str(op.status): answered(op, _content(op, schemas)),
+            **refused(op),
+        },
     }
-    if op.body:
+    if op.takes:
+        described["requestBody"] = {"required": True, "content": {op.takes: {}}}
+    elif op.body:
         described["requestBody"] = {
             "required": not getattr(op.body, "optional", False),
-            "content": {"application/json": {"schema": refs[op.body, "validation"]}},
+            "content": {JSON: {"schema": schemas.of(op.body, "validation")}},
         }
     return described
 
 
-def _parameters(op: Operation) -> list[dict[str, Any]]:
+def _content(op: Operation, schemas: Schemas) -> dict[str, Any]:
+    """Return what the body of a success is, by media type."""
+    if op.media != JSON:
+        return {op.media: {"schema": {"type": "string"}} if op.media.startswith("text/") else {}}
+    if op.answer is type(None):
+        return {}
+    schema = schemas.of(op.answer, "serialization") if _typed(op.answer) else {"type": "object"}
+    return {JSON: {"schema": schema}}
+
+
+def _parameters(op: Operation, schemas: Schemas) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"{(\w+)(?::[^}]*)?}", op.path)
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for name in PARAMETER.findall(op.path)
     ]
     if op.query:
-        for name, info in op.query.model_fields.items():
-            schema = TypeAdapter[Any](info.annotation or str).json_schema()
-            found.append(
-                {
-                    "name": info.alias or name,
-                    "in": "query",
-                    "required": info.is_required(),
-                    "description": info.description or "",
-                    "schema": schema,
-                }
-            )
+        found += schemas.taken(op.query)
     if op.idempotent:
         found.append(
             {
@@ -98,13 +179,14 @@ def _parameters(op: Operation) -> list[dict[str, Any]]:
                 "in": "header",
                 "required": False,
                 "description": "The first answer is repeated for 24 hours.",
-                "schema": {"type": "string", "maxLength": 255},
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255},
             }
         )
     return found
 
 
 def _security(door: Door) -> list[dict[str, list[str]]]:
+    """Return what opens a door: any one of these; nothing if it stands open."""
     ways: list[dict[str, list[str]]] = []
     if door.scope:
         ways.append({"key": [door.scope]})
@@ -112,20 +194,32 @@ def _security(door: Door) -> list[dict[str, list[str]]]:
         ways.append({"user": []})
     if door.role:
         ways.append({"console": [door.role]})
+    if door.publishable or door.anyone:
+        ways += [{"publishable": []}, {}]
     return ways
 
 
-def _answer(op: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
-    model = _model(op.answer)
-    if model is None:
-        return {"description": op.summary}
-    return {"description": op.summary, "content": {"application/json": {"schema": refs[model, "validation"]}}}
+def _typed(answer: Any) -> bool:
+    """Return whether a handler's answer has a schema: it is no ready-made response, and not nothing."""
+    ready = isinstance(answer, type) and issubclass(answer, web.StreamResponse)
+    return answer is not None and answer is not type(None) and not ready
 
 
-def _problem() -> dict[str, Any]:
-    schema = {"$ref": REF.format(model="Problem")}
-    return {"description": "A problem", "content": {"application/problem+json": {"schema": schema}}}
+def _key(kind: Any) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}" if isinstance(kind, type) else str(kind)
 
 
-def _model(answer: Any) -> type[BaseModel] | None:
-    return answer if isinstance(answer, type) and issubclass(answer, BaseModel) else None
+def _first(entry: tuple[tuple[str, str], Any]) -> tuple[str, str]:
+    return entry[0]
+
+
+def _in_markdown(schema: Any) -> Any:
+    """Return a schema whose descriptions mark code as Markdown does, as OpenAPI wants it."""
+    if isinstance(schema, dict):
+        return {
+            name: value.replace("``", "`")
+            if name == "description" and isinstance(value, str)
+            else _in_markdown(value)
+            for name, value in schema.items()
+        }
+    return [_in_markdown(one) for one in schema] if isinstance(schema, list) else schema

@@ -3,14 +3,17 @@
 A handler is an async function of a ``Call`` and, if it declares them by
 annotation, a ``body`` and a ``query`` (pydantic models). What it returns
 becomes JSON. The declaration is also the source of the OpenAPI document and of
-the test that tries every door.
+the test that tries every door. Bodies are taken as they are typed: where the
+document says integer, ``"5"`` is refused.
 """
 
 import inspect
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar, cast, get_type_hints
+from typing import Any, ClassVar, TypeVar, cast, get_args, get_type_hints
+from urllib.parse import quote
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,12 +27,20 @@ T = TypeVar("T")
 IDENTITY = web.RequestKey("identity", Identity)
 SERVICES: web.AppKey[Mapping[type, object]] = web.AppKey("services", Mapping)
 MAX_PAGE = 100
+JSON = "application/json"
+PARAMETER = re.compile(r"{(\w+)(?::[^}]*)?}")
+INTEGER = re.compile(r"-?[0-9]{1,18}")
+TENANT_KEY = "key"
+"""The query parameter that names the tenant by its publishable key; no operation's own."""
 
 
 class Body(BaseModel):
-    """A request body: unknown fields are refused, so that typing errors are noticed."""
+    """A request body: unknown fields are refused, so that typing errors are noticed.
 
-    model_config = ConfigDict(extra="forbid")
+    Where an answer shows what was sent, it is described as that: with what was left out left out.
+    """
+
+    model_config = ConfigDict(extra="forbid", json_schema_mode_override="validation")
     optional: ClassVar[bool] = False
     """Whether the request may come without one."""
 
@@ -81,11 +92,15 @@ class Operation:
     door: Door
     status: int
     tag: str
-    idempotent: bool
     body: type[BaseModel] | None
     query: type[BaseModel] | None
     answer: Any
     summary: str
+    idempotent: bool = False
+    takes: str = ""
+    media: str = JSON
+    download: bool = False
+    location: str = ""
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         """Check the door, read body and query, call the handler, encode its answer."""
@@ -93,12 +108,28 @@ class Operation:
         self.door.check(identity)
         arguments: dict[str, Any] = {}
         if self.query is not None:
-            arguments["query"] = self.query.model_validate(dict(request.query))
+            asked = {name: value for name, value in request.query.items() if name != TENANT_KEY}
+            arguments["query"] = self.query.model_validate_json(
+                json.dumps(_typed(self.query, asked)), strict=True
+            )
         if self.body is not None:
             absent = getattr(self.body, "optional", False) and not await request.read()
-            arguments["body"] = self.body.model_validate({} if absent else await read_json(request))
+            text = "{}" if absent else await read_json(request)
+            arguments["body"] = self.body.model_validate_json(text, strict=True)
         answer = await self.handler(Call(request, identity, request.match_info), **arguments)
-        return encode(answer, self.status)
+        response = encode(answer, self.status)
+        if self.location and isinstance(answer, BaseModel):
+            response.headers["Location"] = self.place(answer.model_dump(include=set(self.named)))
+        return response
+
+    @property
+    def named(self) -> list[str]:
+        """Return the fields of the answer that its place is made of."""
+        return PARAMETER.findall(self.location)
+
+    def place(self, answer: Mapping[str, Any]) -> str:
+        """Return where what an answer speaks of can be read."""
+        return self.location.format_map({name: quote(str(answer[name]), safe="") for name in self.named})
 
 
 @dataclass(slots=True)
@@ -108,26 +139,43 @@ class Operations:
     tag: str
     all: list[Operation] = field(default_factory=list)
 
-    def get(self, path: str, *, door: Door, status: int = 200) -> Callable[[Handler], Handler]:
-        """Declare a GET."""
-        return self._declare("GET", path, door, status, idempotent=False)
+    def get(
+        self, path: str, *, door: Door, status: int = 200, media: str = JSON, download: bool = False
+    ) -> Callable[[Handler], Handler]:
+        """Declare a GET; ``media`` says what it answers with, ``download`` that it has a file's name."""
+        return self._declare("GET", path, door, status, media=media, download=download)
 
     def post(
-        self, path: str, *, door: Door, status: int = 200, idempotent: bool = False
+        self,
+        path: str,
+        *,
+        door: Door,
+        status: int = 200,
+        idempotent: bool = False,
+        takes: str = "",
+        media: str = JSON,
+        location: str = "",
     ) -> Callable[[Handler], Handler]:
-        """Declare a POST; ``idempotent`` ones honour the Idempotency-Key header."""
-        return self._declare("POST", path, door, status, idempotent=idempotent)
+        """Declare a POST.
+
+        ``idempotent`` ones honour the Idempotency-Key header; ``takes`` is the media type of a body that
+        is no JSON, ``media`` that of the answer; ``location`` is where what was made can be read, with
+        the answer's fields in it.
+        """
+        return self._declare(
+            "POST", path, door, status, idempotent=idempotent, takes=takes, media=media, location=location
+        )
 
     def put(self, path: str, *, door: Door, status: int = 200) -> Callable[[Handler], Handler]:
         """Declare a PUT."""
-        return self._declare("PUT", path, door, status, idempotent=False)
+        return self._declare("PUT", path, door, status)
 
     def delete(self, path: str, *, door: Door, status: int = 204) -> Callable[[Handler], Handler]:
         """Declare a DELETE."""
-        return self._declare("DELETE", path, door, status, idempotent=False)
+        return self._declare("DELETE", path, door, status)
 
     def _declare(
-        self, method: str, path: str, door: Door, status: int, *, idempotent: bool
+        self, method: str, path: str, door: Door, status: int, **more: Any
     ) -> Callable[[Handler], Handler]:
         def declare(handler: Handler) -> Handler:
             hints = get_type_hints(handler)
@@ -140,11 +188,11 @@ class Operations:
                     door=door,
                     status=status,
                     tag=self.tag,
-                    idempotent=idempotent,
                     body=hints.get("body") if "body" in known else None,
                     query=hints.get("query") if "query" in known else None,
                     answer=hints.get("return"),
                     summary=(inspect.getdoc(handler) or handler.__name__).partition("\n")[0],
+                    **more,
                 )
             )
             return handler
@@ -152,8 +200,24 @@ class Operations:
         return declare
 
 
-async def read_json(request: web.Request) -> Any:
-    """Return the body as JSON.
+def _typed(model: type[BaseModel], asked: Mapping[str, str]) -> dict[str, Any]:
+    """Return a query's texts as what they stand for; what stands for nothing stays a text, and is refused."""
+    fields = {info.alias or name: info.annotation for name, info in model.model_fields.items()}
+    return {
+        name: _read(text, {fields.get(name), *get_args(fields.get(name))}) for name, text in asked.items()
+    }
+
+
+def _read(text: str, kinds: set[Any]) -> Any:
+    if bool in kinds and text in ("true", "false"):
+        return text == "true"
+    if int in kinds and INTEGER.fullmatch(text):
+        return int(text)
+    return text
+
+
+async def read_json(request: web.Request) -> str:
+    """Return the body, which is JSON.
 
     Raises:
         InvalidInput: it isn't JSON, or holds what can't be kept.
@@ -161,7 +225,7 @@ async def read_json(request: web.Request) -> Any:
     text = await request.read()
     if not text:
         raise InvalidInput("the body is empty; send JSON")
-    return characters.read(text)
+    return characters.checked(text)
 
 
 def encode(answer: Any, status: int) -> web.StreamResponse:
@@ -171,7 +235,7 @@ def encode(answer: Any, status: int) -> web.StreamResponse:
     if answer is None:
         return web.Response(status=204 if status == 200 else status)
     if isinstance(answer, BaseModel):
-        return web.Response(text=answer.model_dump_json(), status=status, content_type="application/json")
+        return web.Response(text=answer.model_dump_json(), status=status, content_type=JSON)
     return web.json_response(answer, status=status, dumps=_dumps)
 
 

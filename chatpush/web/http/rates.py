@@ -2,7 +2,7 @@
 
 A bucket for each secret key and each signed-in user: it holds a minute's worth
 and fills evenly. Answers carry ``RateLimit-Policy`` and ``RateLimit`` (IETF
-httpapi draft); a caller that is over gets 429 with ``Retry-After``.
+httpapi draft), refusals too; a caller that is over gets 429 with ``Retry-After``.
 """
 
 import math
@@ -19,6 +19,8 @@ from chatpush.web.http.operations import IDENTITY
 
 WINDOW_SECONDS = 60
 CALLERS = 100_000
+LEFT_TO_ASK = web.RequestKey("left_to_ask", dict)
+"""The headers for a request's answer, whatever it will be."""
 LIMITED = {IdentityKind.KEY: "key", IdentityKind.USER: "user"}
 
 
@@ -36,15 +38,11 @@ class Rates:
         self._clock = clock
         self._buckets: OrderedDict[tuple[str, str, str], _Bucket] = OrderedDict()
 
-    def take(self, identity: Identity) -> dict[str, str]:
-        """Take one request of a caller; return the headers that tell what is left.
-
-        Raises:
-            TooMany: the bucket is empty.
-        """
+    def take(self, identity: Identity) -> "Taken":
+        """Take one request of a caller, if there is one left."""
         kind = LIMITED.get(identity.kind)
         if kind is None or self._quota <= 0:
-            return {}
+            return Taken({}, 0)
         now, per_second = self._clock.monotonic(), self._quota / WINDOW_SECONDS
         place = (identity.tenant, kind, identity.subject)
         bucket = self._buckets.get(place)
@@ -56,17 +54,23 @@ class Rates:
             self._buckets.move_to_end(place)
         bucket.left = min(self._quota, bucket.left + (now - bucket.at) * per_second)
         bucket.at = now
-        if bucket.left < 1:
-            wait = math.ceil((1 - bucket.left) / per_second)
-            raise TooMany(
-                f"over {self._quota} requests a minute; come back in {wait} s", retry_after_seconds=wait
-            )
-        bucket.left -= 1
+        wait = math.ceil((1 - bucket.left) / per_second) if bucket.left < 1 else 0
+        if not wait:
+            bucket.left -= 1
         full_in = math.ceil((self._quota - bucket.left) / per_second)
-        return {
+        headers = {
             "RateLimit-Policy": f'"{kind}";q={self._quota};w={WINDOW_SECONDS}',
             "RateLimit": f'"{kind}";r={int(bucket.left)};t={full_in}',
         }
+        return Taken(headers, wait)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What is left, and how long to wait if that was nothing."""
+
+    headers: dict[str, str]
+    wait_seconds: int
 
 
 def limiting(per_minute: int, clock: Clock | None = None) -> Middleware:
@@ -75,10 +79,13 @@ def limiting(per_minute: int, clock: Clock | None = None) -> Middleware:
 
     @web.middleware
     async def limit(request: web.Request, handler: Handler) -> web.StreamResponse:
-        headers = rates.take(request[IDENTITY])
-        response = await handler(request)
-        if headers and not response.prepared:
-            response.headers.update(headers)
-        return response
+        taken = rates.take(request[IDENTITY])
+        request[LEFT_TO_ASK] = taken.headers
+        wait = taken.wait_seconds
+        if wait:
+            raise TooMany(
+                f"over {per_minute} requests a minute; come back in {wait} s", retry_after_seconds=wait
+            )
+        return await handler(request)
 
     return limit

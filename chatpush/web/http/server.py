@@ -7,6 +7,7 @@ cross-origin.
 """
 
 import asyncio
+import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
@@ -20,7 +21,7 @@ from chatpush.settings import Settings
 from chatpush.web.http import characters, openapi, problems
 from chatpush.web.http.idempotency import HEADER, Replies
 from chatpush.web.http.operations import IDENTITY, SERVICES, Operation, Operations
-from chatpush.web.http.rates import limiting
+from chatpush.web.http.rates import LEFT_TO_ASK, limiting
 
 Identify = Callable[[web.Request], Awaitable[Identity]]
 # Files, which are larger and have a deadline of their own.
@@ -68,7 +69,7 @@ def cors_headers(request: web.Request, allowed: Iterable[str]) -> dict[str, str]
         "Access-Control-Allow-Origin": origin,
         "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
         "Access-Control-Allow-Headers": "Authorization, Content-Type, X-Chatpush-Key, Idempotency-Key",
-        "Access-Control-Expose-Headers": "X-Request-Id, Retry-After, RateLimit, RateLimit-Policy",
+        "Access-Control-Expose-Headers": "X-Request-Id, Retry-After, RateLimit, RateLimit-Policy, Location",
         "Access-Control-Max-Age": "7200",
         "Vary": "Origin",
     }
@@ -99,7 +100,7 @@ def _frame(settings: Settings) -> Middleware:
         except Exception as error:
             response = problems.of_surprise(error, request_id)
         if not response.prepared:
-            response.headers.update(cross)
+            response.headers.update(cross | request.get(LEFT_TO_ASK, {}))
             response.headers["X-Request-Id"] = request_id
             response.headers.setdefault("X-Content-Type-Options", "nosniff")
             response.headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
@@ -150,7 +151,11 @@ def _endpoint(operation: Operation, replies: Replies | None) -> Handler:
             return await operation(request)
         operation.door.check(identity)
         first = await replies.begin(identity, key, request)
-        return first or await _remembered(operation, request, replies, key)
+        if first is None:
+            return await _remembered(operation, request, replies, key)
+        if operation.location and first.status == operation.status:
+            first.headers["Location"] = operation.place(json.loads(first.text or ""))
+        return first
 
     return keyed if operation.idempotent and replies is not None else plain
 
