@@ -241,8 +241,8 @@ def _plain(schema: dict[str, Any], text: str) -> Any:
     types = {schema.get("type"), *(one.get("type") for one in schema.get("anyOf", ()))}
     if types & {"integer", "number"} and re.fullmatch(r"-?\d+(\.\d+)?", text):
         return float(text) if "." in text else int(text)
-    if "boolean" in types and text in ("true", "false"):
-        return text == "true"
+    if "boolean" in types and text.lower() in ("true", "false"):
+        return text.lower() == "true"
     return text
 
 

@@ -33,7 +33,7 @@ class DeadLetterOut(BaseModel):
 class TryOut(BaseModel):
     """One attempt, and what was answered to it."""
 
-    at: str
+    at: Moment
     verdict: str
     said: str
 

@@ -209,8 +209,8 @@ def _typed(model: type[BaseModel], asked: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _read(text: str, kinds: set[Any]) -> Any:
-    if bool in kinds and text in ("true", "false"):
-        return text == "true"
+    if bool in kinds and text.lower() in ("true", "false"):  # Python's clients write True
+        return text.lower() == "true"
     if int in kinds and INTEGER.fullmatch(text):
         return int(text)
     return text
