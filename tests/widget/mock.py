@@ -57,11 +57,16 @@ class MockServer:
         self.conversations: dict[str, Json] = {}
         self.preferences: Json = {
             "categories": {"marketing": True, "alert": True},
+            "channels": {
+                "marketing": {"inbox": True, "email": True, "pager": True},
+                "alert": {"inbox": True, "email": False, "pager": True},
+            },
             "quiet_hours": None,
             "timezone": "Europe/London",
             "locale": "en",
             "personalized": True,
         }
+        self.consent_texts: list[str] = []
         self.promises: list[Json] = []
         self.reasons: list[Json] = []
         # What new conversations say of the queue and the office.
@@ -346,7 +351,15 @@ class MockServer:
         return web.json_response(self.preferences)
 
     async def _put_preferences(self, request: web.Request) -> web.Response:
-        self.preferences = await request.json()
+        changed = await request.json()
+        self.consent_texts += [changed.pop("consent_text")] if "consent_text" in changed else []
+        categories, channels = changed.pop("categories", {}), changed.pop("channels", {})
+        self.preferences |= changed
+        self.preferences["categories"] |= categories
+        for name, row in self.preferences["channels"].items():
+            if name in categories:
+                row.update(dict.fromkeys(row, categories[name]))
+            row.update(channels.get(name, {}))
         return web.json_response(self.preferences)
 
     async def _list_conversations(self, _: web.Request) -> web.Response:

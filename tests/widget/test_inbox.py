@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from playwright.async_api import expect
@@ -225,6 +226,102 @@ async def test_preferences_are_saved_as_they_are_changed(tab: Tab, server: MockS
     await tab.page.keyboard.press("Escape")
     await expect(tab.find("#tab-inbox")).to_have_text("消息")
     assert server.preferences["timezone"] == "Europe/London"
+
+
+async def open_preferences(tab: Tab, **boot: Any) -> None:
+    await tab.open("emma", **boot)
+    await tab.connected()
+    await tab.call("open", "inbox")
+    await tab.find(".head .icon-button").first.click()
+    await expect(tab.find("[data-name='prefs.marketing']")).to_be_visible()
+
+
+async def test_only_what_was_changed_is_saved(tab: Tab, server: MockServer) -> None:
+    """Who sets quiet hours has said nothing about offers."""
+    await open_preferences(tab)
+    await tab.find("[data-name='prefs.quiet']").click()
+    await until(lambda: server.preferences["quiet_hours"])
+    (saved,) = server.asked("PUT", "/v1/me/preferences")
+    assert saved == {"quiet_hours": {"start": "22:00", "end": "08:00"}, "timezone": "Europe/London"}
+
+
+@pytest.mark.parametrize(
+    ("locale", "label", "names", "text"),
+    [
+        ("en", "Offers and news: How they reach you", ["Inbox", "Email", "pager"],
+         "Offers and news: Promotions, new arrivals and ideas. (Email)"),
+        ("zh-CN", "优惠与资讯: 接收方式", ["站内信", "邮件", "pager"],
+         "优惠与资讯: 促销活动、新品上架与灵感推荐。 (邮件)"),
+    ],
+)  # fmt: skip
+async def test_each_category_comes_by_the_channels_that_were_chosen_by_keyboard(
+    tab: Tab, server: MockServer, locale: str, label: str, names: list[str], text: str
+) -> None:
+    """Email closed with Tab and Space; what holds is read out, and the words go along as the proof."""
+    await open_preferences(tab, locale=locale)
+    group = tab.page.get_by_role("group", name=label)
+    await expect(group.locator("button")).to_have_text(names)
+    await tab.find("[data-name='prefs.marketing']").focus()
+    for _ in range(2):
+        await tab.page.keyboard.press("Tab")
+    email = group.get_by_role("button", name=names[1])
+    await expect(email).to_be_focused()
+    await expect(email).to_have_attribute("aria-pressed", "true")
+    await tab.page.keyboard.press("Space")
+    await expect(email).to_have_attribute("aria-pressed", "false")
+    await until(lambda: not server.preferences["channels"]["marketing"]["email"])
+    (saved,) = server.asked("PUT", "/v1/me/preferences")
+    assert (saved["channels"], "categories" in saved) == ({"marketing": {"email": False}}, False)
+    assert server.consent_texts == [text]
+    await expect(email).to_be_focused()
+    alerts = tab.find("[data-name^='alert.']")
+    assert [await one.get_attribute("aria-pressed") for one in await alerts.all()] == [
+        "true",
+        "false",
+        "true",
+    ]
+
+
+async def test_the_last_channel_switches_the_category_off_and_its_switch_brings_them_back(
+    tab: Tab, server: MockServer
+) -> None:
+    """Nobody is left with a category that is on and comes by nothing."""
+    await open_preferences(tab)
+    toggle, row = tab.find("[data-name='prefs.marketing']"), server.preferences["channels"]["marketing"]
+    for channel in ("inbox", "email", "pager"):
+        await tab.find(f"[data-name='marketing.{channel}']").click()
+    await expect(toggle).to_have_attribute("aria-checked", "false")
+    await expect(tab.find("[data-name^='marketing.']")).to_have_count(0)
+    await until(lambda: server.preferences["categories"]["marketing"] is False)
+    assert row == {"inbox": False, "email": False, "pager": False}
+    await toggle.click()
+    await expect(tab.find("[data-name^='marketing.']")).to_have_count(3)
+    await until(lambda: server.preferences["categories"]["marketing"] is True)
+    await expect(toggle).to_have_attribute("aria-checked", "true")
+
+
+async def test_a_switch_opens_channels_that_were_closed_by_themselves(tab: Tab, server: MockServer) -> None:
+    """All letters and pages were closed elsewhere, as by a link in a letter: the switch is off, and opens them."""
+    server.preferences["channels"]["marketing"] = dict.fromkeys(("inbox", "email"), False)
+    await open_preferences(tab)
+    toggle = tab.find("[data-name='prefs.marketing']")
+    await expect(toggle).to_have_attribute("aria-checked", "false")
+    await toggle.click()
+    await until(lambda: server.preferences["channels"]["marketing"] == {"inbox": True, "email": True})
+    await expect(tab.find("[data-name^='marketing.']")).to_have_count(2)
+
+
+async def test_what_is_changed_just_before_going_back_is_saved(tab: Tab, server: MockServer) -> None:
+    """Withdrawing and leaving at once is withdrawing."""
+    await open_preferences(tab)
+    await tab.page.evaluate(
+        """() => {
+          const root = document.querySelector('chatpush-widget').shadowRoot;
+          root.querySelector('[data-name="prefs.marketing"]').click();
+          root.querySelector('.pane .icon-button').click();
+        }"""
+    )
+    await until(lambda: server.preferences["categories"]["marketing"] is False)
 
 
 async def _has_error(tab: Tab, code: str) -> bool:

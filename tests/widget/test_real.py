@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,15 @@ class Shop:
 
 @pytest_asyncio.fixture(loop_scope="package")
 async def shop(browser: Browser, tmp_path: Path) -> AsyncIterator[Shop]:
-    """A shop on another origin than chatpush, under a content policy of nonces alone."""
-    async with serving(tmp_path, widget={"prechat": FORM}) as served:
+    """A shop with a form before conversations."""
+    async with shopping(browser, tmp_path, widget={"prechat": FORM}) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def shopping(browser: Browser, directory: Path, **settings: Any) -> AsyncIterator[Shop]:
+    """Open a shop on another origin than chatpush, under a content policy of nonces alone."""
+    async with serving(directory, **settings) as served:
         context = await browser.new_context(locale="en-GB", timezone_id="Europe/London")
         context.set_default_timeout(10_000)
         page = await context.new_page()

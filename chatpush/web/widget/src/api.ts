@@ -53,8 +53,9 @@ export class Api {
     return this.call('GET', '/preferences');
   }
 
-  savePreferences(preferences: Preferences): Promise<Preferences> {
-    return this.call('PUT', '/preferences', preferences);
+  // Only what changed: what is left out stays. The words are those a consent was given or taken back in.
+  savePreferences(changed: Preferences, words: string): Promise<Preferences> {
+    return this.call('PUT', '/preferences', { ...changed, ...(words ? { consent_text: words } : {}) });
   }
 
   conversations(): Promise<{ data: Conversation[] }> {

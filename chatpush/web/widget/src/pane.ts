@@ -33,6 +33,9 @@ export abstract class Pane {
     this.fill();
   }
 
+  // Called when the user goes back from it.
+  left(): void {}
+
   // Called when it is left, or when the user goes: nothing of theirs stays.
   forget(): void {
     fill(this.body);

@@ -120,6 +120,8 @@ export interface Conversation extends Standing {
 
 export interface Preferences {
   categories?: Record<string, boolean>;
+  // Whether a category comes by a channel: a row for each category.
+  channels?: Record<string, Record<string, boolean>>;
   quiet_hours?: { start: string; end: string } | null;
   timezone?: string | null;
   locale?: string | null;

@@ -303,6 +303,7 @@ export class Shell {
   // Back to where one was, or to the head of the panel.
   leavePane(): void {
     const target = this.beforePane;
+    this.pane?.left();
     this.dropPane();
     this.draw();
     // It may have been drawn anew meanwhile.

@@ -1,4 +1,4 @@
-// What the user wants to be told, when, and in which language. Every change is saved at once.
+// What the user wants to be told, by which channels, when, and in which language. Every change is saved at once.
 
 import { fill, h } from '../dom';
 import { LOCALES, type TextKey } from '../i18n';
@@ -13,6 +13,8 @@ type PushState = Awaited<ReturnType<typeof import('./push').state>>;
 const SAVE_AFTER_MS = 350;
 const QUIET_DEFAULT = { start: '22:00', end: '08:00' };
 const CATEGORIES = ['marketing', 'alert'];
+// Channels there are words for; those that plugins bring go by their names.
+const CHANNELS = ['inbox', 'email', 'webpush', 'fcm', 'apns', 'apprise'];
 
 export const make: MakePane = (context, onBack) => new PreferencesPane(context, 'prefs.title', onBack);
 
@@ -22,6 +24,11 @@ class PreferencesPane extends Pane {
   private failed = false;
   private push: PushState = 'unavailable';
   private timer = 0;
+  private categories = h('div', { class: 'categories' });
+  // What is still to be saved, and the words that stood beside it.
+  private unsaved: Preferences = {};
+  private said = new Set<string>();
+  private opening = '';
 
   async show(): Promise<void> {
     this.status.textContent = '';
@@ -47,6 +54,11 @@ class PreferencesPane extends Pane {
     }
   }
 
+  // What was changed a moment ago is not to be lost with the pane.
+  override left(): void {
+    if (Object.keys(this.unsaved).length > 0) void this.save();
+  }
+
   override forget(): void {
     clearTimeout(this.timer);
     super.forget();
@@ -60,17 +72,12 @@ class PreferencesPane extends Pane {
 
   private form(preferences: Preferences): HTMLElement[] {
     const { words } = this.context;
-    const categories = preferences.categories ?? {};
-    const shown = CATEGORIES.filter((name) => name === 'marketing' || name in categories);
+    this.drawCategories();
     return [
       group(
         words.t('prefs.messages'),
         this.toggle('prefs.transactional', true, null),
-        shown.map((name) =>
-          this.toggle(`prefs.${name}` as TextKey, categories[name] ?? false, (on) =>
-            this.change({ categories: { ...this.preferences?.categories, [name]: on } }),
-          ),
-        ),
+        this.categories,
         this.toggle('prefs.personalized', preferences.personalized ?? true, (on) => this.change({ personalized: on })),
       ),
       ...(this.push === 'unavailable' ? [] : [group(words.t('push.title'), this.device())]),
@@ -80,6 +87,83 @@ class PreferencesPane extends Pane {
         ? [group(words.t('prefs.promises'), this.promises.map((made) => h('div', { class: 'setting' }, promise(this.context, made, () => this.draw()))))]
         : []),
     ];
+  }
+
+  // Drawn by itself, so that an answer of the server disturbs nothing else; who stands in it stays there.
+  private drawCategories(): void {
+    const { activeElement } = this.body.getRootNode() as ShadowRoot;
+    const name = this.categories.contains(activeElement) ? (activeElement as HTMLElement).dataset.name : undefined;
+    const { categories = {}, channels = {} } = this.preferences ?? {};
+    const shown = CATEGORIES.filter((one) => one === 'marketing' || one in categories);
+    fill(this.categories, shown.flatMap((one) => this.category(one, categories[one] ?? false, channels[one] ?? {})));
+    if (name) this.categories.querySelector<HTMLElement>(`[data-name="${CSS.escape(name)}"]`)?.focus();
+  }
+
+  private category(name: string, overall: boolean, row: Record<string, boolean>): HTMLElement[] {
+    const { words } = this.context;
+    const key = `prefs.${name}` as TextKey;
+    const names = Object.keys(row);
+    const on = names.length ? names.some((channel) => row[channel]) : overall;
+    const toggle = this.toggle(key, on, (wanted) => this.turnCategory(name, wanted));
+    if (!on || names.length < 2) return [toggle];
+    const label = words.t('prefs.channels');
+    const choices = names.map((channel) =>
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'choice',
+          'data-name': `${name}.${channel}`,
+          'aria-pressed': String(row[channel]),
+          onclick: () => this.turnChannel(name, channel, !row[channel]),
+        },
+        this.channel(channel),
+      ),
+    );
+    return [
+      toggle,
+      h('div', { class: 'setting channels', role: 'group', 'aria-label': `${words.t(key)}: ${label}` }, h('small', null, label), choices),
+    ];
+  }
+
+  private channel(name: string): string {
+    return CHANNELS.includes(name) ? this.context.words.t(`channel.${name}` as TextKey) : name;
+  }
+
+  private turnCategory(name: string, on: boolean): void {
+    const { categories = {}, channels = {} } = this.preferences ?? {};
+    this.opening = on ? name : '';
+    // Each channel of a category that is on was closed by itself: then it opens with all of them.
+    if (on && categories[name] && channels[name]) this.openAll(name);
+    else this.consent(name, '', { categories: { [name]: on } }, every(channels[name], on));
+  }
+
+  private turnChannel(name: string, channel: string, on: boolean): void {
+    const row = { ...this.preferences?.channels?.[name], [channel]: on };
+    if (Object.values(row).some(Boolean)) this.consent(name, channel, { channels: { [name]: { [channel]: on } } }, row);
+    else this.turnCategory(name, false);
+  }
+
+  private openAll(name: string): void {
+    this.opening = '';
+    const row = every(this.preferences?.channels?.[name], true);
+    this.consent(name, '', { categories: { [name]: true }, channels: { [name]: row } }, row);
+  }
+
+  // Show at once what will hold, and keep the words for whoever has to prove it.
+  private consent(name: string, channel: string, changed: Preferences, row: Record<string, boolean>): void {
+    const { words } = this.context;
+    const key = `prefs.${name}` as TextKey;
+    const about = `${words.t(key)}: ${words.t(`${key}.text` as TextKey)}`;
+    this.said.add(channel ? `${about} (${this.channel(channel)})` : about);
+    const { categories, channels } = this.preferences ?? {};
+    this.change(changed);
+    this.preferences = {
+      ...this.preferences,
+      categories: { ...categories, ...changed.categories },
+      channels: channels && { ...channels, [name]: row },
+    };
+    this.drawCategories();
   }
 
   private device(): HTMLElement {
@@ -189,22 +273,63 @@ class PreferencesPane extends Pane {
     );
   }
 
-  private change(part: Partial<Preferences>): void {
-    const { words, api } = this.context;
-    this.preferences = { ...this.preferences, ...part };
-    this.status.textContent = words.t('prefs.saving');
+  private change(changed: Preferences): void {
+    this.preferences = { ...this.preferences, ...changed };
+    this.unsaved = merged(this.unsaved, changed);
+    this.status.textContent = this.context.words.t('prefs.saving');
     clearTimeout(this.timer);
-    this.timer = window.setTimeout(() => {
-      const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-      api.savePreferences({ ...this.preferences, ...(timezone ? { timezone } : {}) }).then(
-        () => (this.status.textContent = words.t('prefs.saved')),
-        () => {
-          this.status.textContent = '';
-          this.context.say(words.t('prefs.failed'));
-        },
-      );
-    }, SAVE_AFTER_MS);
+    this.timer = window.setTimeout(() => void this.save(), SAVE_AFTER_MS);
   }
+
+  private async save(): Promise<void> {
+    const { words, api } = this.context;
+    clearTimeout(this.timer);
+    const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    const changed = { ...this.unsaved, ...(timezone ? { timezone } : {}) };
+    const said = [...this.said].join('\n');
+    this.unsaved = {};
+    this.said.clear();
+    try {
+      const answer = await api.savePreferences(changed, said);
+      this.status.textContent = words.t('prefs.saved');
+      if (Object.keys(this.unsaved).length === 0) this.take(answer);
+    } catch {
+      // What did not come through is what the next change brings along.
+      this.unsaved = merged(changed, this.unsaved);
+      said.split('\n').filter(Boolean).forEach((one) => this.said.add(one));
+      this.status.textContent = '';
+      this.context.say(words.t('prefs.failed'));
+    }
+  }
+
+  // The server knows what was said of single channels before; a switch that was turned on stays on.
+  private take(answer: Preferences): void {
+    this.preferences = answer;
+    const name = this.opening;
+    this.opening = '';
+    const row = answer.channels?.[name];
+    if (row && !Object.values(row).some(Boolean)) this.openAll(name);
+    else this.drawCategories();
+  }
+}
+
+function every(row: Record<string, boolean> | undefined, on: boolean): Record<string, boolean> {
+  return Object.fromEntries(Object.keys(row ?? {}).map((channel) => [channel, on]));
+}
+
+// Two changes as one, the later one counting: a "no" to all takes back the "yes" of a channel just before it.
+function merged(before: Preferences, later: Preferences): Preferences {
+  const channels = { ...before.channels };
+  for (const [name, on] of Object.entries(later.categories ?? {}))
+    if (!on) channels[name] = Object.fromEntries(Object.entries(channels[name] ?? {}).filter(([, open]) => !open));
+  for (const [name, row] of Object.entries(later.channels ?? {})) channels[name] = { ...channels[name], ...row };
+  const categories = { ...before.categories, ...later.categories };
+  return {
+    ...before,
+    ...later,
+    ...(Object.keys(categories).length ? { categories } : {}),
+    ...(Object.keys(channels).length ? { channels } : {}),
+  };
 }
 
 function languageName(locale: string): string {
