@@ -92,6 +92,96 @@ async def test_what_was_not_sent_is_told_with_its_reason(tmp_path: Path, receive
         assert of(receiver, "message.cancelled")[0]["cancel_key"] == "k"
 
 
+async def test_every_end_of_a_delivery_is_told(tmp_path: Path, receiver: Receiver) -> None:
+    async with telling(tmp_path) as served:
+        made = await served.told("POST", "/v1/webhooks", {"url": receiver.url})
+
+        async def send(**more: Any) -> str:
+            given = {"to": [{"user": "emma"}], "content": {"title": "T"}, **more}
+            body = {name: value for name, value in given.items() if value is not None}
+            return str((await served.told("POST", "/v1/messages", body))["id"])
+
+        later = iso(datetime.now(UTC) + timedelta(hours=1))
+        waits = await send(send_at=later, collapse_key="eta")
+        newer = await send(send_at=later, collapse_key="eta")
+        await served.told("PUT", "/v1/templates/a", {"locales": {"en": {"title": "A", "body": ""}}})
+        held = await send(content=None, variants=[{"name": "a", "template": "a"}], holdout=0.99)
+        shown = await send(collapse_key="price")
+        await until(lambda: [one for one in of(receiver, "delivery.sent") if one["message"] == shown])
+        current = await send(collapse_key="price")
+        await until(lambda: of(receiver, "delivery.replaced"))
+        await served.told("POST", f"/v1/messages/{current}/delete", {})
+        await served.told("POST", f"/v1/messages/{newer}/delete", {})
+        await until(lambda: of(receiver, "delivery.recalled") and of(receiver, "delivery.suppressed"))
+        await until(lambda: len(of(receiver, "delivery.cancelled")) == 2)
+        stopped = of(receiver, "delivery.cancelled")
+        assert [(one["message"], one["reason"], one.get("by")) for one in stopped] == [
+            (waits, "collapsed", newer), (newer, "cancelled", None),
+        ]  # fmt: skip
+        (replaced,), (recalled,) = of(receiver, "delivery.replaced"), of(receiver, "delivery.recalled")
+        assert (replaced["message"], replaced["by"], recalled["message"]) == (shown, current, current)
+        assert {one["user"] for one in (*stopped, replaced, recalled)} == {"emma"}
+        assert [one["message"] for one in of(receiver, "message.recalled")] == [current, newer]
+        (out,) = of(receiver, "delivery.suppressed")
+        assert (out["message"], out["reason"]) == (held, "holdout")
+        trace = (await served.told("GET", f"/v1/deliveries/{replaced['delivery']}"))["trace"]
+        assert trace[-1]["detail"] == {"by": current}
+        for one in receiver.heard:
+            Verifier(made["secret"]).verify(one.body, one.headers)
+
+
+async def test_what_a_campaigns_run_takes_along_is_told(tmp_path: Path, receiver: Receiver) -> None:
+    night = {"default_quiet_hours": "00:00-23:59"}
+    async with serving(tmp_path, channels={"allow_private": True}, notify=night) as served:
+        wanted = ["delivery.cancelled", "message.cancelled", "delivery.suppressed"]
+        await served.told("POST", "/v1/webhooks", {"url": receiver.url, "types": wanted})
+        for user in range(20):
+            await served.told("PUT", f"/v1/users/u{user}", {"topics": ["news"]})
+        spec = {
+            "name": "News", "content": {"title": "N", "body": ""}, "to": [{"topic": "news"}], "category": "alert",
+            "throttle": 1, "trigger": {"kind": "date", "at": "2030-01-01T00:00"},
+        }  # fmt: skip
+        campaign = (await served.told("POST", "/v1/campaigns", spec))["id"]
+        run = (await served.told("POST", f"/v1/campaigns/{campaign}/run"))["id"]
+
+        async def waiting() -> bool:
+            return bool((await served.told("GET", "/v1/deliveries?state=scheduled"))["data"])
+
+        await until(waiting)
+        ended = await served.told("POST", f"/v1/campaigns/{campaign}/runs/{run}/cancel")
+        await until(lambda: len(of(receiver, "delivery.cancelled")) == ended["cancelled"])
+        stopped = of(receiver, "delivery.cancelled")
+        assert {(one["campaign"], one["reason"]) for one in stopped} == {(campaign, "cancelled")}
+        assert {one["campaign"] for one in of(receiver, "message.cancelled")} == {campaign}
+        body = {
+            "to": [{"user": "emma"}], "content": {"title": "T"}, "category": "alert", "quiet_hours": "skip",
+        }  # fmt: skip
+        await served.told("POST", "/v1/messages", body)
+        (skipped,) = await until(lambda: of(receiver, "delivery.suppressed"))
+        assert skipped["reason"] == "quiet_hours"
+
+
+async def test_what_is_too_late_is_told(
+    any_database: Database, vault: Vault, still_clock: StillClock
+) -> None:
+    async with (
+        receiving() as receiver,
+        room_with_hooks(any_database, vault, still_clock) as (client, hooked, room, _, events),
+    ):
+        await hooked.post("/v1/webhooks", json={"url": receiver.url})
+        at = iso(still_clock.now() + timedelta(minutes=1))
+        body = {"to": [{"user": "emma"}], "content": {"title": "T"}, "ttl": 30, "send_at": at}
+        message = (await (await client.post("/v1/messages", json=body)).json())["id"]
+        still_clock.forward(timedelta(seconds=91))  # the outbox was busy
+        await room.settle()
+        await events.turn()
+        outgoing = Outgoing(allow_private=True)
+        await WebhookCalls(any_database, vault, still_clock, outgoing).turn()
+        await outgoing.close()
+        (late,) = of(receiver, "delivery.expired")
+        assert (late["message"], late["user"], late["reason"]) == (message, "emma", "expired")
+
+
 async def test_an_erased_users_calls_are_erased(tmp_path: Path, receiver: Receiver) -> None:
     async with telling(tmp_path) as served:
         await served.told("POST", "/v1/webhooks", {"url": receiver.url})

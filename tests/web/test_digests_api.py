@@ -50,6 +50,12 @@ async def gathering(
         yield client, room
 
 
+async def take_back(client: Client, room: Room, message: str, **more: Any) -> None:
+    """Take a message back, from everybody or from some."""
+    assert (await client.post(f"/v1/messages/{message}/delete", json=more)).status == 202
+    await room.settle()
+
+
 async def states(client: Client) -> list[tuple[str, str | None]]:
     """Return state and reason of emma's deliveries, oldest first."""
     listed = await (await client.get("/v1/deliveries?user=emma&limit=20")).json()
@@ -147,6 +153,53 @@ async def test_a_newer_message_of_a_collapse_key_takes_its_place_in_the_digest(
         await room.settle()
         assert [one["title"] for one in room.publisher.to("emma")] == ["3 new: 2 3 4"]
         assert (await states(client)).count(("cancelled", "collapsed")) == 2
+
+
+async def test_a_newer_message_that_is_in_no_digest_takes_the_older_one_out_of_its(
+    database: Database, vault: Vault, still_clock: StillClock, tenant: TenantId
+) -> None:
+    async with gathering(database, vault, still_clock, tenant) as (client, room):
+        for number, key in enumerate(("a", "b", "c")):
+            await post(client, number, collapse_key=key)
+        body = {"to": [{"user": "emma"}], "content": {"title": "b, at once"}, "collapse_key": "b"}
+        assert (await client.post("/v1/messages", json=body)).status == 202
+        await room.settle()
+        still_clock.forward(timedelta(minutes=10))
+        await room.settle()
+        assert [one["title"] for one in room.publisher.to("emma")] == ["b, at once", "2 new: 0 2"]
+        assert (await states(client)).count(("cancelled", "collapsed")) == 1
+
+
+async def test_what_is_taken_back_leaves_its_digest_and_an_empty_one_is_none(
+    database: Database, vault: Vault, still_clock: StillClock, tenant: TenantId
+) -> None:
+    async with gathering(database, vault, still_clock, tenant) as (client, room):
+        first, second, third = [await send(client, "emma", number) for number in range(3)]
+        await take_back(client, room, second)
+        assert await states(client) == [
+            ("scheduled", "digest"), ("cancelled", "cancelled"), ("suppressed", "digested"),
+        ]  # fmt: skip
+        await take_back(client, room, first, to=[{"user": "emma"}])
+        await take_back(client, room, third)
+        assert set(await states(client)) == {("cancelled", "cancelled")}
+        assert await database.read("SELECT * FROM digest_item") == []
+        still_clock.forward(timedelta(minutes=10))
+        await room.settle()
+        assert room.publisher.to("emma") == []
+
+
+async def test_what_was_sent_in_a_digest_stays_in_it(
+    database: Database, vault: Vault, still_clock: StillClock, tenant: TenantId
+) -> None:
+    async with gathering(database, vault, still_clock, tenant) as (client, room):
+        first, second = [await send(client, "emma", number) for number in range(2)]
+        still_clock.forward(timedelta(minutes=10))
+        await room.settle()
+        await take_back(client, room, second)
+        assert await states(client) == [("sent", None), ("suppressed", "digested")]
+        assert [one["type"] for one in room.publisher.to("emma")] == ["message"]
+        await take_back(client, room, first)
+        assert [one["type"] for one in room.publisher.to("emma")] == ["message", "message.deleted"]
 
 
 async def test_the_ttl_of_a_digest_begins_when_it_is_due(

@@ -128,19 +128,28 @@ class FanOut(Worker):
             users, params = among(row["user_id"] for row in rows)
             which = {"k": accepted.collapse_key, "m": rows[0]["message"], **params}
             same = f"d.user_id IN {users} AND d.collapse_key = :k AND d.message <> :m"
-            replaced = leave_in(tx, tenant, same, which, "collapsed") if accepted.digest is not None else []
+            replaced = leave_in(tx, tenant, same, which, "collapsed")
             replaced += tx.query(
                 "UPDATE delivery SET state = 'cancelled', reason = 'collapsed', pending = 0"
                 f" WHERE tenant = :t AND user_id IN {users} AND collapse_key = :k AND pending = 1"
                 " AND settled_at IS NULL AND message <> :m RETURNING id, message, digest_key",
                 t=tenant, **which,
             )  # fmt: skip
-            cancelled_in(tx, tenant, self._happenings, replaced, "collapsed")
+            cancelled_in(tx, tenant, self._happenings, replaced, "collapsed", by=rows[0]["message"])
         if accepted.digest is not None:
             rows = self._gathered_in(tx, tenant, accepted.digest, rows)
         made = tx.insert_many("delivery", rows, "(tenant, message, user_id) DO NOTHING")
-        if self._happenings.exported:
-            self._accepted_in(tx, tenant, rows if made == len(rows) else existing_in(tx, tenant, rows))
+        ended = [row for row in rows if row["state"] == DeliveryState.SUPPRESSED]
+        if self._happenings.exported or ended:
+            inserted = {row["id"] for row in (rows if made == len(rows) else existing_in(tx, tenant, rows))}
+            self._accepted_in(tx, tenant, [row for row in rows if row["id"] in inserted])
+
+    def ring_told(self, tenant: TenantId, accepted: Accepted) -> None:
+        """Say that ``insert_in`` was committed, to whoever is told how deliveries end."""
+        if accepted.collapse_key:
+            self._happenings.ring(tenant, "delivery.cancelled")
+        if accepted.holdout or accepted.digest is not None:
+            self._happenings.ring(tenant, "delivery.suppressed")
 
     def _gathered_in(self, tx: Transaction, tenant: TenantId, digest: Digest, rows: list[Row]) -> list[Row]:
         """Return the deliveries as a digest takes them in; who is held out is not in it."""
@@ -151,11 +160,11 @@ class FanOut(Worker):
         return gathered + [without_item(row) for row in rows if not row["pending"]]
 
     def _accepted_in(self, tx: Transaction, tenant: TenantId, rows: list[Row]) -> None:
-        """Tell exporters of new deliveries, and of those that end where they begin."""
+        """Tell of new deliveries (exporters alone), and of those that end where they begin."""
         told = [(row["message"], row["id"], {"state": row["state"], "reason": row["reason"]}) for row in rows]
         self._happenings.step_in(tx, tenant, "delivery.accepted", told)
         ended = [one for one, row in zip(told, rows, strict=True) if row["state"] == DeliveryState.SUPPRESSED]
-        self._happenings.step_in(tx, tenant, "delivery.suppressed", ended)
+        self._happenings.note_in(tx, tenant, "delivery.suppressed", ended)
 
     async def _page(self, row: Row) -> None:
         tenant, message = TenantId(row["tenant"]), MessageId(row["id"])
@@ -193,6 +202,7 @@ class FanOut(Worker):
         finally:
             if not moved:
                 self._handing.forget(len(claimed))
+        self.ring_told(tenant, accepted)
         if claimed and moved:
             self._handing.hand(Handed(tenant, replace(accepted, to=()), claimed, own_data(accepted)))
 
@@ -284,10 +294,10 @@ def _when(accepted: Accepted, due: datetime, now: datetime) -> Row:
 
 
 def cancelled_in(
-    tx: Transaction, tenant: TenantId, happenings: Happenings, rows: Sequence[Row], reason: str
+    tx: Transaction, tenant: TenantId, happenings: Happenings, rows: Sequence[Row], reason: str, **more: str
 ) -> None:
-    """Go on after deliveries were cancelled: exporters hear of it, and whom their digests gathered wait on."""
-    happenings.cancelled_in(tx, tenant, rows, reason)
+    """Go on after deliveries were cancelled: others hear of it, and whom their digests gathered wait on."""
+    happenings.cancelled_in(tx, tenant, rows, reason, **more)
     if holders := [row["id"] for row in rows if row.get("digest_key") and row.get("settled_at") is None]:
         waiting = hand_down_in(tx, tenant, holders)
         noted = [(row["message"], row["id"], {"reason": "digest"}) for row in waiting]

@@ -14,8 +14,8 @@ from chatpush.domain import TenantId, new_id, to_ms
 from chatpush.store.database import Row, Transaction
 
 TYPES = (
-    "message.accepted", "message.cancelled", "delivery.sent", "delivery.failed", "delivery.suppressed",
-    "delivery.expired", "delivery.cancelled",
+    "message.accepted", "message.cancelled", "message.recalled", "delivery.sent", "delivery.failed",
+    "delivery.suppressed", "delivery.expired", "delivery.cancelled", "delivery.replaced", "delivery.recalled",
 )  # fmt: skip
 Noted = tuple[str, str, Mapping[str, Any]]
 """A message, a delivery ('' for the message as a whole) and what there is to say."""
@@ -56,10 +56,12 @@ class Happenings:
         if self._exported:
             self._write_in(tx, "delivery_step", "stp", tenant, kind, noted)
 
-    def cancelled_in(self, tx: Transaction, tenant: TenantId, rows: Iterable[Row], reason: str) -> None:
-        """Write for exporters that deliveries (``id``, ``message``) were stopped."""
-        noted = [(row["message"], row["id"], {"reason": reason}) for row in rows]
-        self.step_in(tx, tenant, "delivery.cancelled", noted)
+    def cancelled_in(
+        self, tx: Transaction, tenant: TenantId, rows: Iterable[Row], reason: str, **more: str
+    ) -> None:
+        """Write that deliveries (``id``, ``message``) were stopped before they went out."""
+        noted = [(row["message"], row["id"], {"reason": reason, **more}) for row in rows]
+        self.note_in(tx, tenant, "delivery.cancelled", noted)
 
     def _write_in(
         self, tx: Transaction, table: str, prefix: str, tenant: TenantId, kind: str, noted: Iterable[Noted]

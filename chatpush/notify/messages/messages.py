@@ -134,6 +134,7 @@ class Messages:
             if stored != message:
                 self._handing.forget(len(claimed))
         self._happenings.ring(tenant, "message.accepted")
+        self._fanout.ring_told(tenant, accepted)
         if claimed and stored == message:
             self._handing.hand(Handed(tenant, kept, claimed, own_data(accepted), people))
         if inline:
@@ -259,11 +260,12 @@ class Messages:
                 )  # fmt: skip
                 cancelled_in(tx, tenant, self._happenings, stopped, "cancelled")
                 made = tx.insert_many("delivery", never, "(tenant, message, user_id) DO NOTHING")
-                if made and self._happenings.exported:
+                if made:
                     self._happenings.cancelled_in(tx, tenant, existing_in(tx, tenant, never), "cancelled")
                 return len(stopped) + made
 
             total += await self._database.write(cancel)
+        self._happenings.ring(tenant, "delivery.cancelled")
         return total
 
     async def get(self, tenant: TenantId, message: MessageId) -> Message:
@@ -356,6 +358,7 @@ class Messages:
                 total += cancelled
                 if cancelled < CANCEL_PAGE:
                     break
+        self._happenings.ring(tenant, "delivery.cancelled")
         return total
 
     async def _with_counts(self, tenant: TenantId, rows: list[Row]) -> dict[str, Message]:

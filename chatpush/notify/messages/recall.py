@@ -60,15 +60,20 @@ class Recalls(Worker):
             for start in range(0, len(users), PAGE):
                 await self._page(tenant, message, users=users[start : start + PAGE])
             return
-        found = await self._database.write(
-            lambda tx: tx.execute(
+
+        def mark(tx: Transaction) -> bool:
+            found = tx.query(
                 "UPDATE message SET state = 'deleted', recalling = 1, recall_cursor = ''"
-                " WHERE tenant = :t AND id = :m",
+                " WHERE tenant = :t AND id = :m RETURNING id, template, category, campaign, cancel_key",
                 t=tenant, m=message,
-            )
-        )  # fmt: skip
-        if not found:
+            )  # fmt: skip
+            for row in found:
+                self._happenings.note_message_in(tx, tenant, "message.recalled", row)
+            return bool(found)
+
+        if not await self._database.write(mark):
             raise NotFound(f"no message {message[:64]!r}", param="id")
+        self._happenings.ring(tenant, "message.recalled")
         self.ring()
 
     async def turn(self) -> float | None:
@@ -91,13 +96,14 @@ class Recalls(Worker):
 
         def write(tx: Transaction) -> tuple[list[Row], dict[str, int]]:
             taken, recalled = _bury(tx, tenant, message, after, users, now)
-            self._happenings.step_in(
+            self._happenings.note_in(
                 tx, tenant, "delivery.recalled", [(message, row["id"], {}) for row in recalled]
             )
             counts = unread_in(tx, tenant, {row["user_id"] for row in taken}, now)
             return taken, {user: count.unread for user, count in counts.items()}
 
         taken, unread = await self._database.write(write)
+        self._happenings.ring(tenant, "delivery.recalled")
         await asyncio.gather(*(self._tell(tenant, row, unread[row["user_id"]]) for row in taken))
         return taken[-1]["user_id"] if len(taken) >= PAGE else None
 

@@ -24,7 +24,7 @@ from chatpush.errors import ChatpushError
 from chatpush.notify.messages.drafts import LIVE
 from chatpush.notify.reading.inbox import UnreadCount, unread_in
 from chatpush.notify.sending.claims import Claims, Outcome
-from chatpush.notify.sending.marking import Marks, Ready
+from chatpush.notify.sending.marking import Marks, Ready, Replaced
 from chatpush.notify.sending.reaching import Reaching, on_pages, retry_after
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.parameters import among
@@ -54,6 +54,15 @@ class Shown:
 
     ready: Ready
     payload: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What an inbox shows under a collapse key: by which delivery's id, and whose content it is now."""
+
+    shown_as: str
+    latest: str
+    message: str
 
 
 def payload_of(one: Ready, shown_as: str, at: str) -> dict[str, Any]:
@@ -147,10 +156,12 @@ class Delivery:
         wanted = [one for one in ready if one.row["id"] in alive]
         on_screen = _on_screen(tx, tenant, wanted)
         payloads, fresh, updated = [], [], set()
+        replaced: list[Replaced] = []
         at, now_ms = iso(now), to_ms(now)
         for one in wanted:
             place = (one.row["user_id"], one.row["collapse_key"])
-            shown_as: str = one.row["shown_as"] or on_screen.get(place) or one.row["id"]
+            held = on_screen.get(place)
+            shown_as: str = one.row["shown_as"] or (held.shown_as if held else one.row["id"])
             if one.accepted.silent:
                 payloads.append(payload_of(one, one.row["id"], at))
                 continue
@@ -158,13 +169,16 @@ class Delivery:
             row = self._inbox_row(tenant, one, shown_as, payload, now_ms)
             if shown_as == one.row["id"]:
                 fresh.append(row)
-                if one.row["collapse_key"]:
-                    on_screen[place] = shown_as
             else:
                 updated.add(one.row["id"])
+                if held and not one.row["shown_as"]:
+                    replaced.append(Replaced(held.latest, held.message, one.row["message"]))
                 _replace_in(tx, row, first_time=not one.row["shown_as"])
+            if one.row["collapse_key"]:
+                on_screen[place] = Held(shown_as, one.row["id"], one.row["message"])
             payloads.append(payload)
         tx.insert_many("inbox_item", fresh, "(tenant, user_id, delivery) DO NOTHING")
+        self._marks.replaced_in(tx, tenant, replaced)
         counts = unread_in(tx, tenant, {one.row["user_id"] for one in wanted}, now_ms)
         self._trim_in(tx, tenant, counts)
         return [
@@ -266,19 +280,23 @@ def _event(
     return {"type": kind, **payload, "unread": count.unread if count else 0}
 
 
-def _on_screen(tx: Transaction, tenant: TenantId, ready: list[Ready]) -> dict[tuple[str, str], str]:
-    """Return (user, collapse key) → the delivery shown under that key."""
+def _on_screen(tx: Transaction, tenant: TenantId, ready: list[Ready]) -> dict[tuple[str, str], Held]:
+    """Return (user, collapse key) → what is shown under that key."""
     keyed = [one.row for one in ready if one.row["collapse_key"]]
     if not keyed:
         return {}
     users, who = among({row["user_id"] for row in keyed}, "u")
     keys, which = among({row["collapse_key"] for row in keyed}, "k")
     rows = tx.query(
-        "SELECT user_id, collapse_key, delivery FROM inbox_item WHERE tenant = :t AND collapse_key <> ''"
+        "SELECT user_id, collapse_key, delivery, latest, message FROM inbox_item WHERE tenant = :t"
+        " AND collapse_key <> ''"
         f" AND user_id IN {users} AND collapse_key IN {keys} AND dismissed_at IS NULL AND deleted_at IS NULL",
         t=tenant, **who, **which,
     )  # fmt: skip
-    return {(row["user_id"], row["collapse_key"]): row["delivery"] for row in rows}
+    return {
+        (row["user_id"], row["collapse_key"]): Held(row["delivery"], row["latest"], row["message"])
+        for row in rows
+    }
 
 
 def _replace_in(tx: Transaction, row: Row, *, first_time: bool) -> None:

@@ -66,6 +66,15 @@ class Step:
     reason: str = "awaiting_receipt"
 
 
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """A delivery whose place in the inbox a newer message took."""
+
+    delivery: str
+    message: str
+    by: str
+
+
 class Marks:
     """Marks deliveries as sent."""
 
@@ -98,7 +107,17 @@ class Marks:
                 self._meter.record_in(tx, tenant, Kind.MESSAGES, used, page)
 
         await self._database.write(write)
-        self._happenings.ring(tenant, "delivery.sent")
+        self._happenings.ring(tenant, "delivery.sent", "delivery.replaced")
+
+    def replaced_in(self, tx: Transaction, tenant: TenantId, replaced: Sequence[Replaced]) -> None:
+        """Write that what inboxes showed of deliveries gave way to newer ones of their collapse key."""
+        if not replaced:
+            return
+        now = self._clock.now()
+        noted = [(one.message, one.delivery, {"by": one.by}) for one in replaced]
+        self._happenings.note_in(tx, tenant, "delivery.replaced", noted)
+        traces = [entry(tenant, one.delivery, "collapse", "replaced", now, by=one.by) for one in replaced]
+        tx.insert_many("trace_entry", traces)
 
     async def go_on(self, tenant: TenantId, step: Step, failed: str) -> None:
         """Let a chain go on at once, because a channel of it did not take the message."""
