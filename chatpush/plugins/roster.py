@@ -124,6 +124,10 @@ class Roster:
         """Return whether any plugin implements a hook."""
         return bool(self._calls.get(hook_name))
 
+    def is_quick(self, hook_name: str) -> bool:
+        """Return whether all that implement a hook run inline, so that it may be asked often."""
+        return all(call.guard.state.inline for call in self._calls.get(hook_name, ()))
+
     def close(self) -> None:
         """Let the plugins' threads end."""
         for member in self._members.values():

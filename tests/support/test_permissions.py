@@ -1,5 +1,6 @@
 """What a tool may do is decided by its risk and the user's yes, whoever calls it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -17,7 +18,8 @@ from chatpush.writer_settings import Writer as WriterSettings
 from tests.clocks import StillClock
 from tests.plugins.firstparty import load
 from tests.support.house import VISITOR, House, build
-from tests.support.scripted_model import ScriptedModel, call, scripted_model, text
+from tests.support.scripted_model import Gate, ScriptedModel, call, scripted_model, text
+from tests.waiting import until
 
 
 class Refund:
@@ -187,6 +189,44 @@ async def test_what_a_plugin_keeps_back_is_answered_without_a_model(
     house = await build(database, vault, still_clock, writer_settings=settings, plugins=plugins)
     assert "within 5 working days" in (await house.say("How long do refunds take?")).text
     assert model.requests == []
+    await house.close()
+
+
+class QuickCensor:
+    """Covers bad language, and keeps back what speaks of others; quick enough for each sentence."""
+
+    inline = True
+
+    @hook
+    def filter_answer(self, text: str, exchange: Exchange, settings: dict[str, Any]) -> str | Drop:
+        return Drop("others") if "Lampworld" in text else text.replace("damn", "••••")
+
+
+async def test_a_quick_filter_sees_each_sentence_before_anybody_does(
+    model: ScriptedModel, database: Database, vault: Vault, still_clock: StillClock
+) -> None:
+    settings = WriterSettings(base_url=model.url, api_key="k", model="m", stall_seconds=5.0)
+    house = await build(
+        database, vault, still_clock, writer_settings=settings, plugins=Plugins({"censor": QuickCensor()})
+    )
+    conversation = await house.conversation()
+    go_on = asyncio.Event()
+    first, *rest = text("The da", "mn refund comes. ", "It takes a while ", "[1].")[1:]
+    model.will([first, rest[0], Gate(go_on), *rest[1:]])
+    await house.assistant.ask(conversation, "How long do refunds take?")
+
+    def streamed() -> str:
+        pieces = house.channels.on(conversation.channel, "turn.delta")
+        return "".join(piece["text"] for piece in pieces)
+
+    assert await until(streamed) == "The •••• refund comes. "
+    go_on.set()
+    await house.assistant.idle()
+    assert (await house.turns())[-1].text == "The •••• refund comes. It takes a while [1]."
+    model.will(text("It comes soon. ", "Lampworld is slower. ", "Ask them [1]."))
+    turn = await house.say("How long do refunds take then?")
+    assert "Lampworld" not in str(house.channels.on(conversation.channel, "turn.delta"))
+    assert turn.text.startswith("You can return goods")
     await house.close()
 
 

@@ -18,7 +18,7 @@ from chatpush.support.assistant.answers import Asked
 from chatpush.support.assistant.grounding import Grounding
 from chatpush.support.assistant.permissions import Risk, declared_only, may_use, risk_of
 from chatpush.support.assistant.tools import Toolbox, sources_in
-from chatpush.support.model.redaction import Redaction
+from chatpush.support.model.redaction import Redaction, Screen
 from chatpush.support.model.toolcalls import ToolCall
 from chatpush.support.model.written import Finished
 from chatpush.support.retrieval.language import pick
@@ -63,6 +63,7 @@ class Work:
     messages: list[Message]
     sources: list[Source]
     exchange: Exchange
+    screen: Screen
     follows: dict[str, Follow] = field(default_factory=dict)
     looked_up: tuple[str, dict[str, Any], ToolResult] | None = None
     to_confirm: tuple[Tool, dict[str, Any]] | None = None

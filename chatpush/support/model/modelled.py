@@ -153,11 +153,9 @@ class ModelledAssistant:
         conversation = work.asked.conversation
         stream = self._writer.stream(conversation.tenant, conversation.user, work.messages, tools, model)
         names = work.exchange.stream()
-        shown = not self._redaction.holds_answers
         if work.text and not work.text.endswith("\n"):
             work.text += work.grounding.feed("\n\n")
-            if shown:
-                await live.push("\n\n")
+            await _show(live, await work.screen.feed("\n\n"))
         async with contextlib.aclosing(stream) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Finished):
@@ -166,8 +164,7 @@ class ModelledAssistant:
                 else:
                     ready = names.feed(work.grounding.feed(piece))
                 work.text += ready
-                if ready and shown:
-                    await live.push(ready)
+                await _show(live, await work.screen.feed(ready))
         if finished is None:
             raise WriterUnavailable("the model's answer has no end")
         return finished
@@ -222,6 +219,7 @@ class ModelledAssistant:
             messages=messages,
             sources=[source_of(passage) for passage in found.passages],
             exchange=exchange,
+            screen=self._redaction.screen(exchange),
             follows={OFFERED: question.follow} if question.follow else {},
         )  # fmt: skip
 
@@ -274,6 +272,11 @@ class ModelledAssistant:
             offered = await self._embedded.offer(asked, tool, arguments, result, text)
             return replace(offered, sources=sources or offered.sources, kind="model")
         return Answer(text, "model", sources=sources)
+
+
+async def _show(live: LiveTurn, text: str) -> None:
+    if text:
+        await live.push(text)
 
 
 def summarising(writer: Writer, prompts: Prompts, redaction: Redaction) -> Any:
