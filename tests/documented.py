@@ -16,6 +16,7 @@ from typing import Any
 
 from aiohttp import web
 from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import best_match
 
 from chatpush.domain import IdentityKind
 from chatpush.web.http.operations import IDENTITY, TENANT_KEY
@@ -60,7 +61,7 @@ class Documented:
             validator = self._compiled[place] = Draft202012Validator(whole, format_checker=FormatChecker())
         if validator.is_valid(value):
             return []
-        return [_told(error) for error in validator.iter_errors(value)][:5]
+        return [_told(best_match([error])) for error in validator.iter_errors(value)][:5]
 
     def _whole(self, schema: Any, closed: bool, above: tuple[str, ...]) -> Any:
         """Return a schema with its references in place, which are then not looked up for each value."""
@@ -148,7 +149,7 @@ def _answer(
         yield from documented.wrong(content["schema"], told, closed=True)
         if response.status >= 400 and "Idempotent-Replayed" not in response.headers:
             own = response.status, response.headers["X-Request-Id"]
-            if (told["status"], told["request_id"]) != own:
+            if (told.get("status"), told.get("request_id")) != own:
                 yield "the problem's status or request_id is another than the answer's"
 
 

@@ -1,6 +1,6 @@
 """Conversations for the people who answer: read, take over, reply, give back, close."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
@@ -11,6 +11,7 @@ from chatpush.support.conversations.turns import Conversation, turn_payload
 from chatpush.support.people.desk import MAX_REPLY_CHARS, Desk
 from chatpush.support.people.labels import Labels
 from chatpush.support.people.standing import Standings
+from chatpush.web.api.shapes import OfficeOut, RatingOut, ReadOut, TurnPayload
 from chatpush.web.http.doors import Door
 from chatpush.web.http.moments import Moment
 from chatpush.web.http.operations import Body, Call, Operations, PageQuery
@@ -70,11 +71,11 @@ class DeskConversation(BaseModel):
     last: str
     unread_turns: int
     waiting_since: Moment | None
-    read: dict[str, str | None]
+    read: ReadOut
     position: int | None
-    office: dict[str, Any]
+    office: OfficeOut
     may_rate: bool
-    rating: dict[str, Any] | None
+    rating: RatingOut | None
     subject: str
     tags: list[str]
     team: str | None
@@ -82,7 +83,7 @@ class DeskConversation(BaseModel):
     merged_into: str | None
     created_at: Moment
     updated_at: Moment
-    turns: list[dict[str, Any]] | None = None
+    turns: list[TurnPayload] | None = None
 
 
 class DeskPage(BaseModel):
@@ -95,7 +96,7 @@ class DeskPage(BaseModel):
 class Said(BaseModel):
     """The turn a person said."""
 
-    turn: dict[str, Any]
+    turn: TurnPayload
 
 
 @routes.get("/v1/conversations", door=READ)
@@ -195,7 +196,7 @@ async def shown(call: Call, conversation: Conversation, *, whole: bool = False) 
         last=turns[-1].text[:140] if turns else "",
         unread_turns=await conversations.unread(conversation, for_agent=True),
         waiting_since=iso(conversation.waiting_at) if conversation.waiting_at else None,
-        read={"user": conversation.user_read or None, "agent": conversation.agent_read or None},
+        read=ReadOut(user=conversation.user_read or None, agent=conversation.agent_read or None),
         **await call.need(Standings).told(conversation),
         tags=list(tags.get(conversation.id, ())),
         team=conversation.team or None,

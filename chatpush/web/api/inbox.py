@@ -1,7 +1,5 @@
 """The signed-in user's own messages: the list, the receipts, the reasons."""
 
-from typing import Any
-
 from pydantic import BaseModel, Field
 
 from chatpush.domain import Category, DeliveryId, ReceiptKind, TenantId, UserId
@@ -12,6 +10,7 @@ from chatpush.notify.reading.inbox import Filter, Inbox, Shelf
 from chatpush.notify.reading.receipts import Receipts
 from chatpush.notify.reading.shelving import Shelving
 from chatpush.web.api.deliveries import WhyOut, WhyQuery, explained
+from chatpush.web.api.shapes import Shelved
 from chatpush.web.http.doors import Door
 from chatpush.web.http.moments import Instant
 from chatpush.web.http.operations import Body, Call, Operations, PageQuery
@@ -23,7 +22,7 @@ USERS = Door(user=True)
 class InboxPage(BaseModel):
     """A page of the inbox, and how many items are unread in all of it."""
 
-    data: list[dict[str, Any]]
+    data: list[Shelved]
     has_more: bool
     unread: int
 

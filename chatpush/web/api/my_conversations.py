@@ -5,7 +5,7 @@ exist here.
 """
 
 import json
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
@@ -23,6 +23,7 @@ from chatpush.support.people.desk import LONGEST_MESSAGE, Desk
 from chatpush.support.people.letters import LONGEST_ADDRESS
 from chatpush.support.people.ratings import BEST, LONGEST_COMMENT, WORST, Ratings
 from chatpush.support.people.standing import Standings
+from chatpush.web.api.shapes import OfficeOut, RatingOut, ReadOut, TurnPayload
 from chatpush.web.http.doors import Door
 from chatpush.web.http.moments import Moment
 from chatpush.web.http.operations import Body, Call, Operations
@@ -62,7 +63,7 @@ class TurnIn(Body):
 class TurnOut(BaseModel):
     """The turn as it was taken in; the answer comes on the channel."""
 
-    turn: dict[str, Any]
+    turn: TurnPayload
 
 
 class TypingIn(Body):
@@ -99,27 +100,6 @@ class MessageLeft(Body):
     text: str = Field(min_length=1, max_length=LONGEST_MESSAGE)
 
 
-class OfficeOut(BaseModel):
-    """Whether people are there, and when they are back if that is known."""
-
-    open: bool
-    opens_at: Moment | None
-
-
-class RatingOut(BaseModel):
-    """What the user thought of it."""
-
-    score: int
-    comment: str
-
-
-class ReadOut(BaseModel):
-    """Up to which turn each side has read."""
-
-    user: str | None
-    agent: str | None
-
-
 class ConversationOut(BaseModel):
     """A conversation with its turns and the token of its channel."""
 
@@ -129,7 +109,7 @@ class ConversationOut(BaseModel):
     state: str
     agent: str | None
     about: dict[str, str] | None
-    turns: list[dict[str, Any]] | None = None
+    turns: list[TurnPayload] | None = None
     last: str
     unread_turns: int
     read: ReadOut

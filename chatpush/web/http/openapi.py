@@ -41,6 +41,7 @@ SECURITY = {
     },
 }
 DIGITS = r"^[+-]?[0-9]+(\.[0-9]+)?$"
+ANY = {"description": "Any JSON."}
 Definitions = dict[str, Any]
 
 
@@ -53,6 +54,8 @@ class Described(GenerateJsonSchema):
 
     def field_is_required(self, field: Any, total: bool) -> bool:
         """Promise every field of an answer, those with a default too."""
+        if field["type"] == "typed-dict-field":
+            return super().field_is_required(field, total)
         return self.mode == "serialization" or super().field_is_required(field, total)
 
     def dict_schema(self, schema: Any) -> Any:
@@ -83,7 +86,7 @@ class Schemas:
         ordered = [(key, mode, TypeAdapter(kind)) for (key, mode), kind in sorted(wanted.items(), key=_first)]
         self._found, made = TypeAdapter.json_schemas(ordered, ref_template=REF, schema_generator=Described)
         self.definitions: Definitions = {
-            name: _in_markdown(schema) for name, schema in made.get("$defs", {}).items()
+            name: _in_markdown(schema) or ANY for name, schema in made.get("$defs", {}).items()
         }
 
     def of(self, kind: Any, mode: JsonSchemaMode) -> dict[str, Any]:
