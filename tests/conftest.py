@@ -34,10 +34,15 @@ def watch() -> Iterator[Watch]:
 
 
 @pytest.fixture(autouse=True)
-def as_documented(watch: Watch) -> Iterator[None]:
+def as_documented(watch: Watch, request: pytest.FixtureRequest) -> Iterator[None]:
     """What the API answers and takes in a test is what its OpenAPI document says."""
+    watch.succeeded.clear()
     yield
     wrong = watch.taken()
+    wrong += [
+        f"{one} did not succeed in this test"
+        for one in watch.owed(request.node.nodeid.removeprefix("tests/"))
+    ]
     if wrong:
         pytest.fail("\n".join(wrong), pytrace=False)
 

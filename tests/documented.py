@@ -10,7 +10,7 @@ one that was refused for its shape does not.
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,47 @@ JSON = re.compile(r"application/(problem\+)?json")
 LIMITED = (IdentityKind.KEY, IdentityKind.USER)
 OF_MEANING = {"value_error", "assertion_error", "json_invalid", "decimal_max_digits", "decimal_max_places"}
 """Refusals by a rule that no schema can say."""
-Validate = Callable[[Any], Iterator[str]]
+ELSEWHERE: dict[str, set[str]] = {
+    "channels/test_fcm.py::test_a_phone_registers_is_reached_and_forgotten_when_it_is_gone": {
+        "add_endpoint",
+        "remove_endpoint",
+    },
+    "channels/test_webhooks.py::test_a_forged_body_is_noticed": {
+        "test_webhook",
+    },
+    "channels/test_webhooks.py::test_it_ends_after_three_days_and_can_be_told_again": {
+        "replay_webhook_call",
+    },
+    "support/test_imports.py::test_files_and_imports_over_http": {
+        "get_import",
+        "import_site",
+    },
+    "web/test_candidates_api.py::test_list_approve_and_reject": {
+        "approve_candidate",
+        "reject_candidate",
+    },
+    "web/test_consents_api.py::test_one_click_in_a_letter_ends_the_letters_and_the_page_offers_to_end_everything": {
+        "ask_unsubscribe",
+        "choose_unsubscribe",
+        "unsubscribe",
+    },
+    "web/test_dead_letters_api.py::test_a_letter_says_what_the_provider_answered_to_each_attempt": {
+        "get_dead_letter",
+    },
+    "web/test_dead_letters_api.py::test_dead_letters_are_sent_again": {
+        "redrive_dead_letter",
+    },
+    "web/test_dead_letters_api.py::test_what_is_given_up_is_gone_and_the_trace_says_so": {
+        "drop_dead_letter",
+    },
+    "web/test_my_conversations_api.py::test_a_promise_is_cancelled": {
+        "cancel_promise",
+    },
+    "web/test_standing_api.py::test_a_closed_office_takes_a_message_and_answers_by_mail": {
+        "leave_message",
+    },
+}
+"""Tests with a peer of their own, and the operations that succeed there; the others: test_every_operation.py."""
 
 
 class Documented:
@@ -91,7 +131,7 @@ class Documented:
 
 @dataclass(slots=True)
 class Watch:
-    """What was wrong so far, and which operations succeeded."""
+    """What was wrong in this test, and which operations succeeded."""
 
     wrong: list[str] = field(default_factory=list)
     succeeded: set[str] = field(default_factory=set)
@@ -122,6 +162,10 @@ class Watch:
         """Return what was wrong, once."""
         found, self.wrong = self.wrong, []
         return list(dict.fromkeys(found))
+
+    def owed(self, test: str) -> list[str]:
+        """Return the operations that a test was to bring to success, and did not."""
+        return sorted(ELSEWHERE.get(test, set()) - self.succeeded)
 
 
 def _answer(

@@ -86,22 +86,24 @@ class CampaignIn(Body):
     escalate_after: int | None = Field(
         None, description="Seconds to wait for a receipt before the next of channels is used."
     )
-    category: str | None = Field(None, description="Default: the template's.")
-    priority: str | None = Field(None, description="high, normal or low.")
+    category: Literal["transactional", "alert", "marketing"] | None = Field(
+        None, description="Default: the template's."
+    )
+    priority: Literal["high", "normal", "low"] | None = None
     score: float | None = Field(
         None, description="What a cap keeps when it has no room for all: the highest."
     )
     ttl: int | None = Field(None, ge=1)
     collapse_key: str | None = Field(None, max_length=128)
     digest: DigestIn | None = Field(None, description="Gather with others of the same key and send as one.")
-    quiet_hours: str | None = Field(None, description="defer, skip or ignore.")
+    quiet_hours: Literal["defer", "skip", "ignore"] | None = None
     silent: bool | None = Field(None, description="A command to the app: not shown, not kept, not counted.")
     badge: StrictBool | StrictInt | None = Field(
         None, description="false: not counted as unread; a number: what the app's icon shows."
     )
     display_seconds: int | None = Field(None, description="How long it stays on the screen.")
     tags: list[str] | None = Field(None, max_length=5, description="Tabs of the inbox it is in.")
-    send_hour: str | None = Field(None, description="best: each user at their own hour.")
+    send_hour: Literal["best"] | None = Field(None, description="best: each user at their own hour.")
     send_at: str | None = Field(
         None, max_length=5, description="A time of day, 09:00: each user when a clock next shows it."
     )
@@ -109,10 +111,12 @@ class CampaignIn(Body):
         None, max_length=64, description="Whose clock: recipient (the default), or the zone of send_at."
     )
     throttle: int | None = Field(None, description="At most so many users a second, over the whole run.")
-    misfire: str | None = Field(
+    misfire: Literal["catch_up", "skip"] | None = Field(
         None, description="catch_up (default): make up for the latest missed slot; or skip."
     )
-    overlap: str | None = Field(None, description="skip (default) a slot while a run is under way, or allow.")
+    overlap: Literal["skip", "allow"] | None = Field(
+        None, description="skip (default) a slot while a run is under way, or allow."
+    )
 
     def spec(self) -> dict[str, Any]:
         """Return what was given, and only that."""

@@ -1,6 +1,7 @@
 """See a campaign's runs; hold, continue or end one of them."""
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -23,7 +24,7 @@ class RunOut(BaseModel):
     id: str
     campaign: str
     slot: str
-    state: str
+    state: Literal["running", "paused", "finished", "failed", "cancelled", "skipped"]
     due_at: Moment
     started_at: Moment
     finished_at: Moment | None

@@ -12,7 +12,7 @@ from chatpush.domain import Role, iso
 from chatpush.notify.audience.users import checked_user
 from chatpush.notify.listing import Window
 from chatpush.schedule import presets
-from chatpush.schedule.campaigns import Campaign, Campaigns
+from chatpush.schedule.campaigns import Campaign, Campaigns, CampaignState
 from chatpush.schedule.dry_run import MOST_SAMPLES, DryRuns
 from chatpush.schedule.runs import Runs
 from chatpush.web.api.campaign_bodies import CampaignIn
@@ -33,7 +33,7 @@ class CampaignOut(CampaignIn):
     """A campaign as it was written, and how it stands."""
 
     id: str
-    state: str
+    state: CampaignState
     next_at: Moment | None
     created_at: Moment
     updated_at: Moment

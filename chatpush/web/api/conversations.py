@@ -61,7 +61,7 @@ class DeskConversation(BaseModel):
     id: str
     channel: str
     user: str
-    state: str
+    state: ConversationState
     language: str
     agent: str | None
     agent_name: str | None

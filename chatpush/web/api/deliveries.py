@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from chatpush.domain import DeliveryId, Role, iso
+from chatpush.domain import Category, DeliveryId, DeliveryState, Role, iso
 from chatpush.notify.audience.consents import CHOOSABLE
 from chatpush.notify.listing import Window
 from chatpush.notify.messages.messages import Messages
@@ -26,7 +26,7 @@ class DeliveryOut(BaseModel):
     id: str
     message: str
     user: str
-    state: str
+    state: DeliveryState
     reason: str | None
     due_at: Moment
     attempts: int
@@ -86,7 +86,7 @@ class WhyOut(BaseModel):
     """Why the reader got a message."""
 
     delivery: str
-    category: str
+    category: Category
     at: Moment
     reasons: list[WhyReason]
     items: list[ChosenOut]
@@ -104,7 +104,7 @@ class DeliveryPage(BaseModel):
 class RecentQuery(PageQuery):
     """Filters of the list."""
 
-    state: str = Field("", max_length=20, description="Only in this state.")
+    state: DeliveryState | None = Field(None, description="Only in this state.")
     user: str = Field("", max_length=128, description="Only of this user.")
 
 
@@ -118,7 +118,9 @@ class WhyQuery(Query):
 async def list_deliveries(call: Call, query: RecentQuery) -> DeliveryPage:
     """List deliveries of all messages, newest first."""
     window = Window(query.limit, query.starting_after, query.ending_before)
-    page = await call.need(Messages).recent_deliveries(call.identity.tenant, window, query.state, query.user)
+    page = await call.need(Messages).recent_deliveries(
+        call.identity.tenant, window, query.state or "", query.user
+    )
     return DeliveryPage(data=[delivery_out(report) for report in page.data], has_more=page.has_more)
 
 

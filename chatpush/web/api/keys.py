@@ -31,7 +31,7 @@ class KeyOut(BaseModel):
     """What is known of a key."""
 
     id: str
-    kind: str
+    kind: Literal["sk", "pk"]
     name: str
     hint: str = Field(description="Its last characters.")
     scopes: list[str]

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from chatpush.domain import Category, MessageId, Role, UserId, iso
+from chatpush.domain import Category, DeliveryState, MessageId, Role, UserId, iso
 from chatpush.errors import Conflict, InvalidInput, TooLarge, TooMany
 from chatpush.notify.listing import Window
 from chatpush.notify.messages.messages import Messages
@@ -30,23 +30,27 @@ class MessageAccepted(BaseModel):
     """The message is on disk and on its way."""
 
     id: str
-    status: str = "accepted"
+    status: Literal["accepted"] = "accepted"
 
 
 class MessageOut(BaseModel):
     """What became of a message; ``counts`` are deliveries by state."""
 
     id: str
-    status: str
+    status: Literal["processing", "open", "completed", "cancelled", "deleted"] = Field(
+        description="open: fetched as users come."
+    )
     template: str
-    category: str
+    category: Category
     campaign: str | None
     cancel_key: str | None
     collapse_key: str | None
     created_at: Moment
     counts: dict[str, int]
     engagement: dict[str, int]
-    fan_out: str = Field(description="write: a row for each user; read: users fetch it when they come.")
+    fan_out: Literal["write", "read"] = Field(
+        description="write: a row for each user; read: users fetch it when they come."
+    )
 
 
 class MessageDetail(MessageOut):
@@ -117,7 +121,7 @@ class Deleted(BaseModel):
     """The message is being taken back."""
 
     id: str
-    status: str = "deleted"
+    status: Literal["deleted"] = "deleted"
 
 
 class Cancelled(BaseModel):
@@ -138,7 +142,7 @@ class MessageQuery(PageQuery):
 class DeliveryQuery(PageQuery):
     """Filters of a message's deliveries."""
 
-    state: str = Field("", max_length=20, description="Only in this state.")
+    state: DeliveryState | None = Field(None, description="Only in this state.")
 
 
 @routes.post("/v1/messages", door=WRITERS, status=202, idempotent=True, location="/v1/messages/{id}")
@@ -215,7 +219,7 @@ async def list_message_deliveries(call: Call, query: DeliveryQuery) -> DeliveryP
     messages, message = call.need(Messages), MessageId(call.path["id"])
     await messages.get(call.identity.tenant, message)
     window = Window(query.limit, query.starting_after, query.ending_before)
-    page = await messages.deliveries(call.identity.tenant, message, window, query.state)
+    page = await messages.deliveries(call.identity.tenant, message, window, query.state or "")
     return DeliveryPage(data=[delivery_out(report) for report in page.data], has_more=page.has_more)
 
 

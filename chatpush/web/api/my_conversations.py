@@ -9,7 +9,17 @@ from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
-from chatpush.domain import ConversationId, DeliveryId, Json, PromiseId, ReceiptKind, Speaker, Turn, iso
+from chatpush.domain import (
+    ConversationId,
+    ConversationState,
+    DeliveryId,
+    Json,
+    PromiseId,
+    ReceiptKind,
+    Speaker,
+    Turn,
+    iso,
+)
 from chatpush.notify.reading.receipts import Receipts
 from chatpush.realtime.hub import Hub
 from chatpush.support.assistant.assistant import Assistant
@@ -106,7 +116,7 @@ class ConversationOut(BaseModel):
     id: str
     channel: str
     token: str | None = None
-    state: str
+    state: ConversationState
     agent: str | None
     about: dict[str, str] | None
     turns: list[TurnPayload] | None = None

@@ -1,7 +1,7 @@
 """Teams and agents: who answers what, when, and how much at once; and how well it went."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -68,9 +68,9 @@ class TeamOut(BaseModel):
     name: str
     skills: list[str]
     languages: list[str]
-    hours: dict[str, Any]
-    assignment: str
-    targets: dict[str, int]
+    hours: HoursIn
+    assignment: Assignment
+    targets: TargetsIn
 
 
 class TeamsOut(BaseModel):
@@ -103,7 +103,7 @@ class AgentOut(BaseModel):
     languages: list[str]
     capacity: int
     load: int
-    presence: str = Field(description="online, away, or offline: no console is open.")
+    presence: Literal["online", "away", "offline"] = Field(description="offline: no console is open.")
     seen_at: Moment | None
 
 
@@ -185,10 +185,10 @@ def _draft(body: TeamIn) -> TeamDraft:
 def _team(team: Team) -> TeamOut:
     return TeamOut(
         id=team.id, name=team.name, skills=list(team.skills), languages=list(team.languages),
-        hours=team.hours.stored(), assignment=team.assignment,
-        targets={
-            "first": team.targets.first, "next": team.targets.next, "resolution": team.targets.resolution
-        },
+        hours=HoursIn(**team.hours.stored()), assignment=team.assignment,
+        targets=TargetsIn(
+            first=team.targets.first, next=team.targets.next, resolution=team.targets.resolution
+        ),
     )  # fmt: skip
 
 

@@ -73,7 +73,7 @@ class TemplateSaved(BaseModel):
 class TemplateOut(TemplateSaved):
     """A template's version."""
 
-    category: str
+    category: Category
     locales: dict[str, dict[str, Any]]
     created_at: Moment
 
