@@ -27,6 +27,7 @@ from chatpush.notify.messages.drafts import MessageDraft, Recipient
 from chatpush.rooms import Rooms
 from chatpush.settings import Settings
 from chatpush.store.database import Database
+from chatpush.store.probe import WriteProbe
 from chatpush.support.people.assigning import PERSON_PREFIX
 from chatpush.web import routes
 from chatpush.web.console.wiring import add_console
@@ -63,6 +64,7 @@ class Chatpush(Rooms):
         super().__init__(settings, clock or SystemClock(), plugins or {})
         self.port = settings.server.port
         self.readiness = Readiness()
+        self.write_probe = WriteProbe(self.database)
         tries = self.vectors.tries if self.vectors is not None else None
         if tries is not None:
             self.readiness.also("embeddings", lambda: tries.down)
@@ -103,6 +105,7 @@ class Chatpush(Rooms):
             await self.tenants.start()
             yield self
         finally:
+            await self.write_probe.stop()
             await self.database.stop()
 
     @contextlib.asynccontextmanager

@@ -17,6 +17,7 @@
     ├── TooMany                 a rate or quota is used up (429)
     │   └── QuotaExceeded       the plan's quota, not a rate
     ├── Unavailable             try again later (503)
+    │   ├── StorageFull         the disk has no room
     │   └── WriterUnavailable   the language model did not answer
     ├── CursorLost              retention has passed this cursor
     ├── PluginFailed            a plugin broke its contract
@@ -148,6 +149,12 @@ class Unavailable(ChatpushError):
     ) -> None:
         super().__init__(message, param=param)
         self.retry_after_seconds = retry_after_seconds
+
+
+class StorageFull(Unavailable):
+    """The disk has no room; free space, then send it again. What was acknowledged is stored."""
+
+    code = "storage_full"
 
 
 class WriterUnavailable(Unavailable):

@@ -11,6 +11,7 @@ PACKAGE = ROOT / "chatpush"
 FLOORS = [
     {
         "errors",
+        "fullness",
         "chance",
         "clock",
         "domain",

@@ -19,6 +19,7 @@ import structlog
 
 from chatpush.domain import TenantId
 from chatpush.errors import Unavailable
+from chatpush.fullness import unwritten
 from chatpush.log.alone import Alone
 from chatpush.log.contract import Cursor, Draft, Publication, Retention, Sealing
 from chatpush.log.records import published, seal
@@ -206,7 +207,7 @@ class Writer:
                 self._connection.execute("ROLLBACK")
             self.epoch = self._stored_epoch()
             for job in group:
-                job.error = job.error or Unavailable(f"the log did not commit: {error}")
+                job.error = job.error or unwritten(error, "the log")
 
     def _append(
         self, job: Append, rows: list[tuple[Any, ...]], touched: dict[int, tuple[_State, Retention, int]]

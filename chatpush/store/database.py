@@ -28,6 +28,7 @@ import sqlite_utils
 import structlog
 
 from chatpush.errors import InvalidInput, InvalidSettings, Unavailable
+from chatpush.fullness import DISK, sqlite_code, unwritten
 from chatpush.store.parameters import placed
 
 Row = dict[str, Any]
@@ -283,7 +284,7 @@ class SqliteDatabase:
             if database.conn.in_transaction:
                 database.execute("ROLLBACK")
             for write in group:
-                write.error = write.error or Unavailable(f"the database did not commit: {error}")
+                write.error = write.error or unwritten(error, "the database")
 
 
 def _run(database: sqlite_utils.Database, transaction: SqliteTransaction, write: _Write) -> None:
@@ -301,6 +302,9 @@ def _run(database: sqlite_utils.Database, transaction: SqliteTransaction, write:
 
 def _told(error: Exception) -> Exception:
     """Return a job's exception as its caller hears it."""
+    if sqlite_code(error) in DISK:
+        log.error("the disk does not take a write", error=str(error))
+        return unwritten(error, "the database")
     if isinstance(error, OverflowError):
         return InvalidInput(TOO_LARGE)
     return InvalidInput(UNREADABLE) if isinstance(error, UnicodeEncodeError) else error

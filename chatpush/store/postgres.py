@@ -28,6 +28,7 @@ from psycopg.abc import Buffer
 from psycopg.types.string import StrDumper
 
 from chatpush.errors import InvalidInput, InvalidSettings, Unavailable
+from chatpush.fullness import full
 from chatpush.store.database import TOO_LARGE, UNREADABLE, Row, Transaction, rows_of
 from chatpush.store.parameters import formatted
 
@@ -292,6 +293,9 @@ def _write(writers: _Pool, job: Callable[[Transaction], T]) -> T:
         except COLLISIONS as error:
             log.debug("write collided", error=str(error))
             connection.rollback()
+        except errors.DiskFull as error:
+            connection.rollback()
+            raise full("PostgreSQL's disk") from error
         except psycopg.OperationalError as error:
             if not _lost(connection, error):
                 connection.rollback()

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 from aiohttp import ClientResponse
 from pydantic import Field
@@ -9,8 +10,9 @@ from pydantic import Field
 from chatpush.clock import SystemClock
 from chatpush.domain import Role
 from chatpush.errors import NotFound, TooMany
+from chatpush.fullness import full
 from chatpush.settings import Settings
-from chatpush.store.database import Database
+from chatpush.store.database import Database, Row
 from chatpush.web.http.doors import Door
 from chatpush.web.http.idempotency import Replies
 from chatpush.web.http.operations import Body, Call, Operations, Page, PageQuery
@@ -194,3 +196,50 @@ async def test_openapi_describes_what_was_declared() -> None:
         assert post["summary"] == "Make a thing."
         assert post["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/ThingIn")
         assert {"key": ["things:write"]} in post["security"]
+
+
+class Full:
+    """A database that takes so many writes more."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.left = 1000
+
+    async def read(self, sql: str, **params: Any) -> list[Row]:
+        return await self._database.read(sql, **params)
+
+    async def write(self, job: Any) -> Any:
+        if self.left == 0:
+            raise full("the disk")
+        self.left -= 1
+        return await self._database.write(job)
+
+
+async def test_what_was_done_is_answered_once_though_its_answer_has_no_room(database: Database) -> None:
+    counter, disk = Counter(), Full(database)
+    replies = Replies(disk, SystemClock())  # type: ignore[arg-type]
+    async with serve(routes, {Counter: counter, Replies: replies}) as client:
+
+        async def ask(key: str, name: str) -> ClientResponse:
+            return await client.post("/v1/things", json={"name": name}, headers={"Idempotency-Key": key})
+
+        disk.left = 1  # to take the key, not to keep the answer
+        first = await ask("k1", "a")
+        disk.left = 1
+        again = await ask("k1", "a")
+        assert (first.status, again.status, counter.count) == (202, 202, 1)
+        assert await first.text() == await again.text()
+        disk.left = 1
+        assert (await (await ask("k1", "b")).json())["code"] == "idempotency_key_reused"
+        disk.left = 1  # to take the key, not to let it go
+        refused = await ask("k2", "late")
+        assert refused.status == 429
+        shut = await ask("k2", "a")
+        assert (shut.status, (await shut.json())["code"]) == (503, "storage_full")
+        disk.left = 1000
+        assert (await ask("k2", "a")).status == 202
+        assert await replies.sweep() == 0
+    fresh = Replies(database, SystemClock())
+    async with serve(routes, {Counter: counter, Replies: fresh}) as client:
+        kept = await client.post("/v1/things", json={"name": "a"}, headers={"Idempotency-Key": "k1"})
+        assert (kept.headers["Idempotent-Replayed"], counter.count) == ("true", 3)  # k1, and k2 twice

@@ -118,6 +118,6 @@ class Disconnected(Exception):
 def code_of(error: errors.ChatpushError) -> ErrorCode:
     """Return the protocol's code of one of our errors, by its nearest ancestor."""
     found = next(_BY_ERROR[kind] for kind in type(error).__mro__ if kind in _BY_ERROR)
-    if found.code == INTERNAL.code:
+    if found.code == INTERNAL.code and not isinstance(error, errors.StorageFull):
         return found
     return ErrorCode(found.code, error.message, found.temporary)

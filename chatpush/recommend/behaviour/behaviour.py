@@ -10,7 +10,7 @@ under that user's key.
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -56,6 +56,17 @@ RECENT = f"""WITH who (user_id) AS (VALUES {{users}}),
 
 The places count where a flood has one moment for all of its events.
 ``CROSS JOIN`` and ``MATERIALIZED`` keep SQLite from walking through all events instead."""
+
+LAST = """WITH who (user_id) AS (VALUES {users}), what (type) AS (VALUES {types})
+ SELECT user_id, type, at FROM (SELECT who.user_id, what.type,
+   (SELECT MAX(event.at) FROM event WHERE event.tenant = :t AND event.user_id = who.user_id
+    AND event.type = what.type) AS at
+   FROM who CROSS JOIN what) AS last WHERE at IS NOT NULL"""
+
+
+def _values(names: Iterable[str]) -> str:
+    """Return the rows of a VALUES that holds these parameters."""
+    return ", ".join(f"(CAST(:{name} AS TEXT))" for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +167,15 @@ class Behaviour:
     async def last_of(
         self, tenant: TenantId, users: Collection[UserId], kinds: Collection[str]
     ) -> dict[UserId, dict[str, datetime]]:
-        """Return user → type → when the user's latest event of that type was."""
-        names, who = among(users, "u")
-        types, which = among(sorted(kinds), "k")
+        """Return user → type → when the user's latest event of that type was.
+
+        Each is one look at the end of an index, however many events the user has.
+        """
+        who = {f"u{n}": name for n, name in enumerate(users)}
+        which = {f"k{n}": kind for n, kind in enumerate(sorted(kinds))}
         rows = await self._database.read(
-            "SELECT user_id, type, MAX(at) AS at FROM event"
-            f" WHERE tenant = :t AND user_id IN {names} AND type IN {types} GROUP BY user_id, type",
-            t=tenant, **who, **which,
-        )  # fmt: skip
+            LAST.format(users=_values(who), types=_values(which)), t=tenant, **who, **which
+        )
         found: dict[UserId, dict[str, datetime]] = {}
         for row in rows:
             found.setdefault(UserId(row["user_id"]), {})[row["type"]] = from_ms(row["at"])
@@ -183,10 +195,10 @@ class Behaviour:
         found: dict[UserId, tuple[Event, ...]] = {}
         for start in range(0, len(names), USERS_AT_ONCE):
             page = names[start : start + USERS_AT_ONCE]
-            values = ", ".join(f"(CAST(:u{n} AS TEXT))" for n in range(len(page)))
+            who = {f"u{n}": name for n, name in enumerate(page)}
             rows = await self._database.read(
-                RECENT.format(users=values), t=tenant, recent=RECENT_EVENTS - 1, lasting=LASTING_EVENTS - 1,
-                **{f"u{n}": name for n, name in enumerate(page)},
+                RECENT.format(users=_values(who)), t=tenant, recent=RECENT_EVENTS - 1,
+                lasting=LASTING_EVENTS - 1, **who,
             )  # fmt: skip
             by_user: dict[UserId, list[Event]] = {name: [] for name in page}
             for event in await self._open(tenant, rows):

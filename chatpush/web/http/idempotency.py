@@ -4,22 +4,37 @@ The first request with a key runs; its status and body are kept for 24 hours and
 repeated, a failure of ours (500) too, because nobody knows how far it came. A
 second one meanwhile is told to wait (409), the same key with another body is
 refused (422). What is refused with a reason does not use up the key.
+
+What was done is answered even if its answer can't be kept, as on a full disk:
+this node remembers what it owes the table and pays when it can.
 """
 
 import hashlib
+from dataclasses import dataclass
 from datetime import timedelta
 
 from aiohttp import web
 
 from chatpush.clock import Clock
 from chatpush.domain import Identity, to_ms
-from chatpush.errors import InProgress, KeyReused, KeyTooLong
+from chatpush.errors import InProgress, KeyReused, KeyTooLong, Unavailable
 from chatpush.store.database import Database, Row, Transaction
 
 HEADER = "Idempotency-Key"
 LONGEST_KEY = 255
 KEPT = timedelta(hours=24)
 LOCKED = timedelta(minutes=5)
+MOST_OWED = 10_000
+Place = tuple[str, str, str]
+"""Tenant, caller, key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """What could not be written: a key's answer, or (status 0) that the key is free."""
+
+    status: int = 0
+    body: str = ""
 
 
 class Replies:
@@ -28,6 +43,7 @@ class Replies:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._owed: dict[Place, Owed] = {}
 
     async def begin(self, identity: Identity, key: str, request: web.Request) -> web.Response | None:
         """Take the key for this request, or return the answer of the first one.
@@ -42,9 +58,22 @@ class Replies:
         fingerprint = hashlib.sha256(
             f"{request.method} {request.path}\n".encode() + await request.read()
         ).hexdigest()
-        first = await self._database.write(lambda tx: self._take(tx, identity, key, fingerprint))
+        place = (identity.tenant, identity.subject, key)
+        owed = self._owed.get(place)
+        if freed := owed is not None and not owed.status:
+            del self._owed[place]
+        try:
+            first = await self._database.write(
+                lambda tx: self._take(tx, identity, key, fingerprint, freed=freed)
+            )
+        except Unavailable:
+            if freed:
+                self._owe(place, Owed())
+            raise
         if first is None:
             return None
+        if owed is not None and first["status"] is None:
+            first |= {"status": owed.status, "body": owed.body}
         if first["fingerprint"] != fingerprint:
             raise KeyReused(f"{HEADER} {key!r} was used with another request", param=HEADER)
         if first["status"] is None:
@@ -58,38 +87,46 @@ class Replies:
 
     async def keep(self, identity: Identity, key: str, response: web.Response) -> None:
         """Keep the answer for whoever sends the key again."""
-        await self._database.write(
-            lambda tx: tx.execute(
-                "UPDATE idempotent_reply SET status = :status, body = :body"
-                " WHERE tenant = :tenant AND caller = :caller AND key = :key",
-                status=response.status, body=response.text or "", tenant=identity.tenant,
-                caller=identity.subject, key=key,
-            )
-        )  # fmt: skip
+        await self._pay((identity.tenant, identity.subject, key), Owed(response.status, response.text or ""))
 
     async def release(self, identity: Identity, key: str) -> None:
         """Let the key go: nothing was done under it."""
-        await self._database.write(
-            lambda tx: tx.execute(
-                "DELETE FROM idempotent_reply WHERE tenant = :tenant AND caller = :caller AND key = :key",
-                tenant=identity.tenant, caller=identity.subject, key=key,
-            )
-        )  # fmt: skip
+        await self._pay((identity.tenant, identity.subject, key), Owed())
+
+    async def _pay(self, place: Place, owed: Owed) -> bool:
+        """Write what becomes of a key, or remember to; return whether it is written."""
+        try:
+            await self._database.write(lambda tx: _settle_in(tx, place, owed))
+        except Unavailable:
+            self._owe(place, owed)
+            return False
+        return True
+
+    def _owe(self, place: Place, owed: Owed) -> None:
+        if len(self._owed) >= MOST_OWED:
+            del self._owed[next(iter(self._owed))]
+        self._owed[place] = owed
 
     async def sweep(self) -> int:
-        """Forget what is older than it need be; return how many that were."""
+        """Pay what is owed and forget what is older than it need be; return how many that were."""
+        for place, owed in list(self._owed.items()):
+            if self._owed.pop(place, None) is not None and not await self._pay(place, owed):
+                break
         expired = to_ms(self._clock.now() - KEPT)
         return await self._database.write(
             lambda tx: tx.execute("DELETE FROM idempotent_reply WHERE created_at < :expired", expired=expired)
         )
 
-    def _take(self, tx: Transaction, identity: Identity, key: str, fingerprint: str) -> Row | None:
+    def _take(
+        self, tx: Transaction, identity: Identity, key: str, fingerprint: str, *, freed: bool
+    ) -> Row | None:
         now = to_ms(self._clock.now())
         row = {"tenant": identity.tenant, "caller": identity.subject, "key": key}
         tx.execute(
             "DELETE FROM idempotent_reply WHERE tenant = :tenant AND caller = :caller AND key = :key"
             " AND (created_at < :expired OR (status IS NULL AND created_at < :unlocked))",
-            **row, expired=now - KEPT // timedelta(milliseconds=1), unlocked=now - LOCKED // timedelta(milliseconds=1),
+            **row, expired=now - KEPT // timedelta(milliseconds=1),
+            unlocked=now + 1 if freed else now - LOCKED // timedelta(milliseconds=1),
         )  # fmt: skip
         fresh = {**row, "fingerprint": fingerprint, "created_at": now}
         if tx.insert("idempotent_reply", fresh, "(tenant, caller, key) DO NOTHING"):
@@ -99,3 +136,16 @@ class Replies:
             " WHERE tenant = :tenant AND caller = :caller AND key = :key",
             **row,
         )[0]
+
+
+def _settle_in(tx: Transaction, place: Place, owed: Owed) -> None:
+    tenant, caller, key = place
+    which = " WHERE tenant = :tenant AND caller = :caller AND key = :key"
+    named = {"tenant": tenant, "caller": caller, "key": key}
+    if owed.status:
+        tx.execute(
+            f"UPDATE idempotent_reply SET status = :status, body = :body{which}",
+            status=owed.status, body=owed.body, **named,
+        )  # fmt: skip
+    else:
+        tx.execute(f"DELETE FROM idempotent_reply{which} AND status IS NULL", **named)

@@ -1,9 +1,10 @@
 """Say whether the process lives and whether it can serve.
 
-``/healthz`` answers while the loop turns. ``/readyz`` also asks the database,
-and turns 503 as soon as draining begins, so that a balancer looks elsewhere;
-what this node does without, such as vectors whose endpoint is down, is named
-in ``without`` and costs it no traffic.
+``/healthz`` answers while the loop turns. ``/readyz`` also asks the database, to
+read and (at most once in some seconds) to write, and turns 503 as soon as
+draining begins, so that a balancer looks elsewhere; what this node does without,
+such as vectors whose endpoint is down, is named in ``without`` and costs it no
+traffic.
 """
 
 from collections.abc import Callable
@@ -11,8 +12,9 @@ from collections.abc import Callable
 from aiohttp import web
 
 from chatpush import __version__
-from chatpush.errors import ChatpushError
+from chatpush.errors import ChatpushError, StorageFull
 from chatpush.store.database import Database
+from chatpush.store.probe import WriteProbe
 from chatpush.web.http.operations import SERVICES
 
 
@@ -50,6 +52,12 @@ async def _ready(request: web.Request) -> web.Response:
         return web.json_response({"status": "draining"}, status=503, headers={"Retry-After": "5"})
     try:
         await database.read("SELECT 1 AS one")  # type: ignore[attr-defined]
+        if isinstance(probe := services.get(WriteProbe), WriteProbe):
+            await probe.check()
+    except StorageFull as error:
+        return web.json_response(
+            {"status": "storage", "detail": error.message}, status=503, headers={"Retry-After": "30"}
+        )
     except (ChatpushError, OSError) as error:
         return web.json_response({"status": "database", "detail": str(error)}, status=503)
     without = readiness.without if isinstance(readiness, Readiness) else []
