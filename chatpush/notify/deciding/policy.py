@@ -169,7 +169,7 @@ def _unwanted(facts: Facts) -> str:
         return ""
     if consent is False:
         return "opted_out"
-    if not takes_by_default(facts.category, consent_needed=facts.consent_needed):
+    if facts.consent_needed and not takes_by_default(facts.category, consent_needed=True):
         return "no_consent"
     return ""
 

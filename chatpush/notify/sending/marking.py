@@ -45,12 +45,11 @@ class Ready:
     @property
     def away_channels(self) -> list[str]:
         """The channels for when this user is away."""
-        return self.open_of(self.accepted.away_channels)
+        channels = self.accepted.away_channels
+        return self.open_of(channels) if self.closed else channels
 
     def open_of(self, channels: Sequence[str]) -> list[str]:
         """Return those of some channels that are open to this user."""
-        if not self.closed:
-            return list(channels)
         return [name for name in channels if canonical(name) not in self.closed]
 
 

@@ -211,15 +211,12 @@ class Outbox(Worker):
         written = [message.content for _, message in messages]
         passed, dropped = await self._wording.filter(messages)
         before = dict(zip((job.row["id"] for job, _ in messages), written, strict=True))
-        ready = [
-            Ready(
-                job.row, message, job.accepted, allowed[job.row["id"]].reason,
-                filtered=message.content is not before[job.row["id"]]
-                and message.content != before[job.row["id"]],
-                closed=allowed[job.row["id"]].closed,
-            )
-            for job, message in passed
-        ]  # fmt: skip
+        ready = []
+        for job, message in passed:
+            delivery, content = job.row["id"], message.content
+            filtered = content is not before[delivery] and content != before[delivery]
+            decision = allowed[delivery]
+            ready.append(Ready(job.row, message, job.accepted, decision.reason, filtered, decision.closed))
         outcomes = [*concluded, *decided, *broken, *dropped]
         if outcomes:
             await asyncio.gather(
