@@ -68,6 +68,35 @@ async def test_every_step_of_a_delivery_is_told_in_order(
     assert [one.id for one in follower.records] == ids
 
 
+async def test_what_took_a_place_and_what_was_taken_back_is_told(
+    room: Room, still_clock: StillClock, tenant: TenantId
+) -> None:
+    follower = Follower()
+    exports = followed(room, still_clock, follower)
+    later = still_clock.now() + timedelta(hours=1)
+    waits = await room.messages.accept(tenant, hello("mia", collapse_key="k", send_at=later))
+    newer = await room.messages.accept(tenant, hello("mia", collapse_key="k", send_at=later))
+    shown = await room.messages.accept(tenant, hello("emma", collapse_key="k"))
+    await room.settle()
+    second = await room.messages.accept(tenant, hello("emma", collapse_key="k"))
+    await room.settle()
+    last = await room.messages.accept(tenant, hello("emma", collapse_key="k"))
+    await room.settle()
+    await room.recalls.delete(tenant, last)
+    await room.settle()
+    still_clock.forward(timedelta(seconds=20))
+    await exports.turn()
+    ends = [
+        (one.data["message"], one.type, one.data.get("by"))
+        for one in follower.records
+        if one.type in ("delivery.cancelled", "delivery.replaced", "delivery.recalled", "message.recalled")
+    ]
+    assert ends == [
+        (waits, "delivery.cancelled", newer), (shown, "delivery.replaced", second),
+        (second, "delivery.replaced", last), (last, "message.recalled", None), (last, "delivery.recalled", None),
+    ]  # fmt: skip
+
+
 async def test_one_that_refuses_loses_nothing_and_holds_nobody_up(
     room: Room, still_clock: StillClock, tenant: TenantId
 ) -> None:
