@@ -65,7 +65,8 @@ def evaluate(
     """Ask the questions of FILE and print accuracy, coverage, hand-over and calibration.
 
     FILE is CSV, TSV or JSON Lines with question, expected and language, or the
-    folder of a data set (Banking77, CLINC150, StackFAQ, or train.csv and test.csv).
+    folder of a data set (Banking77, CLINC150, StackFAQ, train.csv and test.csv, or
+    standard-questions.tsv with standard and question).
     """
     console = Console(stderr=True)
     validation: list[Judged] = []

@@ -104,6 +104,32 @@ def test_the_command_learns_a_data_set(tmp_path: Path) -> None:
     assert "100.0% first" in result.output
 
 
+def test_standard_questions_are_asked_by_what_was_not_learned(tmp_path: Path) -> None:
+    wordings = {
+        "如何退货": "退货怎么弄",
+        "钱包在哪里": "找不到钱包",
+        "怎么开发票": "发票给我开一下",
+        "如何改地址": "地址写错了要改",
+    }
+    rows = [
+        f"{standard}\t{one}，第{number}次问" for standard, one in wordings.items() for number in range(14)
+    ]
+    path = tmp_path / "standard-questions.tsv"
+    path.write_text("standard\tquestion\n" + "\n".join([*rows, "没有人问过的\t"]), encoding="utf-8")
+    plain, similar = task(tmp_path), task(tmp_path, 10)
+    assert [len(article.questions) for article, _ in plain.articles] == [0] * 5
+    assert sorted(len(article.questions) for article, _ in similar.articles) == [0, 10, 10, 10, 10]
+    assert (plain.asked, plain.validation) == (similar.asked, similar.validation)
+    learned = {question for article, _ in similar.articles for question in article.questions}
+    assert learned.isdisjoint(one.text for one in (*similar.asked, *similar.validation))
+    assert len(similar.asked) == len(similar.validation) == 8
+    result = CliRunner().invoke(support, ["evaluate", str(tmp_path), "--per-answer", "10"])
+    assert "100.0% first" in result.output
+    path.write_text("question\n如何退货\n", encoding="utf-8")
+    with pytest.raises(InvalidKnowledge, match="standard and question"):
+        task(tmp_path)
+
+
 def test_the_command_compares_vectors_of_a_local_model(tmp_path: Path) -> None:
     words = {"cat": "purring kitten", "dog": "barking puppy", "cow": "milk moo", "hen": "egg cluck"}
     rows = [f"{text} number {number},{label}" for label, text in words.items() for number in range(6)]

@@ -8,7 +8,9 @@ are made of as well:
 - ``train.csv`` and ``test.csv`` with ``text`` and ``category`` (Banking77), or
   ``question`` and ``answer``; each category is an article with its examples;
 - ``data_full.json.gz`` or ``data_full.json`` (CLINC150) with out-of-scope questions;
-- ``stackExchange-FAQ.json`` (StackFAQ), searched by questions or by passages.
+- ``stackExchange-FAQ.json`` (StackFAQ), searched by questions or by passages;
+- ``standard-questions.tsv`` with ``standard`` and ``question``, as Chinese help desks keep them: an
+  article's standard question and one of the ways customers ask it, a row each.
 """
 
 import csv
@@ -26,8 +28,11 @@ from chatpush.support.judging.evaluation import Asked
 from chatpush.support.knowledge.articles import Article
 from chatpush.support.knowledge.reading import Chunk
 from chatpush.support.knowledge.shelf import bare
+from chatpush.support.retrieval.terms import is_han
 
 SHORTEST = 4  # StackFAQ marks missing paraphrases by "*"
+STANDARD = "standard-questions.tsv"
+MOST_SIMILAR = 10  # wordings of a standard question that may be learned; they are never asked
 Shelved = tuple[Article, tuple[Chunk, ...]]
 
 
@@ -79,8 +84,11 @@ def task(folder: Path, per_answer: int | None = None, seed: int = 0, passages: b
         return _stack(folder / "stackExchange-FAQ.json", passages)
     if (folder / "train.csv").is_file() and (folder / "test.csv").is_file():
         return _labelled(folder, per_answer, seed)
+    if (folder / STANDARD).is_file():
+        return _standard(folder / STANDARD, per_answer or 0, seed)
     raise InvalidKnowledge(
-        f"{folder}: no data set of a known kind (train.csv and test.csv, data_full.json.gz, stackExchange-FAQ.json)"
+        f"{folder}: no data set of a known kind (train.csv and test.csv, data_full.json.gz, "
+        f"stackExchange-FAQ.json, {STANDARD})"
     )
 
 
@@ -149,6 +157,33 @@ def _stack(path: Path, passages: bool) -> Task:
         )
         asked += [Asked(one, (str(number),)) for one in thread["rephr"] if one and len(one) >= SHORTEST]
     return Task("stackfaq, passages" if passages else "stackfaq, questions", tuple(articles), tuple(asked))
+
+
+def _standard(path: Path, similar: int, seed: int) -> Task:
+    """Return standard questions, each with so many other wordings learned; the rest, in two halves, is asked.
+
+    The halves are the same whatever is learned: one to choose settings on, one to tell figures of.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        rows = list(csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
+        by_standard: dict[str, list[str]] = defaultdict(list)
+        for row in rows:
+            by_standard[row["standard"]] += [row["question"]] if row["question"] else []
+    except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
+        raise InvalidKnowledge(f"{path.name}: each row needs standard and question ({error})") from error
+    order = random.Random(seed)
+    articles, asked = [], []
+    for number, (standard, several) in enumerate(sorted(by_standard.items())):
+        wordings = list(dict.fromkeys(several))
+        order.shuffle(wordings)
+        language = "zh" if is_han(standard) else "en"
+        articles.append(bare(str(number), standard, [""], wordings[: min(similar, MOST_SIMILAR)], language))
+        asked += [Asked(one, (str(number),), language) for one in wordings[MOST_SIMILAR:]]
+    order.shuffle(asked)
+    half = len(asked) // 2
+    name = _named(path.parent.name, similar or None)
+    return Task(name, tuple(articles), tuple(asked[half:]), tuple(asked[:half]))
 
 
 def _learned(pairs: Sequence[tuple[str, str]], per_answer: int | None, seed: int) -> tuple[Shelved, ...]:
