@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import date
 
 import numpy as np
 import pytest
@@ -11,14 +12,17 @@ from chatpush.store.database import Database
 from chatpush.store.vault import Vault
 from chatpush.support.knowledge.knowledge import Knowledge
 from chatpush.support.knowledge.reading import Draft
+from chatpush.support.knowledge.shelf import Shelf, bare
+from chatpush.support.retrieval.built import Built, build, examples
 from chatpush.support.retrieval.head import MIN_EXAMPLES, Example, Head, enough
 from chatpush.support.retrieval.head_features import Features, han_terms, word_terms
 from chatpush.support.retrieval.head_starting import in_a_process
 from chatpush.support.retrieval.head_storing import from_bytes, to_bytes
-from chatpush.support.retrieval.head_training import threshold, train
+from chatpush.support.retrieval.head_training import REGRESSION_CELLS, fit, threshold, train
 from chatpush.support.retrieval.head_vectors import Compared
 from chatpush.support.retrieval.heads import Heads
 from chatpush.support.retrieval.retrieval import Retrieval
+from chatpush.support.retrieval.retrieval_index import Vocabulary
 from tests.clocks import StillClock
 
 EXAMPLES = {
@@ -64,7 +68,7 @@ def head() -> Head:
 
 def test_words_pairs_and_characters_are_terms() -> None:
     assert {"w refund", "b refund late", "p late refund"} <= set(word_terms("Refund late"))
-    assert {"h退", "h退款", "h要退款"} <= set(han_terms("我要退款"))
+    assert han_terms("我要退款") == ["h我", "h要", "h退", "h款", "h我要", "h要退", "h退款"]
 
 
 def test_strange_words_are_told() -> None:
@@ -100,6 +104,31 @@ def test_too_few_examples_train_nothing() -> None:
     few = [Example(f"question {number}", "one") for number in range(MIN_EXAMPLES)]
     assert enough(few) == []
     assert train(few) is None
+
+
+@pytest.mark.parametrize(("each", "probable"), [(6, True), (31, False)])
+def test_many_answers_with_few_examples_are_told_apart_by_regression(each: int, probable: bool) -> None:
+    answers = 150
+    several = [
+        Example(f"subject{answer} detail{number}", str(answer))
+        for answer in range(answers)
+        for number in range(each)
+    ]
+    assert len(several) * answers > REGRESSION_CELLS
+    assert fit(several).linear.probable is probable
+
+
+def test_a_title_is_learned_where_there_are_questions_enough() -> None:
+    day = date(2026, 11, 24)
+    articles = [
+        bare("few", "退货", [""], [f"怎么退{number}" for number in range(4)]),
+        bare("enough", "开发票", [""], [f"发票{number}" for number in range(5)]),
+        bare("said", "钱包0", [""], [f"钱包{number}" for number in range(5)]),
+    ]
+    changes = asyncio.run(Shelf(articles, day).changes(DEFAULT_TENANT, {}))
+    found = examples(build(Vocabulary(), Built(), changes, day))
+    assert [one for one in found if not one.compared] == [Example("开发票", "enough", compared=False)]
+    assert len(found) == 4 + 5 + 1 + 5
 
 
 def test_a_head_survives_the_store(head: Head) -> None:

@@ -62,11 +62,11 @@ class ComparedHere:
 
     def of_examples(self, examples: Sequence[Example]) -> Compared:
         """Return the vectors of examples of articles offered before."""
-        self._make([(self._languages[one.answer], one.question) for one in examples])
+        self._make([(self._languages[one.answer], one.question) for one in examples if one.compared])
         return compared(
             self.embedder.space,
             [one.answer for one in examples],
-            lambda place: self._row(examples[place].question),
+            lambda place: self._row(examples[place].question) if examples[place].compared else None,
         )
 
     def offer(self, tenant: TenantId, wanted: Sequence[Texts]) -> None:  # noqa: ARG002

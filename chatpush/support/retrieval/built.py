@@ -7,7 +7,7 @@ from datetime import date
 from chatpush.support.assistant.sanitising import LinkRules
 from chatpush.support.knowledge.articles import Article, Changes
 from chatpush.support.knowledge.reading import Chunk
-from chatpush.support.retrieval.head import Example
+from chatpush.support.retrieval.head import MIN_EXAMPLES, Example
 from chatpush.support.retrieval.language import base
 from chatpush.support.retrieval.retrieval_index import Document, Index, Vocabulary, document
 from chatpush.support.retrieval.synonyms import Synonyms
@@ -85,12 +85,21 @@ def _texts(article: Article, chunks: tuple[Chunk, ...]) -> Texts:
 
 
 def examples(built: Built) -> list[Example]:
-    """Return the similar questions of every article that may be used now."""
-    return [
-        Example(question, name)
-        for name in sorted(built.valid)
-        for question in built.articles[name][0].questions
-    ]
+    """Return the similar questions of every article that may be used now, and the titles of those that have enough.
+
+    A title says what the article answers, as often as not in the words a customer would use.
+    """
+    found = []
+    for name in sorted(built.valid):
+        article, _ = built.articles[name]
+        found += [Example(question, name) for question in article.questions]
+        if (
+            article.title
+            and len(article.questions) >= MIN_EXAMPLES
+            and article.title not in article.questions
+        ):
+            found.append(Example(article.title, name, compared=False))
+    return found
 
 
 def _documents(vocabulary: Vocabulary, article: Article, chunks: tuple[Chunk, ...]) -> list[Document]:

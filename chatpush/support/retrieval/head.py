@@ -41,6 +41,7 @@ class Example:
 
     question: str
     answer: str
+    compared: bool = True  # whether it has a vector of its own; an article's title has none
 
 
 @dataclass(frozen=True, slots=True)

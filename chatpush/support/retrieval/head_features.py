@@ -2,7 +2,7 @@
 
 Three blocks, each of length one: words with their pairs (also of words further
 apart, because few examples rarely share a whole phrase), characters within
-words, and for Chinese runs of one to three characters. A vocabulary is learned
+words, and for Chinese single characters and pairs. A vocabulary is learned
 once from the examples; a question then only looks terms up.
 """
 
@@ -20,7 +20,7 @@ from chatpush.support.retrieval.terms import is_han, runs, stem
 
 PAIR_REACH = 6
 GRAMS = (2, 3, 4, 5)
-HAN_GRAMS = (1, 2, 3)
+HAN_GRAMS = (1, 2)
 _LITTLE = frozenset("a an the is are am be been of to do does did it this that i me my".split())  # noqa: SIM905
 Matrix = sparse.csr_array
 
@@ -56,16 +56,14 @@ def character_terms(text: str) -> list[str]:
 
 
 def han_terms(text: str) -> list[str]:
-    """Return the runs of one to three characters of Chinese text, asking words included."""
-    found: list[str] = []
-    pairs: list[str] = []
-    for run, han in _whole_runs(text):
-        if han:
-            found += [f"h{run[i : i + n]}" for n in HAN_GRAMS for i in range(len(run) - n + 1)]
-            pairs += [run[i : i + 2] for i in range(len(run) - 1)]
-    for place, one in enumerate(pairs):
-        found += [f"hp{one}{two}" for two in pairs[place + 2 : place + 2 + PAIR_REACH]]
-    return found
+    """Return the characters of Chinese text and their pairs, asking words included."""
+    return [
+        f"h{run[i : i + n]}"
+        for run, han in _whole_runs(text)
+        if han
+        for n in HAN_GRAMS
+        for i in range(len(run) - n + 1)
+    ]
 
 
 BLOCKS = (word_terms, character_terms, han_terms)

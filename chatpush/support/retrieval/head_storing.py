@@ -16,7 +16,7 @@ from chatpush.support.retrieval.head_features import Features
 from chatpush.support.retrieval.head_linear import Linear
 from chatpush.support.retrieval.head_vectors import Compared, VectorSide
 
-FORMAT = 1
+FORMAT = 2
 
 
 def to_bytes(head: Head) -> bytes:

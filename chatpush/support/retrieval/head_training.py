@@ -1,7 +1,7 @@
 """Train a linear head from examples, and calibrate when it may answer.
 
-Few examples: logistic regression over all answers. Many: one linear support
-vector machine per answer, which is as good and far quicker then. Calibration
+Few examples an answer: logistic regression over all answers. Many: one linear
+support vector machine per answer, which is as good and far quicker then. Calibration
 uses the customer's own examples only: folds, each with a quarter of the answers
 left out, so that their questions are strangers; what the head says of the
 questions kept aside, right or wrong, is what the rule and its threshold learn.
@@ -12,12 +12,14 @@ Everything here is slow and meant for a process of its own.
 """
 
 import random
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
@@ -28,7 +30,10 @@ from chatpush.support.retrieval.head_vectors import Compared, VectorSide
 
 FOLDS = 3
 LEFT_OUT = 0.25
-REGRESSION_CELLS = 120_000  # rows times answers up to which regression is quick enough
+REGRESSION_CELLS = 120_000  # rows times answers up to which regression is quick enough whatever there is
+FEW_EXAMPLES = 30  # of an answer in the mean: up to here regression is worth ten times the time
+FEW_CELLS = 2_000_000
+FEW_STEPS = 20  # then; more of them fit the few examples, not the next question
 MOST_WEIGHTS = 20_000_000  # features times answers; bounds what a head takes of memory
 REGRESSION_C = 30.0
 MACHINE_C = 0.7
@@ -88,15 +93,22 @@ def fit(examples: Sequence[Example], vectors: Compared | None = None) -> Head:
     features = Features.learn(texts, MOST_WEIGHTS // len(answers))
     matrix = features.matrix(texts)
     numbers = labels(examples, answers)
-    probable = len(texts) * len(answers) <= REGRESSION_CELLS
-    machine = (
-        LogisticRegression(C=REGRESSION_C, max_iter=100)
-        if probable
-        else LinearSVC(C=MACHINE_C, random_state=0)
-    )
-    machine.fit(matrix, numbers)
+    machine = _machine(len(texts), len(answers))
+    with warnings.catch_warnings():  # that the steps ended it is meant
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        machine.fit(matrix, numbers)
+    probable = isinstance(machine, LogisticRegression)
     linear = _linear(machine, answers, np.arange(len(answers), dtype=np.int32), probable)
     return Head(features, linear, examples, vectors=_side(answers, numbers, vectors))
+
+
+def _machine(examples: int, answers: int) -> LogisticRegression | LinearSVC:
+    """Return what learns so many examples of so many answers."""
+    if examples * answers <= REGRESSION_CELLS:
+        return LogisticRegression(C=REGRESSION_C, max_iter=100)
+    if examples <= FEW_EXAMPLES * answers and examples * answers <= FEW_CELLS:
+        return LogisticRegression(C=REGRESSION_C, max_iter=FEW_STEPS)
+    return LinearSVC(C=MACHINE_C, random_state=0)
 
 
 def _side(answers: Sequence[str], numbers: NDArray[np.int32], vectors: Compared | None) -> VectorSide | None:

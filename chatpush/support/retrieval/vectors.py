@@ -74,6 +74,9 @@ class Vectors:
             texts, own = ready.get(one.answer, (NO_TEXTS, NO_ROWS))
             if one.answer not in by_article:
                 by_article[one.answer] = dict(zip(texts.texts, own, strict=True))
+            if not one.compared:
+                found.append(None)
+                continue
             row = by_article[one.answer].get(one.question)
             if row is None:
                 return None
