@@ -1,6 +1,7 @@
 """Chinese questions, made by hand: 26 standard questions, 156 other ways to ask.
 
-Ranking was not fitted on them; how sure Chinese answers are was, on these among others. The figures are those of ``bench.support``; here they only must not get worse.
+Ranking was not fitted on them; how sure Chinese answers are was, on these among others. The figures are
+those of ``bench.support``; here they only must not get worse.
 """
 
 import csv
