@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from aiohttp import web
@@ -139,7 +140,7 @@ class Watch:
 
     def over(self, app: web.Application) -> web.Application:
         """Look at every answer of an application from now on."""
-        documented = Documented(json.loads(json.dumps(app[OPENAPI])))
+        documented = _documented(json.dumps(app[OPENAPI]))
 
         async def look(request: web.Request, response: web.StreamResponse) -> None:
             resource = request.match_info.route.resource
@@ -166,6 +167,12 @@ class Watch:
     def owed(self, test: str) -> list[str]:
         """Return the operations that a test was to bring to success, and did not."""
         return sorted(ELSEWHERE.get(test, set()) - self.succeeded)
+
+
+@cache
+def _documented(document: str) -> Documented:
+    """Return a document that many servers have, its schemas compiled once for all of them."""
+    return Documented(json.loads(document))
 
 
 def _answer(
