@@ -114,6 +114,7 @@ async def test_a_person_who_takes_over_in_mid_sentence_has_the_floor(
     state, turns = await kept_turns(premises, "emma")
     assert state == "agent"
     assert turns[-1] == ("agent", HELLO)
+    await expect(staff.page.locator("#turns")).to_contain_text(HELLO)
     desk, shown = await staff.page.locator("#turns").inner_text(), await shown_turns(emma.page)
     assert (desk.count(HELLO), shown.count(HELLO)) == (1, 1)
     assert "First the parcel" not in desk + await emma.find(".panel").inner_text()
