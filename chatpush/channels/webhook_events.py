@@ -10,6 +10,7 @@ from typing import Any
 
 from chatpush.channels.webhooks import Webhooks
 from chatpush.domain import TenantId, from_ms, iso
+from chatpush.notify.messages.happenings import CONSENT_CHANGED
 from chatpush.rounds import Worker
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.parameters import among
@@ -42,11 +43,11 @@ class WebhookEvents(Worker):
         return 0 if rows else None
 
     async def _tell(self, tenant: TenantId, rows: list[Row]) -> None:
-        about = await self._about(tenant, rows)
+        about, users = await self._about(tenant, rows), await self._users(tenant, rows)
         events = [
             (row["type"], row["at"], _data(row, about))
             for row in rows
-            if not row["delivery"] or row["delivery"] in about
+            if (not row["delivery"] or row["delivery"] in about) and (_user(row) in users)
         ]
         calls = await self._webhooks.calls_of(tenant, events)
         ids, params = among(row["id"] for row in rows)
@@ -70,10 +71,27 @@ class WebhookEvents(Worker):
         )  # fmt: skip
         return {row["id"]: row for row in found}
 
+    async def _users(self, tenant: TenantId, rows: list[Row]) -> set[str]:
+        """Return the users who said something and are still there, and "" for what no user said."""
+        wanted = dict.fromkeys(user for row in rows if (user := _user(row)))
+        if not wanted:
+            return {""}
+        ids, params = among(wanted)
+        found = await self._database.read(
+            f"SELECT id FROM app_user WHERE tenant = :t AND id IN {ids}", t=tenant, **params
+        )
+        return {"", *(row["id"] for row in found)}
+
+
+def _user(row: Row) -> str:
+    """Return whose consent something is about, "" if it is about none."""
+    return str(json.loads(row["detail"])["user"]) if row["type"] == CONSENT_CHANGED else ""
+
 
 def _data(row: Row, about: dict[str, Row]) -> dict[str, Any]:
-    """Return the body's data, of the same shape as a receipt's."""
-    data: dict[str, Any] = {"message": row["message"], "at": iso(from_ms(row["at"]))}
+    """Return the body's data, of the same shape as a receipt's; a consent's has no message."""
+    data: dict[str, Any] = {"message": row["message"]} if row["message"] else {}
+    data["at"] = iso(from_ms(row["at"]))
     if delivery := about.get(row["delivery"]):
         data |= {
             "delivery": delivery["id"], "user": delivery["user_id"], "category": delivery["category"],

@@ -92,6 +92,27 @@ async def test_what_was_not_sent_is_told_with_its_reason(tmp_path: Path, receive
         assert of(receiver, "message.cancelled")[0]["cancel_key"] == "k"
 
 
+async def test_a_consent_that_changes_is_told_whoever_says_it(tmp_path: Path, receiver: Receiver) -> None:
+    async with telling(tmp_path) as served:
+        wanted = ["user.consent_changed"]
+        await served.told("POST", "/v1/webhooks", {"url": receiver.url, "types": wanted})
+        said = {"consents": {"marketing": True}, "consent_text": "Yes to offers."}
+        await served.told("PUT", "/v1/users/emma", said)
+        await served.told("PUT", "/v1/users/emma", {**said, "locale": "de"})
+        closed = {"channels": {"marketing": {"inbox": False}}}
+        await served.told("PUT", "/v1/me/preferences", closed, user="emma")
+        await until(lambda: len(receiver.heard) == 2)
+        ledger = (await served.told("GET", "/v1/users/emma/consents"))["data"]
+        heard = sorted(of(receiver, "user.consent_changed"), key=lambda one: one["channel"] or "")
+        assert [(one["user"], one["channel"], one["granted"], one["via"]) for one in heard] == [
+            ("emma", None, True, "api"), ("emma", "inbox", False, "preferences"),
+        ]  # fmt: skip
+        assert [(one["category"], one["at"]) for one in heard] == [
+            (one["category"], one["at"]) for one in ledger
+        ]
+        assert not any("message" in one or "text" in one for one in heard)
+
+
 async def test_every_end_of_a_delivery_is_told(tmp_path: Path, receiver: Receiver) -> None:
     async with telling(tmp_path) as served:
         made = await served.told("POST", "/v1/webhooks", {"url": receiver.url})
@@ -251,6 +272,20 @@ async def test_what_is_about_an_erased_user_is_not_told(
         await events.turn()
         rows = await any_database.read("SELECT type, user_id FROM webhook_call")
         assert rows == [{"type": "message.accepted", "user_id": ""}]
+
+
+async def test_a_consent_of_an_erased_user_is_not_told(
+    any_database: Database, vault: Vault, still_clock: StillClock
+) -> None:
+    async with room_with_hooks(any_database, vault, still_clock) as (client, hooked, _, _, events):
+        await hooked.post("/v1/webhooks", json={"url": "http://x.example/"})
+        for user in ("emma", "lin"):
+            await client.put(f"/v1/users/{user}", json={"consents": {"marketing": True}})
+        await client.delete("/v1/users/emma")
+        await events.turn()
+        assert await any_database.read("SELECT * FROM happening") == []
+        rows = await any_database.read("SELECT type, user_id FROM webhook_call")
+        assert rows == [{"type": "user.consent_changed", "user_id": "lin"}]
 
 
 def test_every_type_is_documented() -> None:

@@ -200,7 +200,7 @@ async def test_a_filled_text_too_long_for_its_channel_is_the_declared_one(
     long = Pick(replace(MUG, title="A mug " * 20), 1.0, Reason("popular", ""))
     model = Model("A good thing for a good day at your own table, and many more of them: {title}")
     copywriter = writer(database, still_clock, copies, model)
-    short = await copywriter.write(DEFAULT_TENANT, slots, [long], "en", channels=("ws", "web_push"))
+    short = await copywriter.write(DEFAULT_TENANT, slots, [long], "en", channels=("ws", "webpush"))
     assert short == {"headline": "A mug " * 20}
     assert "good day" in (await copywriter.write(DEFAULT_TENANT, slots, [long], "en"))["headline"]
 

@@ -167,6 +167,19 @@ async def test_who_wants_offers_by_mail_only_gets_them_there_and_nowhere_else(
         assert (inbox["data"], inbox["unread"]) == ([], 0)
 
 
+async def test_who_closed_all_but_what_has_no_address_is_said_to_have_closed_it(
+    database: Database, vault: Vault, still_clock: StillClock
+) -> None:
+    async with chained(database, vault, still_clock) as (client, room, posts):
+        answer = await client.put("/v1/users/lin", json={"channel_consents": {"alert": {"inbox": False}}})
+        assert answer.status == 200
+        body = {"content": OFFER, "to": [{"user": "lin"}], "category": "alert", "channels": ["ws", "push"]}
+        message = (await (await client.post("/v1/messages", json=body)).json())["id"]
+        await room.settle()
+        assert (room.publisher.to("lin"), posts.push.sent) == ([], [])
+        assert await outcome(client, message) == ("suppressed", "no_channel: closed inbox")
+
+
 async def test_a_chain_passes_over_what_is_closed_and_says_so(
     database: Database, vault: Vault, still_clock: StillClock
 ) -> None:

@@ -120,6 +120,24 @@ async def test_templates_of_strangers_cannot_hang_or_fill_the_server(
         assert shown["body"] == "fine"
 
 
+@pytest.mark.parametrize(
+    "unsafe", ["{{ a.__class__ }}", "{{ a['__class__'] }}", "{{ __import__ }}", "{% if a.b().__mro__ %}{% endif %}"]
+)  # fmt: skip
+async def test_pythons_own_names_are_refused_when_they_are_saved(
+    database: Database, vault: Vault, still_clock: StillClock, unsafe: str
+) -> None:
+    async with notifying(database, vault, still_clock) as (client, _):
+        answer = await client.put("/v1/templates/evil", json=english(body=f"Hello\n{unsafe}"))
+        detail = (await answer.json(content_type="application/problem+json"))["detail"]
+        assert (await problem(answer, 422))[1] == "locales.en.body"
+        assert "en.body, line 2" in detail
+        assert "unsafe" in detail
+        data = {"data": {"item": {"__typename": "Lantern"}}}
+        await client.put("/v1/templates/good", json=english(body="{{ item.__typename }}"))
+        shown = await (await client.post("/v1/templates/good/preview", json=data)).json()
+        assert shown["body"] == "Lantern"
+
+
 async def test_addresses_a_browser_must_not_open(
     database: Database, vault: Vault, still_clock: StillClock
 ) -> None:

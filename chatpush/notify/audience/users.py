@@ -27,7 +27,7 @@ from chatpush.notify.audience.consents import ConsentEntry, Evidence, Ledger, ch
 from chatpush.notify.deciding.consenting import Consents, Word, after
 from chatpush.notify.deciding.hours import quiet_hours, zone
 from chatpush.notify.listing import Listed, Window
-from chatpush.notify.messages.happenings import Happenings
+from chatpush.notify.messages.happenings import CONSENT_CHANGED, Happenings
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.parameters import among
 from chatpush.store.vault import Vault
@@ -160,7 +160,10 @@ class Users:
             )
             return before | columns
 
-        return self._user(await self._database.write(change_it))
+        row = await self._database.write(change_it)
+        if checked.words:
+            self._happenings.ring(tenant, CONSENT_CHANGED)
+        return self._user(row)
 
     async def ensure(self, tenant: TenantId, users: Iterable[UserId]) -> None:
         """Make the users that do not exist yet, with defaults."""
@@ -279,10 +282,15 @@ class Users:
         self, tx: Transaction, tenant: TenantId, user: UserId, before: Row, words: Sequence[Word], via: str,
         evidence: Evidence | None, now: int,
     ) -> dict[str, str]:  # fmt: skip
-        """Write what changes into the ledger and return what holds now, as columns."""
+        """Write what changes into the ledger, for webhooks too, and return what holds now, as columns."""
         own = _said_by_channel(before["channel_consents"]) if before["channel_consents"] else {}
         present, changes = after(Consents(_said(before["consents"]), own), words)
         self._ledger.add_in(tx, tenant, user, changes, via, evidence, now)
+        told = [
+            {"user": user, "category": one.category, "channel": one.channel or None, "granted": one.granted, "via": via}
+            for one in changes
+        ]  # fmt: skip
+        self._happenings.consents_in(tx, tenant, told, now)
         return {
             "consents": json.dumps(present.overall),
             "channel_consents": json.dumps(present.by_channel) if present.by_channel else "",

@@ -45,7 +45,10 @@ class Checking:
         unknown = [name for name in draft.channels if name not in self._channels]
         if unknown:
             known = ", ".join(sorted(self._channels))
-            raise InvalidInput(f"no channel {unknown[0][:64]!r}; there are {known}", param="channels")
+            raise InvalidInput(
+                f"no channel {unknown[0][:64]!r}; there are {known}, and more by settings (channels) and plugins",
+                param="channels",
+            )
         loud = [name for name in draft.channels if draft.silent and name not in self._silent_channels]
         if loud:
             known = ", ".join(sorted(self._silent_channels))

@@ -1,4 +1,4 @@
-"""Write down what happens to messages, in the transaction that makes it happen, for whoever is to be told.
+"""Write down what happens to messages and consents, in the transaction that makes it happen, for whoever is to be told.
 
 Only what somebody asked for is written: a tenant without a webhook for a type
 pays nothing for it, nor an installation without an exporter of deliveries.
@@ -13,9 +13,11 @@ from chatpush.clock import Clock
 from chatpush.domain import TenantId, new_id, to_ms
 from chatpush.store.database import Row, Transaction
 
+CONSENT_CHANGED = "user.consent_changed"
 TYPES = (
     "message.accepted", "message.cancelled", "message.recalled", "delivery.sent", "delivery.failed",
     "delivery.suppressed", "delivery.expired", "delivery.cancelled", "delivery.replaced", "delivery.recalled",
+    CONSENT_CHANGED,
 )  # fmt: skip
 Noted = tuple[str, str, Mapping[str, Any]]
 """A message, a delivery ('' for the message as a whole) and what there is to say."""
@@ -56,6 +58,14 @@ class Happenings:
         if self._exported:
             self._write_in(tx, "delivery_step", "stp", tenant, kind, noted)
 
+    def consents_in(
+        self, tx: Transaction, tenant: TenantId, said: Iterable[Mapping[str, Any]], now_ms: int
+    ) -> None:
+        """Write which consents changed (``user`` and the ledger's words, at its moment), for webhooks alone."""
+        if self._wants(tenant, CONSENT_CHANGED):
+            noted = (("", "", one) for one in said)
+            self._write_in(tx, "happening", "evt", tenant, CONSENT_CHANGED, noted, now_ms)
+
     def cancelled_in(
         self, tx: Transaction, tenant: TenantId, rows: Iterable[Row], reason: str, **more: str
     ) -> None:
@@ -64,9 +74,10 @@ class Happenings:
         self.note_in(tx, tenant, "delivery.cancelled", noted)
 
     def _write_in(
-        self, tx: Transaction, table: str, prefix: str, tenant: TenantId, kind: str, noted: Iterable[Noted]
-    ) -> None:
-        now = to_ms(self._clock.now())
+        self, tx: Transaction, table: str, prefix: str, tenant: TenantId, kind: str, noted: Iterable[Noted],
+        now_ms: int | None = None,
+    ) -> None:  # fmt: skip
+        now = to_ms(self._clock.now()) if now_ms is None else now_ms
         rows = [
             {
                 "tenant": tenant, "id": new_id(prefix), "type": kind, "message": message, "delivery": delivery,

@@ -26,6 +26,7 @@ from chatpush.notify.sending.marking import Marks, Ready, Step
 from chatpush.store.database import Database, Transaction
 from chatpush.store.parameters import among
 
+NO_CHANNEL = "no_channel"
 FIRST_RETRY_SECONDS = 5.0
 LONGEST_RETRY_SECONDS = 900.0
 
@@ -72,7 +73,7 @@ class Reaching:
                 for address in known.get((UserId(one.row["user_id"]), channel), [])
             ]
             if not addresses:
-                why = "no_channel" if wanted[one.id] else "channel_closed"
+                why = NO_CHANNEL if wanted[one.id] else "channel_closed"
                 await self._record(tenant, one, AwayResult(failed={"": why}))
             elif busy := self._away.busy_seconds(channel for channel, _ in addresses):
                 until = self._clock.now() + timedelta(seconds=busy)
@@ -153,6 +154,8 @@ class Reaching:
         if step is not None:
             await self._marks.go_on(tenant, replace(step, due_at=now, reason=why), failed=_channels(one)[0])
             return
+        if why == NO_CHANNEL and one.closed:
+            why = f"{NO_CHANNEL}: closed {', '.join(one.closed)}"
         went = one.shows or one.row["sent_at"] is not None
         state = DeliveryState.SUPPRESSED if nowhere else DeliveryState.FAILED
         outcome = Outcome(

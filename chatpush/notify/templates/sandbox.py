@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, BinaryIO
 
-from jinja2 import DictLoader, StrictUndefined, Template, TemplateSyntaxError, pass_context
+from jinja2 import DictLoader, StrictUndefined, Template, TemplateSyntaxError, nodes, pass_context
 from jinja2.exceptions import SecurityError
 from jinja2.meta import find_referenced_templates
 from jinja2.runtime import Context
@@ -120,6 +120,7 @@ def compile_parts(
     for part, source in {**parts, **{f"include {name}": text for name, text in included.items()}}.items():
         try:
             _check_includes(environment, source, included)
+            _check_names(environment, source)
             template = compiled[part] = environment.from_string(source)
             # Jinja looks globals up through a chain of dictionaries, for every rendering anew.
             template.globals = dict(template.globals)
@@ -140,6 +141,24 @@ def _check_includes(environment: Environment, source: str, included: Mapping[str
                     if name is None
                     else f"{name[:64]!r} was not found"
                 )
+
+
+def _check_names(environment: Environment, source: str) -> None:
+    """Refuse Python's own names when a template is saved, not when its first message is due."""
+    if "__" in source:
+        for node in environment.parse(source).find_all((nodes.Getattr, nodes.Getitem, nodes.Name)):
+            name = _named(node)
+            if isinstance(name, str) and name.startswith("__") and name.endswith("__"):
+                raise TemplateSyntaxError(f"{name[:64]!r} is unsafe; name what is in the data", node.lineno)
+
+
+def _named(node: nodes.Node) -> Any:
+    """Return what an attribute, a subscript or a name asks for, None if only rendering will tell."""
+    if isinstance(node, nodes.Getattr):
+        return node.attr
+    if isinstance(node, nodes.Getitem):
+        return node.arg.value if isinstance(node.arg, nodes.Const) else None
+    return node.name if isinstance(node, nodes.Name) else None
 
 
 def render_parts(

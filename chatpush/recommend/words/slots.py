@@ -33,7 +33,7 @@ FOREIGN = re.compile(
 """Links, markup, control characters, and letters that can't be seen."""
 MOST_SLOTS = 8
 CHANNEL_WIDTHS = {
-    "web_push": 150, "fcm": 150, "apns": 150, "sms": 140, "email": 240, "feishu": 400, "dingtalk": 400, "wecom": 400,
+    "webpush": 150, "fcm": 150, "apns": 150, "sms": 140, "email": 240, "feishu": 400, "dingtalk": 400, "wecom": 400,
 }  # fmt: skip
 """Longest text by channel, in columns: a Chinese character takes two."""
 NO_FACTS = {"title": "", "price": "", "currency": "", "count": "0", "stock": ""}
