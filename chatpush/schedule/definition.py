@@ -197,7 +197,7 @@ def _zone(spec: Mapping[str, Any]) -> str:
     named = spec.get("tz")
     if named is not None and not spec.get("send_at"):
         raise InvalidInput("tz goes with send_at, a time of day such as 09:00", param="tz")
-    return RECIPIENT if named in (None, RECIPIENT) else zone(str(named)).key
+    return RECIPIENT if named in (None, RECIPIENT) else zone(str(named), "tz").key
 
 
 def _throttle(value: Any) -> int | None:

@@ -185,7 +185,7 @@ def parse(spec: Mapping[str, Any], created_at: datetime) -> Trigger:
         InvalidInput: something in it can't be used; ``param`` names it.
     """
     kind = spec.get("kind")
-    where = zone(str(spec.get("timezone") or "UTC"))
+    where = zone(str(spec.get("timezone") or "UTC"), "trigger.timezone")
     match kind:
         case "cron":
             return CronTrigger(cron.parse(str(spec.get("cron") or "")), where)

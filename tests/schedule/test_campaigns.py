@@ -59,7 +59,7 @@ async def test_what_it_says_is_sealed(office: Office, database: Database, tenant
         (
             {"trigger": {"kind": "cron", "cron": "0 9 * * *", "timezone": "Nowhere"}},
             "no time zone",
-            "timezone",
+            "trigger.timezone",
         ),
         ({"trigger": {"kind": "event", "type": "order.paid"}}, "leave `to` out", "to"),
     ],

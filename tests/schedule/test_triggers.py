@@ -136,9 +136,13 @@ def test_a_date_is_wall_clock_in_its_zone_or_carries_its_offset() -> None:
         (
             {"kind": "cron", "cron": "0 9 * * *", "timezone": "Mars/Base"},
             "no time zone 'Mars/Base'",
-            "timezone",
+            "trigger.timezone",
         ),
-        ({"kind": "cron", "cron": "0 9 * * *", "timezone": "../etc/passwd"}, "no time zone", "timezone"),
+        (
+            {"kind": "cron", "cron": "0 9 * * *", "timezone": "../etc/passwd"},
+            "no time zone",
+            "trigger.timezone",
+        ),
         ({"kind": "cron", "cron": "soon"}, "1 fields instead of 5", "trigger.cron"),
         ({"kind": "interval", "every": 0, "unit": "hours"}, "every is a whole number", "trigger.every"),
         ({"kind": "interval", "every": True, "unit": "hours"}, "every is a whole number", "trigger.every"),

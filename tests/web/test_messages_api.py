@@ -126,7 +126,7 @@ async def test_cancel_by_key_and_by_id(database: Database, vault: Vault, still_c
         ({"send_at": "tomorrow"}, "send_at"),
         ({"send_at": "2020-01-01T00:00:00Z"}, "send_at"),
         ({"send_at": "2026-12-01T09:00"}, "send_at"),
-        ({"send_at": "2026-12-01T09:00", "tz": "Mars/Olympus"}, "timezone"),
+        ({"send_at": "2026-12-01T09:00", "tz": "Mars/Olympus"}, "tz"),
         ({"tz": "recipient"}, "tz"),
         ({"colour": "red"}, "colour"),
     ],

@@ -20,8 +20,8 @@ RESOLUTION = timedelta(seconds=1)
 
 
 @lru_cache(maxsize=1024)
-def zone(name: str) -> ZoneInfo:
-    """Return the time zone of an IANA name.
+def zone(name: str, param: str = "timezone") -> ZoneInfo:
+    """Return the time zone of an IANA name; ``param`` is where it was said.
 
     Raises:
         InvalidInput: there is no such zone.
@@ -31,7 +31,7 @@ def zone(name: str) -> ZoneInfo:
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise InvalidInput(
             f"no time zone {name!r}; use an IANA name such as Europe/London or Asia/Shanghai",
-            param="timezone",
+            param=param,
         ) from error
 
 

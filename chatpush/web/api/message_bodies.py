@@ -186,4 +186,4 @@ def _times(send_at: datetime | None, tz: str | None) -> tuple[datetime | None, d
         )
     if tz == "recipient":
         return None, send_at
-    return instant(send_at, zone(tz)), None
+    return instant(send_at, zone(tz, "tz")), None
