@@ -305,7 +305,8 @@ def errors_page() -> str:
         "## Over HTTP",
         "",
         "Every refusal is `application/problem+json` (RFC 9457): `type`, `title`, `status`, `detail` for people, "
-        "`code` for programs, `param` naming the field at fault, and the `request_id` that the log has, too. "
+        "`code` for programs, the `doc_url` that explains it, `param` naming the field at fault, and the "
+        "`request_id` that the log has, too (`instance` is the same as a URI). "
         "429 and 503 carry `Retry-After`. When several fields are wrong, `errors` lists them all. "
         "Wrong addresses have the codes `not_found` (404) and `method_not_allowed` (405).",
         "",

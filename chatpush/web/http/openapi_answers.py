@@ -7,7 +7,7 @@ from chatpush.web.http.operations import Operation
 PROBLEM: dict[str, Any] = {
     "type": "object",
     "description": "Why a request was refused (RFC 9457).",
-    "required": ["type", "title", "status", "detail", "code", "request_id"],
+    "required": ["type", "title", "status", "detail", "instance", "code", "doc_url", "request_id"],
     "properties": {
         "type": {"type": "string", "format": "uri", "description": "Where the code is explained."},
         "title": {"type": "string", "description": "The code in words."},
@@ -17,11 +17,17 @@ PROBLEM: dict[str, Any] = {
             "minLength": 1,
             "description": "What is wrong and what helps, for people.",
         },
+        "instance": {
+            "type": "string",
+            "pattern": "^urn:chatpush:req_",
+            "description": "This one occurrence: the request_id as a URI.",
+        },
         "code": {
             "type": "string",
             "pattern": "^[a-z][a-z0-9_]*$",
             "description": "What is wrong, for programs.",
         },
+        "doc_url": {"type": "string", "format": "uri", "description": "The page about it; the same as type."},
         "request_id": {"type": "string", "description": "The same as in X-Request-Id, and in the log."},
         "param": {"type": "string", "description": "The field at fault."},
         "errors": {

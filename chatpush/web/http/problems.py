@@ -1,7 +1,8 @@
 """Turn errors into RFC 9457 problems; the one table from class to status.
 
-A problem carries ``type``, ``title``, ``status``, ``detail``, a stable
-``code``, the ``param`` at fault and the ``request_id`` that the log also has.
+A problem carries ``type``, ``title``, ``status``, ``detail``, ``instance``, a
+stable ``code``, the ``doc_url`` that explains it, the ``param`` at fault and the
+``request_id`` that the log also has.
 An error that nobody raised on purpose becomes a 500 that tells nothing of the
 inside.
 """
@@ -58,6 +59,8 @@ def problem(
         "status": status,
         "detail": detail,
         "code": code,
+        "doc_url": DOCS + code,
+        "instance": f"urn:chatpush:{request_id}",
         "request_id": request_id,
     } | {name: value for name, value in more.items() if value is not None}
     return web.Response(
