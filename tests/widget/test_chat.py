@@ -102,6 +102,7 @@ async def test_a_hand_over_told_during_a_fetch_holds(tab: Tab, server: MockServe
     await conversation(server)
     path = f"/v1/me/conversations/{made['id']}"
     await until(lambda: len(server.asked("GET", path)) == 2)
+    made["turns"].append(server.turn("assistant", "Only the fetch has this"))
     server.slow = asyncio.Event()
     tab.expects_failures = True
     server.forget()
@@ -110,8 +111,8 @@ async def test_a_hand_over_told_during_a_fetch_holds(tab: Tab, server: MockServe
     await server.publish(made["channel"], {"type": "state", "state": "waiting", "agent": None})
     banner = tab.find(".banner")
     await expect(banner).to_have_attribute("data-state", "waiting")
-    async with tab.page.expect_response(lambda response: response.url.endswith(path)):
-        server.slow.set()
+    server.slow.set()
+    await expect(tab.find(".by-assistant .bubble").last).to_have_text("Only the fetch has this")
     await server.say(made["id"], "agent", "Here I am")
     await expect(tab.find(".by-agent .bubble")).to_have_text("Here I am")
     await expect(banner).to_have_attribute("data-state", "waiting")
