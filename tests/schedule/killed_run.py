@@ -1,9 +1,11 @@
-"""A process that carries runs on until it is killed: ``python -m tests.schedule.killed_run FILE``.
+"""A process that carries runs on until it is killed: ``python -m tests.schedule.killed_run FILE [WORD …]``.
 
-It says ``before`` and ``after`` each page is accepted, and ``done`` when no run is left.
+It says ``before`` and ``after`` each page is accepted, and ``done`` when no run is left. Having said the words
+given, in this order, it stands still, so that it is killed there however late that is.
 """
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,17 +32,25 @@ async def open_office(path: Path) -> tuple[SqliteDatabase, Office]:
     return database, build_office(database, vault, SystemClock(), DEFAULT_TENANT, page_size=PAGE)
 
 
-async def carry_on(path: Path) -> None:
-    """Carry every run on, telling each step."""
+async def carry_on(path: Path, until_said: list[str]) -> None:
+    """Carry every run on, telling each step; stand still once these words are said."""
     database, office = await open_office(path)
     accept = office.room.messages.accept
+    waiting = list(until_said)
+
+    def say(word: str) -> None:
+        print(word, flush=True)
+        if waiting and waiting[0] == word:
+            waiting.pop(0)
+            while not waiting:
+                signal.pause()
 
     async def telling(
         tenant: TenantId, draft: MessageDraft, idempotency_key: str = "", **more: Any
     ) -> MessageId:
-        print("before", flush=True)
+        say("before")
         message = await accept(tenant, draft, idempotency_key, **more)
-        print("after", flush=True)
+        say("after")
         return message
 
     office.room.messages.accept = telling  # type: ignore[method-assign, assignment]
@@ -58,4 +68,4 @@ async def carry_on(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(carry_on(Path(sys.argv[1])))
+    asyncio.run(carry_on(Path(sys.argv[1]), sys.argv[2:]))

@@ -18,8 +18,9 @@ ROOT = Path(__file__).parents[2]
 async def process_until(path: Path, words: list[str]) -> bool:
     """Run a process until it has said these words in order, kill it, and return whether it was done before."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.schedule.killed_run", str(path), cwd=ROOT, stdout=asyncio.subprocess.PIPE
-    )
+        sys.executable, "-m", "tests.schedule.killed_run", str(path), *words,
+        cwd=ROOT, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
     assert process.stdout is not None
     waiting = list(words)
     async for line in process.stdout:
