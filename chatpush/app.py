@@ -73,11 +73,13 @@ class Chatpush(Rooms):
         self.replies = Replies(self.database, self.clock)
         self.housekeeping = Housekeeping(
             self.clock,
-            minutely={"connection minutes": self._count_connections},
+            minutely={
+                "connection minutes": self._count_connections,
+                "idempotent replies": self.replies.sweep,
+            },
             hourly={
                 "sessions": self.sessions.sweep,
                 "sign-in attempts": self.attempts.sweep,
-                "idempotent replies": self.replies.sweep,
                 "blocks": self.blocks.sweep,
                 "old messages": self.retention.prune,
                 "exposures": self.exposures.sweep,

@@ -10,7 +10,6 @@ from typing import Any
 
 from chatpush.channels.webhooks import Webhooks
 from chatpush.domain import TenantId, from_ms, iso
-from chatpush.notify.messages.happenings import CONSENT_CHANGED
 from chatpush.rounds import Worker
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.parameters import among
@@ -47,7 +46,8 @@ class WebhookEvents(Worker):
         events = [
             (row["type"], row["at"], _data(row, about))
             for row in rows
-            if (not row["delivery"] or row["delivery"] in about) and (_user(row) in users)
+            if (not row["delivery"] or row["delivery"] in about)
+            and (not row["user_id"] or row["user_id"] in users)
         ]
         calls = await self._webhooks.calls_of(tenant, events)
         ids, params = among(row["id"] for row in rows)
@@ -72,20 +72,15 @@ class WebhookEvents(Worker):
         return {row["id"]: row for row in found}
 
     async def _users(self, tenant: TenantId, rows: list[Row]) -> set[str]:
-        """Return the users who said something and are still there, and "" for what no user said."""
-        wanted = dict.fromkeys(user for row in rows if (user := _user(row)))
+        """Return the users who said something and are still there."""
+        wanted = dict.fromkeys(row["user_id"] for row in rows if row["user_id"])
         if not wanted:
-            return {""}
+            return set()
         ids, params = among(wanted)
         found = await self._database.read(
             f"SELECT id FROM app_user WHERE tenant = :t AND id IN {ids}", t=tenant, **params
         )
-        return {"", *(row["id"] for row in found)}
-
-
-def _user(row: Row) -> str:
-    """Return whose consent something is about, "" if it is about none."""
-    return str(json.loads(row["detail"])["user"]) if row["type"] == CONSENT_CHANGED else ""
+        return {row["id"] for row in found}
 
 
 def _data(row: Row, about: dict[str, Row]) -> dict[str, Any]:
@@ -97,5 +92,7 @@ def _data(row: Row, about: dict[str, Row]) -> dict[str, Any]:
             "delivery": delivery["id"], "user": delivery["user_id"], "category": delivery["category"],
             "campaign": delivery["campaign"] or None,
         }  # fmt: skip
+    if row["user_id"]:
+        data["user"] = row["user_id"]
     data |= json.loads(row["detail"])
     return data

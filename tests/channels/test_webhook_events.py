@@ -283,6 +283,9 @@ async def test_a_consent_of_an_erased_user_is_not_told(
         for user in ("emma", "lin"):
             await client.put(f"/v1/users/{user}", json={"consents": {"marketing": True}})
         await client.delete("/v1/users/emma")
+        waiting = await any_database.read("SELECT * FROM happening")
+        assert {row["user_id"] for row in waiting} == {"lin"}
+        assert not any("emma" in str(row) for row in waiting)
         await events.turn()
         assert await any_database.read("SELECT * FROM happening") == []
         rows = await any_database.read("SELECT type, user_id FROM webhook_call")

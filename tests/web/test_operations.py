@@ -176,6 +176,30 @@ async def test_who_asks_again_too_soon_is_told_to_wait_and_a_lost_request_frees_
         assert counter.count == 3
 
 
+async def test_what_was_done_is_not_done_again_though_its_key_was_long_without_an_answer(
+    database: Database, still_clock: StillClock
+) -> None:
+    counter, disk = Counter(), Full(database)
+    replies = Replies(disk, still_clock)  # type: ignore[arg-type]
+    async with serve(routes, {Counter: counter, Replies: replies}) as client:
+
+        async def ask() -> ClientResponse:
+            return await client.post("/v1/things", json={"name": "a"}, headers={"Idempotency-Key": "k1"})
+
+        disk.left = 1  # to take the key, not to keep the answer
+        first = await ask()
+        disk.left = 1000
+        still_clock.forward(timedelta(minutes=6))
+        again = await ask()
+        assert (again.headers["Idempotent-Replayed"], counter.count) == ("true", 1)
+        assert await first.text() == await again.text()
+        still_clock.forward(timedelta(hours=25))
+        assert "Idempotent-Replayed" not in (await ask()).headers
+        await replies.sweep()
+        assert (await ask()).headers["Idempotent-Replayed"] == "true"
+        assert counter.count == 2
+
+
 async def test_only_allowed_origins_may_read() -> None:
     settings = Settings.model_validate({"client": {"allowed_origins": ["https://shop.example"]}})
     async with serve(routes, {Counter: Counter()}, user("emma"), settings) as client:

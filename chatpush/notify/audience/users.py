@@ -36,6 +36,7 @@ USER_ID = re.compile(r"[^\s\x00-\x1f\x7f#,]{1,128}")
 LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
 MAX_ATTRIBUTES = 100
 MAX_ATTRIBUTE_BYTES = 32_768
+ERASED = ("consent_entry", "happening", "endpoint", "topic_member", "inbox_item", "broadcast_reader")
 
 
 Eraser = Callable[[TenantId, UserId], Awaitable[object]]
@@ -216,7 +217,7 @@ class Users:
 
         def erase(tx: Transaction) -> int:
             who = {"t": tenant, "u": user}
-            for table in ("consent_entry", "endpoint", "topic_member", "inbox_item", "broadcast_reader"):
+            for table in ERASED:
                 tx.execute(f"DELETE FROM {table} WHERE tenant = :t AND user_id = :u", **who)
             stopped = tx.query(
                 "UPDATE delivery SET state = 'cancelled', reason = 'user_erased', pending = 0"
@@ -287,10 +288,10 @@ class Users:
         present, changes = after(Consents(_said(before["consents"]), own), words)
         self._ledger.add_in(tx, tenant, user, changes, via, evidence, now)
         told = [
-            {"user": user, "category": one.category, "channel": one.channel or None, "granted": one.granted, "via": via}
+            {"category": one.category, "channel": one.channel or None, "granted": one.granted, "via": via}
             for one in changes
-        ]  # fmt: skip
-        self._happenings.consents_in(tx, tenant, told, now)
+        ]
+        self._happenings.consents_in(tx, tenant, user, told, now)
         return {
             "consents": json.dumps(present.overall),
             "channel_consents": json.dumps(present.by_channel) if present.by_channel else "",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from chatpush.clock import Clock
-from chatpush.domain import TenantId, new_id, to_ms
+from chatpush.domain import TenantId, UserId, new_id, to_ms
 from chatpush.store.database import Row, Transaction
 
 CONSENT_CHANGED = "user.consent_changed"
@@ -59,12 +59,12 @@ class Happenings:
             self._write_in(tx, "delivery_step", "stp", tenant, kind, noted)
 
     def consents_in(
-        self, tx: Transaction, tenant: TenantId, said: Iterable[Mapping[str, Any]], now_ms: int
+        self, tx: Transaction, tenant: TenantId, user: UserId, said: Iterable[Mapping[str, Any]], now_ms: int
     ) -> None:
-        """Write which consents changed (``user`` and the ledger's words, at its moment), for webhooks alone."""
+        """Write which of a user's consents changed (the ledger's words, at its moment), for webhooks alone."""
         if self._wants(tenant, CONSENT_CHANGED):
-            noted = (("", "", one) for one in said)
-            self._write_in(tx, "happening", "evt", tenant, CONSENT_CHANGED, noted, now_ms)
+            rows = [_row("evt", tenant, CONSENT_CHANGED, ("", "", one), now_ms) for one in said]
+            tx.insert_many("happening", [row | {"user_id": user} for row in rows])
 
     def cancelled_in(
         self, tx: Transaction, tenant: TenantId, rows: Iterable[Row], reason: str, **more: str
@@ -74,18 +74,10 @@ class Happenings:
         self.note_in(tx, tenant, "delivery.cancelled", noted)
 
     def _write_in(
-        self, tx: Transaction, table: str, prefix: str, tenant: TenantId, kind: str, noted: Iterable[Noted],
-        now_ms: int | None = None,
-    ) -> None:  # fmt: skip
-        now = to_ms(self._clock.now()) if now_ms is None else now_ms
-        rows = [
-            {
-                "tenant": tenant, "id": new_id(prefix), "type": kind, "message": message, "delivery": delivery,
-                "detail": json.dumps(detail, ensure_ascii=False), "at": now,
-            }
-            for message, delivery, detail in noted
-        ]  # fmt: skip
-        tx.insert_many(table, rows)
+        self, tx: Transaction, table: str, prefix: str, tenant: TenantId, kind: str, noted: Iterable[Noted]
+    ) -> None:
+        now = to_ms(self._clock.now())
+        tx.insert_many(table, [_row(prefix, tenant, kind, one, now) for one in noted])
 
     def note_message_in(self, tx: Transaction, tenant: TenantId, kind: str, row: Row) -> None:
         """Write what happened to a message as a whole, by its row."""
@@ -96,6 +88,14 @@ class Happenings:
         """Say that a transaction with notes of these types was committed; only then can they be found."""
         if any(self._wants(tenant, kind) for kind in kinds):
             self._ring()
+
+
+def _row(prefix: str, tenant: TenantId, kind: str, noted: Noted, now_ms: int) -> Row:
+    message, delivery, detail = noted
+    return {
+        "tenant": tenant, "id": new_id(prefix), "type": kind, "message": message, "delivery": delivery,
+        "detail": json.dumps(detail, ensure_ascii=False), "at": now_ms,
+    }  # fmt: skip
 
 
 def _nobody(_tenant: TenantId, _kind: str) -> bool:

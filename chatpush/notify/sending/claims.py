@@ -13,9 +13,10 @@ from typing import Any
 
 from chatpush.domain import Category, DeliveryState, TenantId, from_ms, to_ms
 from chatpush.notify.deciding.policy import Past
+from chatpush.notify.messages.drafts import LIVE
 from chatpush.notify.messages.happenings import Happenings
 from chatpush.notify.reading.trace import entry
-from chatpush.notify.sending.dead_letters import letter
+from chatpush.notify.sending.dead_letters import TRIED, letter
 from chatpush.store.database import Database, Row, Transaction
 from chatpush.store.parameters import among
 
@@ -146,7 +147,7 @@ class Claims:
         ]  # fmt: skip
 
         letters = [
-            letter(tenant, row, "ws" if step == "attempt" else step, outcome.reason, row["attempts"] + 1, now)
+            letter(tenant, row, LIVE if step == TRIED else step, outcome.reason, row["attempts"] + 1, now)
             for row, outcome, step in all_of_them
             if outcome.state is DeliveryState.FAILED and not outcome.buried
         ]

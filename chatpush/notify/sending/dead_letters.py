@@ -14,6 +14,7 @@ from chatpush.clock import Clock
 from chatpush.domain import DeliveryId, MessageId, TenantId, UserId, from_ms, new_id, to_ms
 from chatpush.errors import InvalidInput, NotFound
 from chatpush.notify.listing import Listed, Window
+from chatpush.notify.messages.drafts import LIVE
 from chatpush.notify.messages.happenings import Happenings
 from chatpush.notify.reading.trace import entry, entry_of
 from chatpush.store.database import Database, Row, Transaction
@@ -22,8 +23,6 @@ from chatpush.store.parameters import among
 AT_ONCE = 500
 LONGEST_REASON = 500
 TRIED = "attempt"
-AS_MADE = "ws"
-"""The channel a letter names when it failed on its way to inbox and pages."""
 Done = Callable[[Transaction, Sequence[Row]], None]
 
 
@@ -263,7 +262,7 @@ def _is_of(step: str, detail: Mapping[str, Any], channel: str) -> bool:
     """Whether a step of the trace is an attempt of a channel; those of inbox and pages name none."""
     if "channel" in detail:
         return bool(detail["channel"] == channel)
-    return step == (TRIED if channel == AS_MADE else channel)
+    return step == (TRIED if channel == LIVE else channel)
 
 
 def _filters(which: Which, *, redriven: bool) -> tuple[str, dict[str, Any]]:

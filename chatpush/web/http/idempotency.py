@@ -63,14 +63,13 @@ class Replies:
         if freed := owed is not None and not owed.status:
             del self._owed[place]
         try:
-            first = await self._database.write(
-                lambda tx: self._take(tx, identity, key, fingerprint, freed=freed)
-            )
+            first = await self._database.write(lambda tx: self._take(tx, place, fingerprint, owed))
         except Unavailable:
             if freed:
                 self._owe(place, Owed())
             raise
         if first is None:
+            self._owed.pop(place, None)  # of an earlier request with this key, forgotten by now
             return None
         if owed is not None and first["status"] is None:
             first |= {"status": owed.status, "body": owed.body}
@@ -117,16 +116,13 @@ class Replies:
             lambda tx: tx.execute("DELETE FROM idempotent_reply WHERE created_at < :expired", expired=expired)
         )
 
-    def _take(
-        self, tx: Transaction, identity: Identity, key: str, fingerprint: str, *, freed: bool
-    ) -> Row | None:
+    def _take(self, tx: Transaction, place: Place, fingerprint: str, owed: Owed | None) -> Row | None:
         now = to_ms(self._clock.now())
-        row = {"tenant": identity.tenant, "caller": identity.subject, "key": key}
+        row = dict(zip(("tenant", "caller", "key"), place, strict=True))
         tx.execute(
             "DELETE FROM idempotent_reply WHERE tenant = :tenant AND caller = :caller AND key = :key"
             " AND (created_at < :expired OR (status IS NULL AND created_at < :unlocked))",
-            **row, expired=now - KEPT // timedelta(milliseconds=1),
-            unlocked=now + 1 if freed else now - LOCKED // timedelta(milliseconds=1),
+            **row, expired=now - KEPT // timedelta(milliseconds=1), unlocked=_unlocked(now, owed),
         )  # fmt: skip
         fresh = {**row, "fingerprint": fingerprint, "created_at": now}
         if tx.insert("idempotent_reply", fresh, "(tenant, caller, key) DO NOTHING"):
@@ -136,6 +132,13 @@ class Replies:
             " WHERE tenant = :tenant AND caller = :caller AND key = :key",
             **row,
         )[0]
+
+
+def _unlocked(now: int, owed: Owed | None) -> int:
+    """Return before when a key without an answer must have been taken to be free again."""
+    if owed is None:
+        return now - LOCKED // timedelta(milliseconds=1)
+    return 0 if owed.status else now + 1
 
 
 def _settle_in(tx: Transaction, place: Place, owed: Owed) -> None:
