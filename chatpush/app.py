@@ -31,7 +31,7 @@ from chatpush.store.probe import WriteProbe
 from chatpush.support.people.assigning import PERSON_PREFIX
 from chatpush.web import routes
 from chatpush.web.console.wiring import add_console
-from chatpush.web.http import server
+from chatpush.web.http import server, unreadable
 from chatpush.web.http.addresses import Throttle
 from chatpush.web.http.idempotency import Replies
 from chatpush.web.http.identify import Identifier
@@ -143,7 +143,7 @@ class Chatpush(Rooms):
     async def serving(self) -> AsyncIterator["Chatpush"]:
         """Run everything and listen; ``port`` tells where."""
         async with self.running():
-            runner = web.AppRunner(
+            runner = unreadable.Runner(
                 self.web_app(), access_log=None, shutdown_timeout=self.settings.server.drain_seconds
             )
             await runner.setup()

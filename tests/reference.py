@@ -308,7 +308,8 @@ def errors_page() -> str:
         "`code` for programs, the `doc_url` that explains it, `param` naming the field at fault, and the "
         "`request_id` that the log has, too (`instance` is the same as a URI). "
         "429 and 503 carry `Retry-After`. When several fields are wrong, `errors` lists them all. "
-        "Wrong addresses have the codes `not_found` (404) and `method_not_allowed` (405).",
+        "Wrong addresses have the codes `not_found` (404) and `method_not_allowed` (405); "
+        "what can't be read as HTTP has `bad_request` (400).",
         "",
         *_table(("code", "status", "meaning"), rows),
         "",

@@ -112,6 +112,21 @@ def of_http(error: web.HTTPException, request_id: str) -> web.Response:
     return problem(error.status, code, detail, request_id=request_id, headers=headers)
 
 
+def of_unreadable(detail: str, request_id: str, status: int = 400) -> web.Response:
+    """Return the problem of bytes that are no request, or no body; nothing after them can be read."""
+    answer = problem(status, "bad_request", detail, request_id=request_id)
+    mark(answer, request_id)
+    answer.force_close()
+    return answer
+
+
+def mark(response: web.StreamResponse, request_id: str) -> None:
+    """Set the headers that every answer has."""
+    response.headers["X-Request-Id"] = request_id
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
+
+
 def of_surprise(error: Exception, request_id: str) -> web.Response:
     """Log what nobody expected and tell the caller only that it happened."""
     log.exception("request failed", request_id=request_id, exc_info=error)

@@ -97,13 +97,14 @@ def _frame(settings: Settings) -> Middleware:
             if error.status < 400:
                 raise
             response = problems.of_http(error, request_id)
+        except web.RequestPayloadError as error:
+            what = str(error).rpartition("\n")[2].strip()
+            response = problems.of_unreadable(f"the body can't be read: {what}", request_id)
         except Exception as error:
             response = problems.of_surprise(error, request_id)
         if not response.prepared:
             response.headers.update(cross | request.get(LEFT_TO_ASK, {}))
-            response.headers["X-Request-Id"] = request_id
-            response.headers.setdefault("X-Content-Type-Options", "nosniff")
-            response.headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
+            problems.mark(response, request_id)
         return response
 
     return frame
