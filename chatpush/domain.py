@@ -39,6 +39,11 @@ _birth = threading.Lock()
 _last_birth = 0
 
 
+def language_of(locale: str) -> str:
+    """Return which of the house's own languages readers of a locale are spoken to in: ``zh`` or ``en``."""
+    return "zh" if locale.lower().startswith("zh") else "en"
+
+
 def new_id(prefix: str) -> str:
     """Return ``prefix_`` + 22 characters that sort by time within this process.
 

@@ -4,10 +4,11 @@ Two rooms write SQLite files; both tell their callers the same. Where the files
 are stands in the log, not in what browsers may read.
 """
 
+import sqlite3
+
 from chatpush.errors import StorageFull, Unavailable
 
-SQLITE_FULL, SQLITE_IOERR = 13, 10
-DISK = frozenset((SQLITE_FULL, SQLITE_IOERR))
+DISK = frozenset((sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR))
 PRIMARY = 0xFF
 """The byte of SQLite's extended codes that is the plain one."""
 RETRY_SECONDS = 30.0
@@ -16,14 +17,13 @@ RETRY_SECONDS = 30.0
 def unwritten(error: Exception, what: str) -> Unavailable:
     """Return what callers are told when SQLite did not take a write; nothing of it happened."""
     match sqlite_code(error):
-        case code if code == SQLITE_FULL:
+        case sqlite3.SQLITE_FULL:
             return full("the disk of data_dir")
-        case code if code == SQLITE_IOERR:
-            return Unavailable(
-                f"the disk of data_dir does not write ({error}); what was acknowledged is stored"
-            )
+        case sqlite3.SQLITE_IOERR:
+            said = f"the disk of data_dir does not write ({error}); what was acknowledged is stored"
         case _:
-            return Unavailable(f"{what} did not commit: {error}")
+            said = f"{what} did not commit: {error}"
+    return Unavailable(said)
 
 
 def sqlite_code(error: Exception) -> int:

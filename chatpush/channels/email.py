@@ -14,7 +14,7 @@ import aiosmtplib
 from chatpush.channel_settings import Email as EmailSettings
 from chatpush.channels.fitting import cut
 from chatpush.clock import Clock
-from chatpush.domain import Category, OutgoingMessage, TenantId, UserId
+from chatpush.domain import Category, OutgoingMessage, TenantId, UserId, language_of
 from chatpush.errors import InvalidInput, Unavailable
 from chatpush.plugins.contracts import Sent
 
@@ -23,6 +23,7 @@ SECONDS = 15.0
 LONGEST_SUBJECT = 750
 ADDRESS = re.compile(r"[^\s@<>\"',;:\x00-\x1f]{1,64}@[A-Za-z0-9.-]{1,253}")
 PRIORITIES = {"high": "1", "normal": "3", "low": "5"}
+UNSUBSCRIBE = {"en": "Unsubscribe", "zh": "退订"}
 
 
 class UnsubscribeLink(Protocol):
@@ -94,7 +95,9 @@ class Email:
         if unsubscribe:
             made["List-Unsubscribe"] = f"<{unsubscribe}>"
             made["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        foot = f"\n\n--\n{_unsubscribe_word(message)}: {unsubscribe}" if unsubscribe else ""
+        foot = (
+            f"\n\n--\n{UNSUBSCRIBE[language_of(message.user.locale)]}: {unsubscribe}" if unsubscribe else ""
+        )
         made.set_content("\n\n".join(filter(None, [content.body, content.url])) + foot + "\n")
         made.add_alternative(_page(message, unsubscribe), subtype="html")
         return made
@@ -109,13 +112,9 @@ def _page(message: OutgoingMessage, unsubscribe: str) -> str:
     if content.url and content.url.startswith(("https://", "http://")):
         parts.append(f'<p><a href="{html.escape(content.url)}">{html.escape(content.url)}</a></p>')
     if unsubscribe:
-        word = _unsubscribe_word(message)
+        word = UNSUBSCRIBE[language_of(message.user.locale)]
         parts.append(f'<p><small><a href="{html.escape(unsubscribe)}">{word}</a></small></p>')
     return f"<!doctype html><html><body>{''.join(parts)}</body></html>"
-
-
-def _unsubscribe_word(message: OutgoingMessage) -> str:
-    return "退订" if message.user.locale.lower().startswith("zh") else "Unsubscribe"
 
 
 def _refused(code: int, said: str) -> Exception:

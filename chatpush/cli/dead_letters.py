@@ -9,7 +9,7 @@ from chatpush.cli.remote import Remote, remote_options
 from chatpush.cli.tables import show, table
 from chatpush.errors import InvalidInput
 
-AT_ONCE = 500
+AT_ONCE = 500  # as many as the API takes
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -79,7 +79,9 @@ def redrive(
     letters: tuple[str, ...], channel: str, message: str, user: str, url: str, key: str
 ) -> None:  # fmt: skip
     """Send LETTERS again, or all of a channel, a message or a user."""
-    done = _post(url, key, "/v1/dead-letters/redrive", _which(letters, channel, message, user))
+    which = _which(letters, channel, message, user)
+    with Remote(url, key) as remote:
+        done = remote.post("/v1/dead-letters/redrive", which)
     click.echo(f"{done['redriven']} sent again")
 
 
@@ -95,13 +97,9 @@ def drop(
     which = _which(letters, channel, message, user)
     if not yes and not letters:
         click.confirm("give all of them up?", abort=True, err=True)
-    done = _post(url, key, "/v1/dead-letters/drop", which)
-    click.echo(f"{done['dropped']} dropped")
-
-
-def _post(url: str, key: str, path: str, body: Any) -> Any:
     with Remote(url, key) as remote:
-        return remote.post(path, body)
+        done = remote.post("/v1/dead-letters/drop", which)
+    click.echo(f"{done['dropped']} dropped")
 
 
 def _which(letters: tuple[str, ...], channel: str, message: str, user: str) -> dict[str, Any]:

@@ -169,9 +169,7 @@ def _unwanted(facts: Facts) -> str:
         return ""
     if consent is False:
         return "opted_out"
-    if facts.consent_needed and not takes_by_default(facts.category, consent_needed=True):
-        return "no_consent"
-    return ""
+    return "" if takes_by_default(facts.category, consent_needed=facts.consent_needed) else "no_consent"
 
 
 def _quiet(facts: Facts) -> Decision | None:

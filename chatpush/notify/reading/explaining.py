@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from chatpush.domain import DEFAULT_LOCALE, Category, DeliveryId, TenantId, User, UserId, from_ms
+from chatpush.domain import DEFAULT_LOCALE, Category, DeliveryId, TenantId, User, UserId, from_ms, language_of
 from chatpush.errors import NotFound, VaultError
 from chatpush.notify.audience.users import Users
 from chatpush.notify.deciding.consenting import INBOX, canonical
@@ -224,16 +224,18 @@ def _closed(trace: Sequence[TraceEntry], locale: str) -> list[Grounds]:
     """Say by which channels it did not come because the reader had closed them."""
     left_out = [name for one in trace for name in one.detail.get("closed", ())]
     left_out += [
-        canonical(one.detail["channel"]) for one in trace if one.detail.get("reason") == "channel_closed"
-        if "channel" in one.detail
-    ]  # fmt: skip
-    channels = [name for name in dict.fromkeys(left_out) if name not in _taken(trace)]
+        canonical(one.detail["channel"])
+        for one in trace
+        if one.detail.get("reason") == "channel_closed" and "channel" in one.detail
+    ]
+    taken = _taken(trace)
+    channels = [name for name in dict.fromkeys(left_out) if name not in taken]
     return [_grounds("not_by", locale, channels=_called(channels, locale))] if channels else []
 
 
 def _called(channels: Iterable[str], locale: str) -> str:
     """Return the words for some channels."""
-    language = _language(locale)
+    language = language_of(locale)
     words = dict.fromkeys(CHANNELS[name][language] if name in CHANNELS else name for name in channels)
     return ("、" if language == "zh" else ", ").join(words)
 
@@ -251,8 +253,4 @@ def _items(data: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
 
 
 def _grounds(code: str, locale: str, **values: str) -> Grounds:
-    return Grounds(code, WORDS[code][_language(locale)].format(**values))
-
-
-def _language(locale: str) -> str:
-    return "zh" if locale.lower().startswith("zh") else "en"
+    return Grounds(code, WORDS[code][language_of(locale)].format(**values))

@@ -3,8 +3,9 @@
 Without ``escalate_after`` a user who is away gets the message by every channel
 it names. With it the channels are a chain: the next one is used when no
 receipt came in time, at once when a user has no address there, does not take
-such messages by it or the channel failed for good; the first receipt ends it. What a channel refuses, or what
-was tried too often, becomes a dead letter that can be sent again.
+such messages by it or the channel failed for good; the first receipt ends it.
+What a channel refuses, or what was tried too often, becomes a dead letter that
+can be sent again.
 """
 
 import random
@@ -171,8 +172,7 @@ class Reaching:
             now = self._clock.now()
             letters = [letter(tenant, one.row, channel, why, attempts, now) for channel, why in dead.items()]
             last = [
-                answered(tenant, one.id, channel, why, attempts, now, final=True)
-                for channel, why in dead.items()
+                answered(tenant, one.id, name, why, attempts, now, final=True) for name, why in dead.items()
             ]
 
             def write(tx: Transaction) -> None:

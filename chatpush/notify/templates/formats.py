@@ -8,6 +8,7 @@ ISO 8601 string or milliseconds.
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
+from chatpush.domain import language_of
 from chatpush.notify.deciding.hours import zone
 
 Amount = Decimal | int | float | str
@@ -35,7 +36,7 @@ def money(value: Amount, currency: str = "", locale: str = "en") -> str:
     """Return an amount with its currency's sign, or its code where there is none."""
     code = currency.upper()
     exact = _rounded(_decimal(value), 0 if code in WHOLE_CURRENCIES else 2)
-    sign = (SIGNS_ZH if locale.startswith("zh") else SIGNS).get(code, f"{code} " if code else "")
+    sign = (SIGNS_ZH if language_of(locale) == "zh" else SIGNS).get(code, f"{code} " if code else "")
     return f"{'-' if exact < 0 else ''}{sign}{abs(exact):,f}"
 
 
@@ -50,12 +51,12 @@ def moment(value: Moment, style: str = "medium", locale: str = "en", zone_name: 
     day = _day(local, "medium" if style == "datetime" else style, locale)
     if style != "datetime":
         return day
-    return f"{day} {clock}" if locale.startswith("zh") else f"{day}, {clock}"
+    return f"{day} {clock}" if language_of(locale) == "zh" else f"{day}, {clock}"
 
 
 def _day(local: datetime, style: str, locale: str) -> str:
     year, month, day = local.year, local.month, local.day
-    if locale.startswith("zh"):
+    if language_of(locale) == "zh":
         return f"{year}/{month}/{day}" if style == "short" else f"{year}年{month}月{day}日"
     name = MONTHS[month - 1] if style == "long" else MONTHS[month - 1][:3]
     if locale == "en-US":

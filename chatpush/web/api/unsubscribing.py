@@ -9,11 +9,11 @@ import html
 from hashlib import sha256
 from urllib.parse import parse_qs
 
-import structlog
 from aiohttp import web
 from pydantic import BaseModel, Field
 
 from chatpush.channels.unsubscribing import Subscription, Unsubscribing
+from chatpush.domain import language_of
 from chatpush.errors import InvalidInput
 from chatpush.notify.audience.consents import Evidence
 from chatpush.settings import Settings
@@ -21,7 +21,6 @@ from chatpush.web.http.addresses import address_of
 from chatpush.web.http.doors import Door
 from chatpush.web.http.operations import Call, Operations
 
-log = structlog.get_logger(__name__)
 routes = Operations("unsubscribing")
 ANYONE = Door(anyone=True)
 LARGEST_FORM = 1024
@@ -76,7 +75,6 @@ class Unsubscribed(BaseModel):
 @routes.get("/v1/unsubscribe/{token}", door=ANYONE, media="text/html")
 async def ask_unsubscribe(call: Call) -> web.Response:
     """Show a page that asks; mail scanners that open links change nothing."""
-    log.debug("asked to unsubscribe", address=call.request.remote)
     found = await call.need(Unsubscribing).read(call.path["token"])
     choices = [THIS, EVERYWHERE] if found.channel else [EVERYWHERE]
     return _page(call, found, "ask" if found.channel else "ask everywhere", choices)
@@ -122,7 +120,7 @@ async def _choice(call: Call) -> str:
 
 
 def _words(found: Subscription) -> dict[str, str]:
-    return WORDS["zh" if found.user.locale.lower().startswith("zh") else "en"]
+    return WORDS[language_of(found.user.locale)]
 
 
 def _page(call: Call, found: Subscription, text: str, choices: list[str]) -> web.Response:

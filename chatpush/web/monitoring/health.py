@@ -55,9 +55,8 @@ async def _ready(request: web.Request) -> web.Response:
         if isinstance(probe := services.get(WriteProbe), WriteProbe):
             await probe.check()
     except StorageFull as error:
-        return web.json_response(
-            {"status": "storage", "detail": error.message}, status=503, headers={"Retry-After": "30"}
-        )
+        later = {"Retry-After": f"{error.retry_after_seconds or 1:.0f}"}
+        return web.json_response({"status": "storage", "detail": error.message}, status=503, headers=later)
     except (ChatpushError, OSError) as error:
         return web.json_response({"status": "database", "detail": str(error)}, status=503)
     without = readiness.without if isinstance(readiness, Readiness) else []
