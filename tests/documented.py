@@ -215,10 +215,7 @@ def _headers(
             if header.get("required"):
                 yield f"header {name} is missing"
         else:
-            yield from (
-                f"header {name}: {how}"
-                for how in documented.wrong(header["schema"], _plain(header["schema"], text))
-            )
+            yield from (f"header {name}: {how}" for how in _unlike(documented, header["schema"], text))
     if (
         response.headers.get("RateLimit") is None
         and IDENTITY in request
@@ -262,10 +259,7 @@ def _misfits(documented: Documented, operation: dict[str, Any], request: web.Req
         if one is None:
             found.append(f"{place} parameter {name} is not declared")
         else:
-            found += [
-                f"{place} parameter {name}: {how}"
-                for how in documented.wrong(one["schema"], _plain(one["schema"], text))
-            ]
+            found += [f"{place} parameter {name}: {how}" for how in _unlike(documented, one["schema"], text)]
     missing = {
         name for place, name in declared if place == "query" and declared[place, name]["required"]
     } - set(request.query)
@@ -285,6 +279,7 @@ def _body(
 
 
 def _unlike(documented: Documented, schema: dict[str, Any], text: str) -> list[str]:
+    """Return how the text of a parameter or a header does not fit."""
     return documented.wrong(schema, _plain(schema, text))
 
 

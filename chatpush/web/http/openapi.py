@@ -5,6 +5,7 @@ receives with it, and every body that was accepted or refused.
 """
 
 import inspect
+from operator import itemgetter
 from typing import Any
 
 from aiohttp import web
@@ -83,21 +84,25 @@ class Schemas:
                 wanted[_key(op.query), "validation"] = op.query
             if _typed(op.answer):
                 wanted[_key(op.answer), "serialization"] = op.answer
-        ordered = [(key, mode, TypeAdapter(kind)) for (key, mode), kind in sorted(wanted.items(), key=_first)]
+        ordered = [
+            (key, mode, TypeAdapter(kind)) for (key, mode), kind in sorted(wanted.items(), key=itemgetter(0))
+        ]
         self._found, made = TypeAdapter.json_schemas(ordered, ref_template=REF, schema_generator=Described)
         self.definitions: Definitions = {
-            name: _in_markdown(schema) or ANY for name, schema in made.get("$defs", {}).items()
+            name: schema or ANY for name, schema in made.get("$defs", {}).items()
         }
 
     def of(self, kind: Any, mode: JsonSchemaMode) -> dict[str, Any]:
         """Return the schema of a model or another type."""
-        found: dict[str, Any] = _in_markdown(self._found[_key(kind), mode])
-        return found
+        return self._found[_key(kind), mode]
+
+    def name(self, query: type[BaseModel]) -> str:
+        """Return under which name a query is defined."""
+        return str(self.of(query, "validation")["$ref"].rpartition("/")[2])
 
     def taken(self, query: type[BaseModel]) -> list[dict[str, Any]]:
         """Return a query's parameters; they are listed where they are asked, and nowhere else."""
-        name = self.of(query, "validation")["$ref"].rpartition("/")[2]
-        model = self.definitions[name]
+        model = self.definitions[self.name(query)]
         return [
             {
                 "name": field,
@@ -116,21 +121,24 @@ def document(operations: list[Operation]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for op in operations:
         paths.setdefault(PARAMETER.sub(r"{\1}", op.path), {})[op.method.lower()] = _operation(op, schemas)
-    queries = {schemas.of(op.query, "validation")["$ref"].rpartition("/")[2] for op in operations if op.query}
+    queries = {schemas.name(op.query) for op in operations if op.query}
     kept = {name: schema for name, schema in schemas.definitions.items() if name not in queries}
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "chatpush", "version": __version__, "description": ABOUT},
-        "servers": [{"url": "/"}],
-        "tags": [{"name": tag} for tag in dict.fromkeys(op.tag for op in operations)],
-        "paths": paths,
-        "components": {
-            "schemas": dict(sorted({**kept, "Problem": PROBLEM}.items())),
-            "responses": REFUSALS,
-            "headers": HEADERS,
-            "securitySchemes": SECURITY,
-        },
-    }
+    whole: dict[str, Any] = _in_markdown(
+        {
+            "openapi": "3.1.0",
+            "info": {"title": "chatpush", "version": __version__, "description": ABOUT},
+            "servers": [{"url": "/"}],
+            "tags": [{"name": tag} for tag in dict.fromkeys(op.tag for op in operations)],
+            "paths": paths,
+            "components": {
+                "schemas": dict(sorted({**kept, "Problem": PROBLEM}.items())),
+                "responses": REFUSALS,
+                "headers": HEADERS,
+                "securitySchemes": SECURITY,
+            },
+        }
+    )
+    return whole
 
 
 def _operation(op: Operation, schemas: Schemas) -> dict[str, Any]:
@@ -138,8 +146,8 @@ def _operation(op: Operation, schemas: Schemas) -> dict[str, Any]:
     more = whole.partition("\n")[2].strip()
     described: dict[str, Any] = {
         "operationId": op.handler.__name__,
-        "summary": op.summary.replace("``", "`"),
-        **({"description": more.replace("``", "`")} if more else {}),
+        "summary": op.summary,
+        **({"description": more} if more else {}),
         "tags": [op.tag],
         "security": _security(op.door),
         "parameters": _parameters(op, schemas),
@@ -212,17 +220,13 @@ def _key(kind: Any) -> str:
     return f"{kind.__module__}.{kind.__qualname__}" if isinstance(kind, type) else str(kind)
 
 
-def _first(entry: tuple[tuple[str, str], Any]) -> tuple[str, str]:
-    return entry[0]
-
-
-def _in_markdown(schema: Any) -> Any:
-    """Return a schema whose descriptions mark code as Markdown does, as OpenAPI wants it."""
-    if isinstance(schema, dict):
+def _in_markdown(node: Any) -> Any:
+    """Return a document whose words mark code as Markdown does, as OpenAPI wants it."""
+    if isinstance(node, dict):
         return {
             name: value.replace("``", "`")
-            if name == "description" and isinstance(value, str)
+            if name in ("summary", "description") and isinstance(value, str)
             else _in_markdown(value)
-            for name, value in schema.items()
+            for name, value in node.items()
         }
-    return [_in_markdown(one) for one in schema] if isinstance(schema, list) else schema
+    return [_in_markdown(one) for one in node] if isinstance(node, list) else node

@@ -46,95 +46,81 @@ PROBLEM: dict[str, Any] = {
         },
     },
 }
+
+
+def _header(description: str, *, always: bool = False, **schema: Any) -> dict[str, Any]:
+    return {"description": description, **({"required": True} if always else {}), "schema": schema}
+
+
+MAYBE = ".maybe"
+"""Ends the name of a header that only some of the answers have."""
 HEADERS: dict[str, Any] = {
-    "RequestId": {
-        "description": "Names this request; the log has it, too.",
-        "required": True,
-        "schema": {"type": "string", "pattern": "^req_"},
-    },
-    "RateLimitPolicy": {
-        "description": "How many requests in how many seconds; for keys and users.",
-        "schema": {"type": "string", "pattern": '^"(key|user)";q=[0-9]+;w=[0-9]+$'},
-    },
-    "RateLimit": {
-        "description": "How many are left, and in how many seconds there are all again; for keys and users.",
-        "schema": {"type": "string", "pattern": '^"(key|user)";r=[0-9]+;t=[0-9]+$'},
-    },
-    "RetryAfter": {
-        "description": "Seconds to wait.",
-        "required": True,
-        "schema": {"type": "integer", "minimum": 1},
-    },
-    "RetryAfterMaybe": {
-        "description": "Seconds to wait, if waiting helps.",
-        "schema": {"type": "integer", "minimum": 1},
-    },
-    "WwwAuthenticate": {
-        "description": "How to say who is asking.",
-        "required": True,
-        "schema": {"type": "string", "const": "Bearer"},
-    },
-    "IdempotentReplayed": {
-        "description": "This is the answer to the first request with this Idempotency-Key.",
-        "schema": {"type": "string", "const": "true"},
-    },
-    "Location": {
-        "description": "Where what was made can be read.",
-        "required": True,
-        "schema": {"type": "string", "format": "uri-reference"},
-    },
-    "ContentDisposition": {
-        "description": "The file's name.",
-        "required": True,
-        "schema": {"type": "string", "pattern": "^attachment; filename"},
-    },
+    "X-Request-Id": _header(
+        "Names this request; the log has it, too.", always=True, type="string", pattern="^req_"
+    ),
+    "RateLimit-Policy": _header(
+        "How many requests in how many seconds; for keys and users.",
+        type="string",
+        pattern='^"(key|user)";q=[0-9]+;w=[0-9]+$',
+    ),
+    "RateLimit": _header(
+        "How many are left, and in how many seconds there are all again; for keys and users.",
+        type="string",
+        pattern='^"(key|user)";r=[0-9]+;t=[0-9]+$',
+    ),
+    "Retry-After": _header("Seconds to wait.", always=True, type="integer", minimum=1),
+    "Retry-After" + MAYBE: _header("Seconds to wait, if waiting helps.", type="integer", minimum=1),
+    "WWW-Authenticate": _header("How to say who is asking.", always=True, type="string", const="Bearer"),
+    "Idempotent-Replayed": _header(
+        "This is the answer to the first request with this Idempotency-Key.", type="string", const="true"
+    ),
+    "Location": _header(
+        "Where what was made can be read.", always=True, type="string", format="uri-reference"
+    ),
+    "Content-Disposition": _header(
+        "The file's name.", always=True, type="string", pattern="^attachment; filename"
+    ),
 }
-ALWAYS = {"X-Request-Id": "RequestId", "RateLimit-Policy": "RateLimitPolicy", "RateLimit": "RateLimit"}
 
 
-def _headers(**more: str) -> dict[str, Any]:
-    named = {**ALWAYS, **{name.replace("_", "-"): header for name, header in more.items()}}
-    return {name: {"$ref": f"#/components/headers/{header}"} for name, header in named.items()}
+def _headers(*more: str) -> dict[str, Any]:
+    named = ("X-Request-Id", "RateLimit-Policy", "RateLimit", *more)
+    return {name.removesuffix(MAYBE): {"$ref": f"#/components/headers/{name}"} for name in named}
 
 
-def _problem(words: str, **more: str) -> dict[str, Any]:
+def _problem(words: str, *more: str) -> dict[str, Any]:
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
         "description": words,
-        "headers": _headers(**more),
+        "headers": _headers(*more),
         "content": {"application/problem+json": {"schema": schema}},
     }
 
 
 REFUSALS: dict[str, Any] = {
     "Unauthenticated": _problem(
-        "Nobody we know: a key or token is missing, wrong or over.", WWW_Authenticate="WwwAuthenticate"
+        "Nobody we know: a key or token is missing, wrong or over.", "WWW-Authenticate"
     ),
     "Forbidden": _problem("Somebody we know, at the wrong door."),
     "NotFound": _problem("There is no such thing."),
-    "Conflict": _problem("Not in this state, or not a second time.", Retry_After="RetryAfterMaybe"),
+    "Conflict": _problem("Not in this state, or not a second time.", "Retry-After" + MAYBE),
     "TooLarge": _problem("More than is taken at once."),
     "Invalid": _problem("It can't be taken as it is; `param` or `errors` say what is wrong."),
-    "TooMany": _problem("Too many requests, or a plan's quota is used up.", Retry_After="RetryAfter"),
-    "Unavailable": _problem("Not now; come back.", Retry_After="RetryAfter"),
-    "Problem": _problem(
-        "Any other problem.", Retry_After="RetryAfterMaybe", Idempotent_Replayed="IdempotentReplayed"
-    ),
+    "TooMany": _problem("Too many requests, or a plan's quota is used up.", "Retry-After"),
+    "Unavailable": _problem("Not now; come back.", "Retry-After"),
+    "Problem": _problem("Any other problem.", "Retry-After" + MAYBE, "Idempotent-Replayed"),
 }
 
 
 def answered(op: Operation, content: dict[str, Any]) -> dict[str, Any]:
     """Return what a success of an operation looks like."""
     more = {
-        "Idempotent_Replayed": "IdempotentReplayed" if op.idempotent else "",
-        "Location": "Location" if op.location else "",
-        "Content_Disposition": "ContentDisposition" if op.download else "",
+        "Idempotent-Replayed": op.idempotent,
+        "Location": bool(op.location),
+        "Content-Disposition": op.download,
     }
-    described = {
-        "description": op.summary.replace("``", "`"),
-        "headers": _headers(**{name: header for name, header in more.items() if header}),
-    }
-    return described | ({"content": content} if content else {})
+    headers = _headers(*(name for name, promised in more.items() if promised))
+    return {"description": op.summary, "headers": headers} | ({"content": content} if content else {})
 
 
 def refused(op: Operation) -> dict[str, Any]:

@@ -143,9 +143,6 @@ def _identity(identify: Identify) -> Middleware:
 def _endpoint(operation: Operation, replies: Replies | None) -> Handler:
     """Return the operation's handler, wrapped by the idempotency of keyed POSTs."""
 
-    async def plain(request: web.Request) -> web.StreamResponse:
-        return await operation(request)
-
     async def keyed(request: web.Request) -> web.StreamResponse:
         key, identity = request.headers.get(HEADER, ""), request[IDENTITY]
         if not key or replies is None:
@@ -158,7 +155,7 @@ def _endpoint(operation: Operation, replies: Replies | None) -> Handler:
             first.headers["Location"] = operation.place(json.loads(first.text or ""))
         return first
 
-    return keyed if operation.idempotent and replies is not None else plain
+    return keyed if operation.idempotent else operation.__call__
 
 
 async def _remembered(
