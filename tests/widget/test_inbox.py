@@ -292,6 +292,7 @@ async def test_the_last_channel_switches_the_category_off_and_its_switch_brings_
         await tab.find(f"[data-name='marketing.{channel}']").click()
     await expect(toggle).to_have_attribute("aria-checked", "false")
     await expect(tab.find("[data-name^='marketing.']")).to_have_count(0)
+    await expect(toggle).to_be_focused()  # and not a channel of the next category, under the same finger
     await until(lambda: server.preferences["categories"]["marketing"] is False)
     assert row == {"inbox": False, "email": False, "pager": False}
     await toggle.click()
@@ -311,15 +312,18 @@ async def test_a_switch_opens_channels_that_were_closed_by_themselves(tab: Tab, 
     await expect(tab.find("[data-name^='marketing.']")).to_have_count(2)
 
 
-async def test_what_is_changed_just_before_going_back_is_saved(tab: Tab, server: MockServer) -> None:
-    """Withdrawing and leaving at once is withdrawing."""
+@pytest.mark.parametrize(
+    "leave", ["root.querySelector('.pane .icon-button').click()", "chatpush.close()", "chatpush.open('chat')"]
+)
+async def test_what_is_changed_just_before_leaving_is_saved(tab: Tab, server: MockServer, leave: str) -> None:
+    """Withdrawing and leaving at once is withdrawing, by whichever way one leaves."""
     await open_preferences(tab)
     await tab.page.evaluate(
-        """() => {
+        f"""() => {{
           const root = document.querySelector('chatpush-widget').shadowRoot;
           root.querySelector('[data-name="prefs.marketing"]').click();
-          root.querySelector('.pane .icon-button').click();
-        }"""
+          {leave};
+        }}"""
     )
     await until(lambda: server.preferences["categories"]["marketing"] is False)
 

@@ -132,7 +132,9 @@ class DeadLetters:
         """
         page = await self.list(tenant, Window(1), Which(ids=(letter_id,)), redriven=True)
         if not page.data:
-            raise _none(letter_id)
+            raise NotFound(
+                f"there is no dead letter {letter_id[:64]!r}; it was given up, or never was", param="id"
+            )
         return page.data[0]
 
     async def tries(self, tenant: TenantId, one: DeadLetter) -> Sequence[Try]:

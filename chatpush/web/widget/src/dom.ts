@@ -42,15 +42,28 @@ interface Kept {
 
 const FOCUSABLE = 'a[href], button, input, select, textarea';
 
-// Draw something anew, and leave the keyboard on the same thing in it: the one of the same
-// kind at the same place, or else what stands there now.
+// What can be focused in an element, by its kind and name, and its place among those.
+function focusable(parent: HTMLElement): Map<string, HTMLElement> {
+  const found = new Map<string, HTMLElement>();
+  for (const one of parent.querySelectorAll<HTMLElement>(FOCUSABLE)) {
+    const kind = `${one.className} ${one.dataset.name ?? ''}`;
+    let place = 0;
+    while (found.has(`${kind} ${place}`)) place++;
+    found.set(`${kind} ${place}`, one);
+  }
+  return found;
+}
+
+// Draw something anew, and leave the keyboard on the same thing in it; if that is gone, on
+// the nearest before it that is still there.
 export function keepingFocus(old: HTMLElement, draw: () => HTMLElement): void {
   const { activeElement } = old.getRootNode() as Document | ShadowRoot;
   if (!activeElement || !old.contains(activeElement)) return void draw();
-  const alike = (one: Element) => one.className === activeElement.className;
-  const nth = [...old.querySelectorAll(FOCUSABLE)].filter(alike).indexOf(activeElement);
-  const all = [...draw().querySelectorAll<HTMLElement>(FOCUSABLE)];
-  (all.filter(alike)[nth] ?? all[0])?.focus({ preventScroll: true });
+  const before = [...focusable(old)];
+  const here = before.findIndex(([, one]) => one === activeElement);
+  const now = focusable(draw());
+  const name = before.slice(0, here + 1).reverse().map(([one]) => one).find((one) => now.has(one));
+  (name === undefined ? [...now.values()][0] : now.get(name))?.focus({ preventScroll: true });
 }
 
 // Keep a list of elements in step with a list of things: an element whose sign has not

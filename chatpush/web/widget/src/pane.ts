@@ -33,10 +33,10 @@ export abstract class Pane {
     this.fill();
   }
 
-  // Called when the user goes back from it.
+  // Called when the user goes back from it, or somewhere else.
   left(): void {}
 
-  // Called when it is left, or when the user goes: nothing of theirs stays.
+  // Called after that, or when another user comes: nothing of theirs stays.
   forget(): void {
     fill(this.body);
   }

@@ -287,7 +287,7 @@ export class Shell {
       if (asked !== this.paneAsked) return;
       const pane = make(this.context, () => this.leavePane());
       if (!this.pane) this.beforePane = activeElement instanceof HTMLElement ? activeElement : null;
-      this.pane?.forget();
+      this.goFromPane();
       this.pane = pane;
     } catch {
       this.say(this.context.words.t('part.failed'));
@@ -303,7 +303,6 @@ export class Shell {
   // Back to where one was, or to the head of the panel.
   leavePane(): void {
     const target = this.beforePane;
-    this.pane?.left();
     this.dropPane();
     this.draw();
     // It may have been drawn anew meanwhile.
@@ -314,9 +313,14 @@ export class Shell {
 
   private dropPane(): void {
     this.paneAsked += 1;
-    this.pane?.forget();
+    this.goFromPane();
     this.pane = this.beforePane = null;
     fill(this.paneSlot);
+  }
+
+  private goFromPane(): void {
+    this.pane?.left();
+    this.pane?.forget();
   }
 
   // Where the panel is all there is on screen, the keyboard stays in it.

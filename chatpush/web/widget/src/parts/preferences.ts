@@ -1,6 +1,6 @@
 // What the user wants to be told, by which channels, when, and in which language. Every change is saved at once.
 
-import { fill, h } from '../dom';
+import { fill, h, keepingFocus } from '../dom';
 import { LOCALES, type TextKey } from '../i18n';
 import { group, type MakePane, Pane } from '../pane';
 import { part } from '../parts';
@@ -91,12 +91,10 @@ class PreferencesPane extends Pane {
 
   // Drawn by itself, so that an answer of the server disturbs nothing else; who stands in it stays there.
   private drawCategories(): void {
-    const { activeElement } = this.body.getRootNode() as ShadowRoot;
-    const name = this.categories.contains(activeElement) ? (activeElement as HTMLElement).dataset.name : undefined;
     const { categories = {}, channels = {} } = this.preferences ?? {};
     const shown = CATEGORIES.filter((one) => one === 'marketing' || one in categories);
-    fill(this.categories, shown.flatMap((one) => this.category(one, categories[one] ?? false, channels[one] ?? {})));
-    if (name) this.categories.querySelector<HTMLElement>(`[data-name="${CSS.escape(name)}"]`)?.focus();
+    const rows = shown.flatMap((one) => this.category(one, categories[one] ?? false, channels[one] ?? {}));
+    keepingFocus(this.categories, () => (fill(this.categories, rows), this.categories));
   }
 
   private category(name: string, overall: boolean, row: Record<string, boolean>): HTMLElement[] {
