@@ -85,35 +85,11 @@ def task(folder: Path, per_answer: int | None = None, seed: int = 0, passages: b
     if (folder / "train.csv").is_file() and (folder / "test.csv").is_file():
         return _labelled(folder, per_answer, seed)
     if (folder / STANDARD).is_file():
-        return _standard(folder / STANDARD, per_answer or 0, seed)
+        return _standard(folder / STANDARD, per_answer, seed)
     raise InvalidKnowledge(
         f"{folder}: no data set of a known kind (train.csv and test.csv, data_full.json.gz, "
         f"stackExchange-FAQ.json, {STANDARD})"
     )
-
-
-def chinese(path: Path, *, similar: bool) -> Task:
-    """Read the project's own Chinese questions; with ``similar`` half of the other wordings are learned.
-
-    Raises:
-        InvalidKnowledge: it is no such list.
-    """
-    try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines(), delimiter="\t"))
-        learned = {"standard", "similar"} if similar else {"standard"}
-        by_answer: dict[str, list[str]] = defaultdict(list)
-        for row in rows:
-            if row["kind"] in learned:
-                by_answer[row["answer"]].append(row["question"])
-        asked = tuple(
-            Asked(row["question"], (row["answer"],), "zh") for row in rows if row["kind"] not in learned
-        )
-    except (OSError, UnicodeDecodeError, KeyError) as error:
-        raise InvalidKnowledge(f"{path}: {error}") from error
-    articles = [
-        bare(answer, several[0], [""], several[1:], "zh") for answer, several in sorted(by_answer.items())
-    ]
-    return Task("own Chinese questions", tuple(articles), asked)
 
 
 def _asked(row: Mapping[str, Any]) -> Asked:
@@ -159,7 +135,7 @@ def _stack(path: Path, passages: bool) -> Task:
     return Task("stackfaq, passages" if passages else "stackfaq, questions", tuple(articles), tuple(asked))
 
 
-def _standard(path: Path, similar: int, seed: int) -> Task:
+def _standard(path: Path, per_answer: int | None, seed: int) -> Task:
     """Return standard questions, each with so many other wordings learned; the rest, in two halves, is asked.
 
     The halves are the same whatever is learned: one to choose settings on, one to tell figures of.
@@ -172,17 +148,18 @@ def _standard(path: Path, similar: int, seed: int) -> Task:
             by_standard[row["standard"]] += [row["question"]] if row["question"] else []
     except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
         raise InvalidKnowledge(f"{path.name}: each row needs standard and question ({error})") from error
+    learned = min(per_answer or 0, MOST_SIMILAR)
     order = random.Random(seed)
     articles, asked = [], []
     for number, (standard, several) in enumerate(sorted(by_standard.items())):
         wordings = list(dict.fromkeys(several))
         order.shuffle(wordings)
         language = "zh" if is_han(standard) else "en"
-        articles.append(bare(str(number), standard, [""], wordings[: min(similar, MOST_SIMILAR)], language))
+        articles.append(bare(str(number), standard, [""], wordings[:learned], language))
         asked += [Asked(one, (str(number),), language) for one in wordings[MOST_SIMILAR:]]
     order.shuffle(asked)
     half = len(asked) // 2
-    name = _named(path.parent.name, similar or None)
+    name = _named(path.parent.name, per_answer)
     return Task(name, tuple(articles), tuple(asked[half:]), tuple(asked[:half]))
 
 
