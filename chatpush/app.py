@@ -64,7 +64,7 @@ class Chatpush(Rooms):
         super().__init__(settings, clock or SystemClock(), plugins or {})
         self.port = settings.server.port
         self.readiness = Readiness()
-        self.write_probe = WriteProbe(self.database)
+        self.write_probe = WriteProbe(self.database, self.log.probe)
         tries = self.vectors.tries if self.vectors is not None else None
         if tries is not None:
             self.readiness.also("embeddings", lambda: tries.down)

@@ -3,6 +3,7 @@
 ``PRAGMA max_page_count`` makes SQLite answer SQLITE_FULL as a full file system does.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 
 from chatpush.domain import DEFAULT_TENANT
+from chatpush.errors import StorageFull
 from chatpush.log import writer
+from chatpush.log.contract import Cursor, Draft
 from chatpush.store import probe
 from tests.serving import Served, serving
 from tests.waiting import until
@@ -89,17 +92,24 @@ async def test_messages_are_refused_while_the_disk_is_full_and_none_is_lost(
         await until(arrived)
 
 
-async def test_publications_are_refused_while_the_log_is_full_and_leave_no_hole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened: list[sqlite3.Connection] = []
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[sqlite3.Connection]:
+    """The connections that write logs."""
+    connections: list[sqlite3.Connection] = []
     connect = sqlite3.connect
 
     def remembered(path: Any, **options: Any) -> sqlite3.Connection:
-        opened.append(connect(path, **options, check_same_thread=False))
-        return opened[-1]
+        connections.append(connect(path, **options, check_same_thread=False))
+        return connections[-1]
 
     monkeypatch.setattr(writer, "sqlite3", _Sqlite(remembered))
+    return connections
+
+
+async def test_publications_are_refused_while_the_log_is_full_and_leave_no_hole(
+    tmp_path: Path, opened: list[sqlite3.Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "EVERY_SECONDS", 0.0)
     async with serving(tmp_path, channel=NAMESPACES) as served:
         (log,) = opened
 
@@ -108,6 +118,7 @@ async def test_publications_are_refused_while_the_log_is_full_and_leave_no_hole(
             return await (await served.ask("POST", "/api/publish", body)).json()
 
         assert (await publish(0))["result"]["offset"] == 1
+        assert await ready(served) == (200, {"status": "ok"})
         log.execute(f"PRAGMA max_page_count = {log.execute('PRAGMA page_count').fetchone()[0]}")
         refused: list[Any] = []
         number, offsets = 1, [1]
@@ -120,11 +131,31 @@ async def test_publications_are_refused_while_the_log_is_full_and_leave_no_hole(
             number += 1
         assert {one["code"] for one in refused} == {100}
         assert "free space" in refused[0]["message"]
+        status, said = await ready(served)
+        assert (status, said["status"]) == (503, "storage")
+        assert "free space" in said["detail"]
         log.execute(f"PRAGMA max_page_count = {ROOMY}")
+        assert (await ready(served))[0] == 200
         offsets.append((await publish(number))["result"]["offset"])
         assert offsets == list(range(1, len(offsets) + 1))
         history = await served.chatpush.hub.history(DEFAULT_TENANT, "orders:1", limit=1000)
         assert [one.offset for one in history.publications] == offsets
+
+
+async def test_asking_whether_there_is_room_costs_nobody_the_little_there_is(
+    tmp_path: Path, opened: list[sqlite3.Connection]
+) -> None:
+    async with serving(tmp_path, channel=NAMESPACES) as served:
+        (connection,) = opened
+        log, draft = served.chatpush.log, Draft(b'{"n":1}')
+        await log.append(DEFAULT_TENANT, "orders:1", draft)
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+        done = await asyncio.gather(
+            log.append(DEFAULT_TENANT, "orders:1", draft), log.probe(),
+            log.append(DEFAULT_TENANT, "orders:1", draft), return_exceptions=True,
+        )  # fmt: skip
+        assert [type(one) for one in done] == [Cursor, StorageFull, Cursor], done
 
 
 class _Sqlite:

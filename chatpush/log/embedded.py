@@ -25,7 +25,7 @@ from chatpush.log.reader import Reader
 from chatpush.log.records import published
 from chatpush.log.tail import Tail
 from chatpush.log.together import Together
-from chatpush.log.writer import IDEMPOTENCY_MS, Append, Job, Removal, Sweep, Writer
+from chatpush.log.writer import IDEMPOTENCY_MS, Append, Job, Noise, Removal, Sweep, Writer
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -35,6 +35,7 @@ TAIL_SIZE = 1000
 TAILS_KEPT = 100_000
 READERS = 2
 SWEEP_SECONDS = 60.0
+PROBE_BYTES = 8192
 UNUSED_MS = 30 * 24 * 3600 * 1000
 
 
@@ -187,6 +188,20 @@ class EmbeddedLog:
             self._expire(tail, self._rules(channel))
             tail.forget_keys(now_ms)
         await future
+
+    async def probe(self) -> None:
+        """Return if the file takes publications: noise is written durably and removed again.
+
+        Raises:
+            StorageFull: the disk is full. Unavailable: it does not, for another reason.
+        """
+        for text in (secrets.token_hex(PROBE_BYTES), ""):
+            if self._loop is None:
+                raise Unavailable("the log is stopped")
+            future: asyncio.Future[None] = self._loop.create_future()
+            self._waiting += 1
+            self._writer.put(Noise(text, future))
+            await future
 
     # -- appending -----------------------------------------------------------
 

@@ -81,7 +81,19 @@ class Sweep:
     error: Exception | None = None
 
 
-Job = Append | Removal | Sweep
+@dataclass(slots=True)
+class Noise:
+    """Take up room as a publication would; with no ``text``, give it back.
+
+    It has a commit of its own: what it finds out must not befall what fits.
+    """
+
+    text: str
+    future: Any
+    error: Exception | None = None
+
+
+Job = Append | Removal | Sweep | Noise
 
 
 class _State:
@@ -105,6 +117,7 @@ class Writer:
         self._synchronous = synchronous
         self._report = report
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._held: Noise | None = None
         self._states: dict[tuple[TenantId, str], _State] = {}
         self._thread = threading.Thread(target=self._run, name="chatpush-log")
         self._opened = threading.Event()
@@ -168,10 +181,12 @@ class Writer:
         return str(row[0])
 
     def _next_group(self) -> list[Job] | None:
-        first = self._queue.get()
+        first, self._held = self._held or self._queue.get(), None
         if first is None:
             return None
         group = [first]
+        if isinstance(first, Noise):
+            return group
         while len(group) < GROUP_LIMIT:
             try:
                 further = self._queue.get_nowait()
@@ -179,6 +194,9 @@ class Writer:
                 break
             if further is None:
                 self._queue.put(None)
+                break
+            if isinstance(further, Noise):
+                self._held = further
                 break
             group.append(further)
         return group
@@ -196,8 +214,12 @@ class Writer:
                 self._flush(rows, touched)
                 if isinstance(job, Removal):
                     self._remove(job)
-                else:
+                elif isinstance(job, Sweep):
                     self._sweep(job)
+                else:
+                    self._connection.execute("DELETE FROM meta WHERE name = 'noise'")
+                    if job.text:
+                        self._connection.execute("INSERT INTO meta VALUES ('noise', ?)", (job.text,))
             self._flush(rows, touched)
             self._connection.execute("COMMIT")
         except Exception as error:

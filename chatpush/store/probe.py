@@ -1,12 +1,14 @@
-"""Find out whether the database takes writes, as a message would be written, before anybody sends one.
+"""Find out whether the database and the log take writes, as a message would be written, before anybody sends one.
 
 A page of noise is written durably under this node's name and removed again, so
-the disk must have room for more than a counter. Asked often, it answers from
-what it found within ``EVERY_SECONDS``; asked by many at once, it writes once.
+the disk must have room for more than a counter; then the log does the same to
+its file. Asked often, it answers from what it found within ``EVERY_SECONDS``;
+asked by many at once, it writes once.
 """
 
 import asyncio
 import secrets
+from collections.abc import Awaitable, Callable
 
 from chatpush.domain import new_id
 from chatpush.errors import Unavailable
@@ -18,10 +20,11 @@ BYTES = 16_384
 
 
 class WriteProbe:
-    """Asks one database."""
+    """Asks one database, and then what else has to write (``also``)."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, also: Callable[[], Awaitable[None]] | None = None) -> None:
         self._database = database
+        self._also = also
         self._name = new_id("probe")
         self._asked_at = float("-inf")
         self._running: asyncio.Task[None] | None = None
@@ -41,7 +44,9 @@ class WriteProbe:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await asyncio.shield(self._running)
         except TimeoutError as error:
-            raise Unavailable(f"the database has not written for {PATIENCE_SECONDS:g} seconds") from error
+            raise Unavailable(
+                f"the database, or the log, has not written for {PATIENCE_SECONDS:g} seconds"
+            ) from error
 
     async def stop(self) -> None:
         """Wait for what is being written."""
@@ -57,6 +62,8 @@ class WriteProbe:
 
         await self._database.write(put)
         await self._database.write(self._remove_in)
+        if self._also is not None:
+            await self._also()
 
     def _remove_in(self, tx: Transaction) -> int:
         return tx.execute("DELETE FROM write_probe WHERE tenant = '' AND id = :id", id=self._name)
