@@ -87,6 +87,14 @@ def test_every_operation_says_what_it_is() -> None:
         assert "401" in operation["responses"], place
 
 
+def test_every_answer_that_is_no_file_has_fields_with_names() -> None:
+    for place, operation in described():
+        for status, answer in operation["responses"].items():
+            file = "Content-Disposition" in answer.get("headers", ())
+            content = answer.get("content", {}).get("application/json")
+            assert file or content is None or "$ref" in content["schema"], (place, status)
+
+
 def test_security_names_schemes_and_scopes_as_the_door_does() -> None:
     schemes = DOCUMENT["components"]["securitySchemes"]
     for operation in OPERATIONS:

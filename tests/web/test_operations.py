@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from aiohttp import ClientResponse
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from chatpush.clock import SystemClock
 from chatpush.domain import Role
@@ -15,7 +15,7 @@ from chatpush.settings import Settings
 from chatpush.store.database import Database, Row
 from chatpush.web.http.doors import Door
 from chatpush.web.http.idempotency import Replies
-from chatpush.web.http.operations import Body, Call, Operations, Page, PageQuery
+from chatpush.web.http.operations import Body, Call, Operations, PageQuery
 from tests.clocks import StillClock
 from tests.waiting import until
 from tests.web.harness import NOBODY, person, serve, user
@@ -47,6 +47,13 @@ async def make_thing(call: Call, body: ThingIn) -> dict[str, object]:
     if body.name == "slow":
         await counter.gate.wait()
     return {"name": body.name, "count": counter.count}
+
+
+class Page(BaseModel):
+    """A page of limits."""
+
+    data: list[int]
+    has_more: bool
 
 
 @routes.get("/v1/things", door=Door(scope="things:read"))
@@ -206,6 +213,7 @@ async def test_only_allowed_origins_may_read() -> None:
         ask = {"Access-Control-Request-Method": "GET"}
         good = await client.options("/v1/me/things", headers={"Origin": "https://shop.example", **ask})
         assert (good.status, good.headers["Access-Control-Allow-Origin"]) == (204, "https://shop.example")
+        assert good.headers["X-Request-Id"].startswith("req_")
         bad = await client.options("/v1/me/things", headers={"Origin": "https://evil.example", **ask})
         assert "Access-Control-Allow-Origin" not in bad.headers
         server_side = await client.get("/v1/things", headers={"Origin": "https://shop.example"})

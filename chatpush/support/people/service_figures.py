@@ -10,9 +10,8 @@ is read from records, bounded by ``MOST_ROWS`` of the newest.
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from chatpush.domain import ConversationState, TenantId, from_ms, to_ms
 from chatpush.store.database import Database, Row
@@ -62,10 +61,6 @@ class ServiceReport:
     promises: dict[str, int]
     kept: float | None
     days: list[DayFigures] = field(default_factory=list)
-
-    def payload(self) -> dict[str, Any]:
-        """Return it as JSON."""
-        return asdict(self)
 
 
 class ServiceFigures:

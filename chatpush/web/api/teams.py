@@ -1,14 +1,14 @@
 """Teams and agents: who answers what, when, and how much at once; and how well it went."""
 
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 
 from chatpush.clock import Clock
 from chatpush.domain import Role, iso
 from chatpush.support.people.office_hours import office_hours
-from chatpush.support.people.service_figures import ServiceFigures
+from chatpush.support.people.service_figures import ServiceFigures, ServiceReport
 from chatpush.support.people.teams import (
     DEFAULT_CAPACITY,
     LONGEST_NAME,
@@ -113,6 +113,10 @@ class AgentsOut(BaseModel):
     data: list[AgentOut]
 
 
+class ServiceOut(RootModel[ServiceReport]):
+    """How well it went."""
+
+
 class ReportQuery(Query):
     """Of which days."""
 
@@ -167,11 +171,11 @@ async def change_presence(call: Call, body: PresenceIn) -> AgentOut:
 
 
 @routes.get("/v1/service", door=READ)
-async def service_report(call: Call, query: ReportQuery) -> dict[str, Any]:
+async def service_report(call: Call, query: ReportQuery) -> ServiceOut:
     """Return how well people and the assistant served: resolution, response times, ratings, promises."""
     now = call.need(Clock).now()  # type: ignore[type-abstract]
     figures = call.need(ServiceFigures)
-    return (await figures.report(call.identity.tenant, now - timedelta(days=query.days), now)).payload()
+    return ServiceOut(await figures.report(call.identity.tenant, now - timedelta(days=query.days), now))
 
 
 def _draft(body: TeamIn) -> TeamDraft:

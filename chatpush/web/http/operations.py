@@ -59,13 +59,6 @@ class PageQuery(Query):
     ending_before: str = Field("", max_length=64, description="Id before which the page ends.")
 
 
-class Page(BaseModel):
-    """A page of a list."""
-
-    data: list[Any]
-    has_more: bool
-
-
 @dataclass(slots=True)
 class Call:
     """One request as a handler sees it."""
@@ -233,7 +226,7 @@ def encode(answer: Any, status: int) -> web.StreamResponse:
     if isinstance(answer, web.StreamResponse):
         return answer
     if answer is None:
-        return web.Response(status=204 if status == 200 else status)
+        return web.Response(status=status)
     if isinstance(answer, BaseModel):
         return web.Response(text=answer.model_dump_json(), status=status, content_type=JSON)
     return web.json_response(answer, status=status, dumps=_dumps)

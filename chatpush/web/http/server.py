@@ -83,12 +83,11 @@ def _frame(settings: Settings) -> Middleware:
     async def frame(request: web.Request, handler: Handler) -> web.StreamResponse:
         request_id = request[problems.REQUEST_ID] = new_id("req")
         cross = cors_headers(request, allowed)
-        if request.method == "OPTIONS" and cross and "Access-Control-Request-Method" in request.headers:
-            return web.Response(status=204, headers=cross)
+        preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
         response: web.StreamResponse
         try:
             characters.check_head(request)
-            response = await handler(request)
+            response = web.Response(status=204) if preflight and cross else await handler(request)
         except ChatpushError as error:
             response = problems.of_error(error, request_id)
         except ValidationError as error:
