@@ -29,6 +29,7 @@ from chatpush.plugins.contracts import Drop, Question
 from chatpush.rounds import Rounds, Worker
 from chatpush.store.database import Transaction
 from chatpush.support.assistant.answers import Answer, Asked
+from chatpush.support.assistant.at_hand import KIND as WHICH_ITEM
 from chatpush.support.assistant.embedded import EmbeddedAssistant, hand_over
 from chatpush.support.assistant.gate import Gate
 from chatpush.support.assistant.live import LiveTurn, SpokenOver
@@ -58,6 +59,7 @@ LOOK_SECONDS = 0.2
 STOP_SECONDS = 5.0
 HISTORY = 40
 BUSY_CONVERSATIONS = 500
+ASKS_FOR_A_NAME = frozenset({"slot", WHICH_ITEM})
 Place = tuple[TenantId, ConversationId]
 FilterQuestion = Callable[[Question], Awaitable[Question | Drop]]
 
@@ -163,7 +165,7 @@ class Assistant(Worker):
         """
         if len(text) > self._settings.max_turn_chars:
             raise InvalidInput(f"at most {self._settings.max_turn_chars} characters at once", param="text")
-        text, language = await self._filtered(conversation, text, detect(text, conversation.language))
+        text, language = await self._filtered(conversation, text, _language(conversation, text))
         turn, due = await self._conversations.ask(conversation, text, language, client_id, attach)
         if due:
             self.wake(conversation.tenant, conversation.id)
@@ -379,3 +381,14 @@ class Assistant(Worker):
         own = worker is not None and asyncio.current_task() is worker
         if conversation.state is not ConversationState.ASSISTANT and not own:
             self.interrupt(conversation)
+
+
+def _language(conversation: Conversation, text: str) -> str:
+    """Return the language to answer in.
+
+    Which item, which order: what answers such a question is a name or a number, and in Latin letters it says
+    nothing of the language.
+    """
+    found = detect(text, conversation.language)
+    named = conversation.pending.get("kind") in ASKS_FOR_A_NAME and found == DEFAULT_LOCALE
+    return conversation.language if named else found
