@@ -1,9 +1,9 @@
 """Find out whether the database and the log take writes, as a message would be written, before anybody sends one.
 
-A page of noise is written durably under this node's name and removed again, so
-the disk must have room for more than a counter; then the log does the same to
-its file. Asked often, it answers from what it found within ``EVERY_SECONDS``;
-asked by many at once, it writes once.
+A page of noise is written durably and removed again, with what a node that was
+killed in between has left, so the disk must have room for more than a counter;
+then the log does the same to its file. Asked often, it answers from what it
+found within ``EVERY_SECONDS``; asked by many at once, it writes once.
 """
 
 import asyncio
@@ -25,7 +25,6 @@ class WriteProbe:
     def __init__(self, database: Database, also: Callable[[], Awaitable[None]] | None = None) -> None:
         self._database = database
         self._also = also
-        self._name = new_id("probe")
         self._asked_at = float("-inf")
         self._running: asyncio.Task[None] | None = None
 
@@ -54,19 +53,20 @@ class WriteProbe:
             await asyncio.wait([self._running])
 
     async def _write(self) -> None:
-        row = {"tenant": "", "id": self._name, "noise": secrets.token_bytes(BYTES)}
+        row = {"tenant": "", "id": new_id("probe"), "noise": secrets.token_bytes(BYTES)}
 
         def put(tx: Transaction) -> None:
-            self._remove_in(tx)
+            _remove_in(tx)
             tx.insert("write_probe", row)
 
         await self._database.write(put)
-        await self._database.write(self._remove_in)
+        await self._database.write(_remove_in)
         if self._also is not None:
             await self._also()
 
-    def _remove_in(self, tx: Transaction) -> int:
-        return tx.execute("DELETE FROM write_probe WHERE tenant = '' AND id = :id", id=self._name)
+
+def _remove_in(tx: Transaction) -> int:
+    return tx.execute("DELETE FROM write_probe WHERE tenant = ''")
 
 
 def _seen(task: asyncio.Task[None]) -> None:

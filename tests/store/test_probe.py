@@ -13,8 +13,10 @@ from chatpush.store.probe import WriteProbe
 
 
 async def test_it_writes_and_leaves_nothing(any_database: Database) -> None:
-    asked = WriteProbe(any_database)
-    await asyncio.gather(*(asked.check() for _ in range(50)))
+    killed = {"tenant": "", "id": "probe_1", "noise": b"left by a node that was killed"}
+    await any_database.write(lambda tx: tx.insert("write_probe", killed))
+    nodes = [WriteProbe(any_database), WriteProbe(any_database)]
+    await asyncio.gather(*(asked.check() for asked in nodes for _ in range(50)))
     assert await any_database.read("SELECT * FROM write_probe") == []
 
 
