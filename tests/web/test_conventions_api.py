@@ -65,3 +65,12 @@ async def test_lists_are_filtered(database: Database, vault: Vault, still_clock:
         ):  # fmt: skip
             found = await (await client.get(f"/v1/messages?{query}")).json()
             assert len(found["data"]) == count, query
+
+
+async def test_a_parameter_nobody_knows_is_refused_and_the_tenants_key_is_known_everywhere(
+    database: Database, vault: Vault, still_clock: StillClock
+) -> None:
+    async with notifying(database, vault, still_clock) as (client, _):
+        for query, param in (("colour=red", "colour"), ("limit=five", "limit"), ("limit=1.5", "limit")):
+            assert await problem(await client.get(f"/v1/messages?{query}"), 422) == ("invalid_input", param)
+        assert (await client.get("/v1/messages?key=pk_any&limit=5")).status == 200

@@ -210,6 +210,8 @@ async def test_pages_add_up(served: tuple[Client, Office]) -> None:
         ),
         ({"users": 0}, "users"),
         ({"changes": {"colour": "red"}}, "changes.colour"),
+        ({"changes": {"throttle": "5"}}, "changes.throttle"),
+        ({"changes": {"silent": "yes"}}, "changes.silent"),
     ],
 )
 async def test_bad_questions_name_the_field(

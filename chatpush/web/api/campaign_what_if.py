@@ -1,5 +1,6 @@
 """Ask what a campaign would have done, before it does it."""
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -122,7 +123,7 @@ async def what_if_campaign(call: Call, body: StoredIn) -> WhatIfOut:
     spec = {**found.definition.spec, **body.changes}
     changed = {name: value for name, value in spec.items() if value is not None}
     try:
-        checked = CampaignIn.model_validate(changed).spec()
+        checked = CampaignIn.model_validate_json(json.dumps(changed), strict=True).spec()
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in ("changes", *first["loc"]))
