@@ -1,7 +1,8 @@
 """What a tool may do is decided by its risk and the user's yes, whoever calls it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ from tests.plugins.firstparty import load
 from tests.support.house import VISITOR, House, build
 from tests.support.scripted_model import Gate, ScriptedModel, call, scripted_model, text
 from tests.waiting import until
+
+Opening = Callable[..., Awaitable[House]]
 
 
 class Refund:
@@ -77,15 +80,26 @@ async def refund(request: pytest.FixtureRequest) -> Refund:
 
 
 @pytest.fixture
-async def house(
-    model: ScriptedModel, refund: Refund, database: Database, vault: Vault, still_clock: StillClock
-) -> AsyncIterator[House]:
+async def opening(
+    model: ScriptedModel, database: Database, vault: Vault, still_clock: StillClock
+) -> AsyncIterator[Opening]:
+    """Opens the room with a model, and closes it."""
+    async with AsyncExitStack() as stack:
+
+        async def opened(*, stall_seconds: float = 0.5, **parts: Any) -> House:
+            settings = WriterSettings(base_url=model.url, api_key="k", model="m", stall_seconds=stall_seconds)
+            house = await build(database, vault, still_clock, writer_settings=settings, **parts)
+            stack.push_async_callback(house.close)
+            return house
+
+        yield opened
+        model.over.set()
+
+
+@pytest.fixture
+async def house(opening: Opening, refund: Refund) -> House:
     """The room with a model and the tool."""
-    settings = WriterSettings(base_url=model.url, api_key="k", model="m", stall_seconds=0.5)
-    built = await build(database, vault, still_clock, tools=[refund], writer_settings=settings)
-    yield built
-    model.over.set()
-    await built.close()
+    return await opening(tools=[refund])
 
 
 async def test_what_needs_a_yes_waits_for_it(house: House, model: ScriptedModel, refund: Refund) -> None:
@@ -164,32 +178,25 @@ def test_risks_and_words() -> None:
 
 
 async def test_a_model_reads_placeholders_and_people_the_real_thing(
-    model: ScriptedModel, database: Database, vault: Vault, still_clock: StillClock
+    model: ScriptedModel, opening: Opening
 ) -> None:
     plugins, _ = load("pii_redactor")
     refund = Refund("read")
-    settings = WriterSettings(base_url=model.url, api_key="k", model="m", stall_seconds=0.5)
-    house = await build(
-        database, vault, still_clock, tools=[refund], writer_settings=settings, plugins=plugins
-    )
+    house = await opening(tools=[refund], plugins=plugins)
     model.will(call(("refund", {"order_id": "[EMAIL_A]"})), text("Sent to [EMA", "IL_A] today [1]."))
     turn = await house.say("refund it and write to emma@example.com")
     assert turn.text.startswith("Sent to emma@example.com today")
     assert "emma@" not in str(model.requests)
     assert refund.done == [("ada", {"order_id": "emma@example.com"})]
     assert await house.knowledge._database.read("SELECT same FROM answer_cache") == []
-    await house.close()
 
 
 async def test_what_a_plugin_keeps_back_is_answered_without_a_model(
-    model: ScriptedModel, database: Database, vault: Vault, still_clock: StillClock
+    model: ScriptedModel, opening: Opening
 ) -> None:
-    settings = WriterSettings(base_url=model.url, api_key="k", model="m", stall_seconds=0.5)
-    plugins = Plugins({"refuser": Refuser()})
-    house = await build(database, vault, still_clock, writer_settings=settings, plugins=plugins)
+    house = await opening(plugins=Plugins({"refuser": Refuser()}))
     assert "within 5 working days" in (await house.say("How long do refunds take?")).text
     assert model.requests == []
-    await house.close()
 
 
 class QuickCensor:
@@ -203,12 +210,9 @@ class QuickCensor:
 
 
 async def test_a_quick_filter_sees_each_sentence_before_anybody_does(
-    model: ScriptedModel, database: Database, vault: Vault, still_clock: StillClock
+    model: ScriptedModel, opening: Opening
 ) -> None:
-    settings = WriterSettings(base_url=model.url, api_key="k", model="m", stall_seconds=5.0)
-    house = await build(
-        database, vault, still_clock, writer_settings=settings, plugins=Plugins({"censor": QuickCensor()})
-    )
+    house = await opening(stall_seconds=5.0, plugins=Plugins({"censor": QuickCensor()}))
     conversation = await house.conversation()
     go_on = asyncio.Event()
     first, *rest = text("The da", "mn refund comes. ", "It takes a while ", "[1].")[1:]
@@ -227,19 +231,12 @@ async def test_a_quick_filter_sees_each_sentence_before_anybody_does(
     turn = await house.say("How long do refunds take then?")
     assert "Lampworld" not in str(house.channels.on(conversation.channel, "turn.delta"))
     assert turn.text.startswith("You can return goods")
-    await house.close()
 
 
-async def test_a_held_answer_is_seen_whole_or_not_at_all(
-    model: ScriptedModel, database: Database, vault: Vault, still_clock: StillClock
-) -> None:
-    settings = WriterSettings(base_url=model.url, api_key="k", model="m", stall_seconds=0.5)
-    house = await build(
-        database, vault, still_clock, writer_settings=settings, plugins=Plugins({"censor": Censor()})
-    )
+async def test_a_held_answer_is_seen_whole_or_not_at_all(model: ScriptedModel, opening: Opening) -> None:
+    house = await opening(plugins=Plugins({"censor": Censor()}))
     model.will(text("Within 5 days, ", "damn it [1]."), text("Within 5 days [1]."))
     turn = await house.say("How long do refunds take?")
     assert "damn" not in str(house.channels.published)
     assert turn.text.startswith("You can return goods")
     assert (await house.say("How long do refunds take?")).text == "Within 5 days [1]."
-    await house.close()

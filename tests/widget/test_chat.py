@@ -76,6 +76,16 @@ async def test_what_was_streamed_can_be_taken_back(tab: Tab, server: MockServer)
     await expect(tab.find(".turn")).to_have_count(0)
 
 
+async def refetching(tab: Tab, server: MockServer, path: str) -> asyncio.Event:
+    """Make the page fetch a conversation anew; the answer comes when the returned event is set."""
+    server.slow = asyncio.Event()
+    tab.expects_failures = True
+    server.forget()
+    await server.drop_sockets()
+    await until(lambda: len(server.asked("GET", path)) == 3)
+    return server.slow
+
+
 async def test_a_turn_said_during_a_fetch_is_not_lost(tab: Tab, server: MockServer) -> None:
     """The fetched conversation is older than what came on the channel meanwhile: both are shown."""
     made = server.conversation()
@@ -83,14 +93,10 @@ async def test_a_turn_said_during_a_fetch_is_not_lost(tab: Tab, server: MockServ
     await conversation(server)
     path = f"/v1/me/conversations/{made['id']}"
     await until(lambda: len(server.asked("GET", path)) == 2)
-    server.slow = asyncio.Event()
-    tab.expects_failures = True
-    server.forget()
-    await server.drop_sockets()
-    await until(lambda: len(server.asked("GET", path)) == 3)
+    fetched = await refetching(tab, server, path)
     await server.say(made["id"], "assistant", "Said meanwhile")
     await expect(tab.find(".by-assistant .bubble")).to_have_text("Said meanwhile")
-    server.slow.set()
+    fetched.set()
     await server.say(made["id"], "assistant", "And after")
     await expect(tab.find(".by-assistant .bubble")).to_have_text(["Said meanwhile", "And after"])
 
@@ -103,15 +109,11 @@ async def test_a_hand_over_told_during_a_fetch_holds(tab: Tab, server: MockServe
     path = f"/v1/me/conversations/{made['id']}"
     await until(lambda: len(server.asked("GET", path)) == 2)
     made["turns"].append(server.turn("assistant", "Only the fetch has this"))
-    server.slow = asyncio.Event()
-    tab.expects_failures = True
-    server.forget()
-    await server.drop_sockets()
-    await until(lambda: len(server.asked("GET", path)) == 3)
+    fetched = await refetching(tab, server, path)
     await server.publish(made["channel"], {"type": "state", "state": "waiting", "agent": None})
     banner = tab.find(".banner")
     await expect(banner).to_have_attribute("data-state", "waiting")
-    server.slow.set()
+    fetched.set()
     await expect(tab.find(".by-assistant .bubble").last).to_have_text("Only the fetch has this")
     await server.say(made["id"], "agent", "Here I am")
     await expect(tab.find(".by-agent .bubble")).to_have_text("Here I am")

@@ -44,6 +44,17 @@ class Line:
         self.held[place][1].set()
 
 
+async def opened_slowly(tab: Tab) -> Line:
+    """Open the chat as Emma on a line that holds her conversations back."""
+    await tab.open("emma")
+    await tab.connected()
+    line = Line()
+    await tab.page.route("**/v1/me/conversations", line.hold)
+    await tab.call("open", "chat")
+    await until(lambda: line.held)
+    return line
+
+
 def texts(server: MockServer) -> list[tuple[str, str]]:
     """Return what users said, by conversation, in the order it came in."""
     return [
@@ -69,12 +80,7 @@ async def write(tab: Tab, *lines: str) -> None:
 async def test_what_is_written_before_the_chat_has_come_goes_into_it(tab: Tab, server: MockServer) -> None:
     made = server.conversation()
     made["turns"] = [server.turn("assistant", "Good evening!")]
-    await tab.open("emma")
-    await tab.connected()
-    line = Line()
-    await tab.page.route("**/v1/me/conversations", line.hold)
-    await tab.call("open", "chat")
-    await until(lambda: line.held)
+    line = await opened_slowly(tab)
     await write(tab, "I am quick")
     await expect(tab.find(".by-user .bubble")).to_have_text("I am quick")
     line.let(0)
@@ -109,12 +115,7 @@ async def test_another_user_in_the_middle_of_sending_sees_and_says_nothing(
 ) -> None:
     """What the former user wrote is said as them or not at all; the next one's chat begins empty."""
     tab.expects_failures = True
-    await tab.open("emma")
-    await tab.connected()
-    line = Line()
-    await tab.page.route("**/v1/me/conversations", line.hold)
-    await tab.call("open", "chat")
-    await until(lambda: line.held)
+    line = await opened_slowly(tab)
     line.let(0)
     await expect(tab.find(".chat .hero h3")).to_be_visible()
     await write(tab, "My secret")

@@ -20,16 +20,15 @@ KIND = "which_item"
 CHOICES = 6
 NAME_WORDS = 8
 MESSAGE_CHARS = 200
-_PRICE = re.compile(
-    r"\b(how much|price|prices|cost|costs)\b|多少钱|什么价|价格|价钱|怎么卖|贵不贵", re.IGNORECASE
-)
+_PRICE_ZH = "多少钱|什么价|价格|价钱|怎么卖|贵不贵"
+_PRICE = re.compile(rf"\b(how much|price|prices|cost|costs)\b|{_PRICE_ZH}", re.IGNORECASE)
 _WORD = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+|[^\W_\u3400-\u4dbf\u4e00-\u9fff]+(?:-[^\W_]+)*")
 _ASKS_A_PRICE = (
     "cost costs currently each exactly full item items mean meant one ones pay price priced prices product"
 )
 _SAYS_NOTHING = FILLER | frozenset(_ASKS_A_PRICE.split())
 _SAYS_NOTHING_ZH = re.compile(
-    r"多少钱|什么价|价格|价钱|怎么卖|贵不贵|多少|什么|哪|请问|您好|你好|我想|我要|我说|想要|想问|知道|问下|问一下|现在|一共|总共|大概|"
+    rf"{_PRICE_ZH}|多少|什么|哪|请问|您好|你好|我想|我要|我说|想要|想问|知道|问下|问一下|现在|一共|总共|大概|"
     r"商品|产品|东西|宝贝|[这那此该][个款件种条些]?|一[个款件]|[它他是的呢吗啊呀吧卖要了在个款件想指]"
 )
 
@@ -114,10 +113,10 @@ def _price(asked: Asked, one: Described) -> Answer:
 
 def _prices(asked: Asked, found: Sequence[Described]) -> Answer:
     lines = [words("price", asked.language, title=one.title, price=_cost(one)) for one in found if one.price]
+    if not lines:
+        return _price(asked, found[0])
     text = "\n".join(f"- {line}" for line in lines)
-    return (
-        Answer(text, "item", cards=tuple(one.card() for one in found)) if lines else _price(asked, found[0])
-    )
+    return Answer(text, "item", cards=tuple(one.card() for one in found))
 
 
 def _which(asked: Asked) -> Answer:
