@@ -103,7 +103,9 @@ class WebhookCalls(Worker):
                 tenant, row["user_id"], "webhook_call", "body", row["id"], row["body_sealed"]
             )
         except VaultError:
-            await self._record(row, Attempt(None, "the user it is about was erased", 0), final=True)
+            # Written down while its user was being erased, it came too late to be erased along.
+            if not await self._forgotten(row):
+                await self._record(row, Attempt(None, "what was written down can't be opened", 0), final=True)
             return
         secrets = self._vault.open_json(
             tenant, "", "webhook", "secrets", row["webhook"], found[0]["secrets_sealed"]
@@ -112,6 +114,22 @@ class WebhookCalls(Worker):
         holding = [one["secret"] for one in secrets if one["until"] is None or one["until"] > to_ms(now)]
         headers = signed(row["id"], body, now, holding)
         await self._record(row, await self._attempt(found[0]["url"], body, headers))
+
+    async def _forgotten(self, row: Row) -> bool:
+        """Forget a call about a user who is not there any more; return whether it is one."""
+        if not row["user_id"]:
+            return False
+
+        def write(tx: Transaction) -> bool:
+            place = {"t": row["tenant"], "id": row["id"]}
+            if tx.query(
+                "SELECT 1 FROM app_user WHERE tenant = :t AND id = :u", t=row["tenant"], u=row["user_id"]
+            ):
+                return False
+            tx.execute("DELETE FROM webhook_attempt WHERE tenant = :t AND call = :id", **place)
+            return bool(tx.execute("DELETE FROM webhook_call WHERE tenant = :t AND id = :id", **place))
+
+        return await self._database.write(write)
 
     async def _attempt(self, url: str, body: str, headers: dict[str, str]) -> Attempt:
         began = self._clock.monotonic()

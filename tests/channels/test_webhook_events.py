@@ -292,6 +292,23 @@ async def test_a_consent_of_an_erased_user_is_not_told(
         assert rows == [{"type": "user.consent_changed", "user_id": "lin"}]
 
 
+async def test_what_was_written_down_while_its_user_was_erased_goes_when_it_is_due(
+    any_database: Database, vault: Vault, still_clock: StillClock
+) -> None:
+    async with room_with_hooks(any_database, vault, still_clock) as (client, hooked, _, _, events):
+        await hooked.post("/v1/webhooks", json={"url": "http://x.example/"})
+        await client.put("/v1/users/emma", json={"consents": {"marketing": True}})
+        await events.turn()
+        # Here nothing has the calls erased, as if this one had come just after that.
+        await client.delete("/v1/users/emma")
+        assert len(await any_database.read("SELECT * FROM webhook_call")) == 1
+        outgoing = Outgoing(allow_private=True)
+        await WebhookCalls(any_database, vault, still_clock, outgoing).turn()
+        await outgoing.close()
+        assert await any_database.read("SELECT * FROM webhook_call") == []
+        assert await any_database.read("SELECT * FROM webhook_attempt") == []
+
+
 def test_every_type_is_documented() -> None:
     page = (Path(__file__).parents[2] / "docs/how-to/reach-people-who-are-away.md").read_text()
     missing = [one for one in TYPES if f"`{one}`" not in page]
