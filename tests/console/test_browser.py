@@ -203,6 +203,20 @@ async def without_token(route: Route) -> None:
     await route.continue_(headers=headers, post_data="")
 
 
+async def test_a_page_says_that_it_is_not_renewed(whole: Whole, client: Client, browser: Browser) -> None:
+    email = await whole.person(Role.VIEWER)
+    async with tab(browser, client) as viewer:
+        page = viewer.page
+        await viewer.sign_in(email, "/console/deliveries")
+        lost = page.locator("#lost")
+        await expect(lost).to_be_hidden()
+        await page.route("**/console/deliveries/live*", lambda route: route.abort())
+        await expect(lost).to_contain_text("Trying again", timeout=10_000)
+        await page.unroute("**/console/deliveries/live*")
+        await expect(lost).to_be_hidden(timeout=10_000)
+        viewer.problems = [problem for problem in viewer.problems if "ERR_FAILED" not in problem]
+
+
 async def test_a_refused_button_says_why(whole: Whole, client: Client, browser: Browser) -> None:
     email = await whole.person(Role.AGENT)
     conversation = await whole.house.conversation(ADA)

@@ -122,7 +122,9 @@ class Tokens:
         try:
             header = jwt.get_unverified_header(token)
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
-            raise Unauthenticated(f"the token is not valid: {error}") from error
+            raise Unauthenticated(
+                f"neither a signed token nor a key, which begins with sk_ or pk_: {error}"
+            ) from error
         algorithm, named = str(header.get("alg", "")), str(header.get("kid", ""))
         keys: list[Any] = []
         if algorithm in SECRET_BYTES:

@@ -14,6 +14,8 @@ const toast = document.getElementById("toast");
 const have = new WeakMap();
 
 function live(working) {
+  const lost = document.getElementById("lost");
+  if (lost) lost.hidden = working;
   for (const element of document.querySelectorAll("[data-live]")) element.classList.toggle("lost", !working);
 }
 
