@@ -2,8 +2,9 @@
 
 What aiohttp's parser gives up on (a request line or a header that is too long,
 bytes that are not HTTP) never becomes a request, so that no middleware sees
-it. It is the caller's mistake: the log has a line of it, and no traceback. What
-was sent is neither logged nor repeated: an address can hold a key.
+it. It is the caller's mistake, and whoever sends nonsense must not fill the log:
+only at its debug level is there a line of it. What was sent is neither logged
+nor repeated: an address can hold a key.
 """
 
 import re
@@ -50,7 +51,7 @@ class _Handler(web.RequestHandler):
         request_id, what = new_id("req"), QUOTED.split(message or "it is not HTTP")[0]
         if isinstance(exc, LineTooLong):
             what += " in one line; shorten the address or the header"
-        log.info("unreadable request", request_id=request_id, address=request.remote, reason=what)
+        log.debug("unreadable request", request_id=request_id, address=request.remote, reason=what)
         return problems.of_unreadable(f"the request can't be read: {what}", request_id, status)
 
     def log_exception(self, *args: Any, **more: Any) -> None:
